@@ -1,0 +1,116 @@
+"""The one HTTP client. Every outgoing call goes through it; nothing else may import `requests`.
+
+Addresses come from partners and counterparties, so they are untrusted: http(s) only, no private or loopback
+addresses unless the host is allowed by name, no redirects, a time limit, and a cap on what is read back.
+"""
+
+import ipaddress
+import socket
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import requests
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+READ_TIMEOUT_SECONDS = 30.0
+LARGEST_RESPONSE_BYTES = 16 * 1024 * 1024
+_CHUNK_BYTES = 64 * 1024
+
+
+class RequestRefused(ValueError):
+    """The address may not be called: wrong scheme, no host, or a private network that is not allowed."""
+
+
+class RequestFailed(RuntimeError):
+    """No usable answer came back: refused, timed out, broken off or too large. Trying again may help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status_code < 300  # noqa: PLR2004 - the HTTP class of success
+
+    @property
+    def can_be_retried(self) -> bool:
+        """Whether the same request may succeed later (RFC 9110: 408, 425, 429, 5xx; 423 is a lock on a resource)."""
+        return self.status_code in {408, 423, 425, 429} or self.status_code >= 500  # noqa: PLR2004 - server errors
+
+
+class HttpClient:
+    """Keeps connections open per thread; safe to share."""
+
+    def __init__(self, *, allowed_private_hosts: frozenset[str] = frozenset()) -> None:
+        self._allowed_private_hosts = allowed_private_hosts
+        self._local = threading.local()
+
+    def request(
+        self,
+        *,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout_seconds: float = READ_TIMEOUT_SECONDS,
+    ) -> Response:
+        """Send one request and return the answer, whatever its status.
+
+        Raises `RequestRefused` before anything is sent when the address may not be called, and `RequestFailed` when
+        no usable answer came.
+        """
+        self._check_address(url)
+        try:
+            with self._session().request(
+                method,
+                url,
+                headers=dict(headers or {}),
+                data=body,
+                timeout=(CONNECT_TIMEOUT_SECONDS, timeout_seconds),
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                return Response(answer.status_code, dict(answer.headers), _read_capped(answer, url))
+        except requests.RequestException as error:
+            raise RequestFailed(f"{method} {url} failed: {error}") from error
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = requests.Session()
+            session.trust_env = False  # a proxy or .netrc of the machine must not see or change market messages
+        return session
+
+    def _check_address(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise RequestRefused(f"{url!r} is not an address to call: give http:// or https:// with a host.")
+        if parts.hostname in self._allowed_private_hosts:
+            return
+        try:
+            found = socket.getaddrinfo(parts.hostname, parts.port or parts.scheme, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise RequestFailed(f"The host of {url} cannot be looked up: {error}") from error
+        for *_, address in found:
+            if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
+                raise RequestRefused(
+                    f"{parts.hostname} is on a private network ({address[0]}). Name it in HTTP_ALLOWED_PRIVATE_HOSTS "
+                    "if it is yours."
+                )
+
+
+def _read_capped(answer: requests.Response, url: str) -> bytes:
+    body = bytearray()
+    for chunk in answer.iter_content(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > LARGEST_RESPONSE_BYTES:
+            raise RequestFailed(f"{url} answered with more than {LARGEST_RESPONSE_BYTES} bytes; the rest was not read.")
+    return bytes(body)

@@ -1,0 +1,39 @@
+"""Advisory locks: one worker at a time on a thing that has no row of its own to lock."""
+
+from enum import IntEnum, unique
+
+from django.db import connection
+
+
+class LockOutsideTransaction(RuntimeError):
+    """A transaction lock was asked for where no transaction is open, so it would be released at once."""
+
+
+@unique
+class AdvisoryLock(IntEnum):
+    """What can be locked. The numbers are shared by all running versions: never reuse or renumber."""
+
+    BIDDING = 1
+    DISPATCH = 2
+    SETTLEMENT = 3
+    OUTBOX = 4
+
+
+def take(lock: AdvisoryLock, key: int) -> None:
+    """Wait for the lock on `key` and hold it to the end of the transaction."""
+    _require_transaction()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [int(lock), key])
+
+
+def try_take(lock: AdvisoryLock, key: int) -> bool:
+    """Take the lock to the end of the transaction if it is free; tell whether it was."""
+    _require_transaction()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [int(lock), key])
+        return bool(cursor.fetchone()[0])
+
+
+def _require_transaction() -> None:
+    if not connection.in_atomic_block:
+        raise LockOutsideTransaction("Open a transaction first (transaction.atomic): the lock lives as long as it does.")
