@@ -1,0 +1,20 @@
+from assets.models.assets import Asset, AssetState, AssetKind
+from assets.models.groups import AggregationEan, CongestionArea, Membership
+from assets.models.partners import Partner
+from assets.models.sessions import ChargingSession
+from assets.models.setpoints import Setpoint, SetpointBatch
+from assets.models.telemetry import MeterInterval
+
+__all__ = [
+    "AggregationEan",
+    "Asset",
+    "AssetKind",
+    "AssetState",
+    "ChargingSession",
+    "CongestionArea",
+    "Membership",
+    "MeterInterval",
+    "Partner",
+    "Setpoint",
+    "SetpointBatch",
+]

@@ -1,0 +1,85 @@
+from decimal import Decimal
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, RangeOperators
+from django.db import models
+from django.db.models import F, Q
+
+from aggregator.core.fields import Ean13Field, Ean18Field
+
+
+class CongestionArea(models.Model):
+    """A part of the grid that can be congested, as its operator announces it."""
+
+    code = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    grid_operator = Ean13Field()
+    postcodes = ArrayField(models.CharField(max_length=6), help_text="Four-digit postcodes in the area, such as 3511.")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AggregationEan(models.Model):
+    """The code under which a group of small assets is offered as one.
+
+    No public text fixes what GOPACS requires of it; product limits and reliability are therefore data of the group.
+    """
+
+    class Autonomy(models.TextChoices):
+        MANUAL = "manual", "An operator makes each bid"
+        APPROVE = "approve", "An operator approves each bid"
+        AUTOMATIC = "automatic", "Bids go out by themselves"
+
+    ean = Ean18Field(primary_key=True)
+    name = models.CharField(max_length=120)
+    congestion_area = models.ForeignKey(CongestionArea, on_delete=models.PROTECT, related_name="aggregation_eans")
+    brp = Ean13Field(help_text="Balance responsible party of the group's connections.")
+    autonomy = models.CharField(max_length=10, choices=Autonomy.choices, default=Autonomy.APPROVE)
+    reliability = models.DecimalField(
+        max_digits=5, decimal_places=4, default=Decimal("0.95"), help_text="Probability that a bid holds in every PTU."
+    )
+    min_bid_w = models.PositiveBigIntegerField(default=100_000)
+    bid_step_w = models.PositiveBigIntegerField(default=100_000)
+    max_bid_w = models.PositiveBigIntegerField(default=60_000_000, help_text="More is never offered by itself.")
+    price_eur_per_mwh = models.DecimalField(
+        max_digits=10, decimal_places=2, default=Decimal("180.00"), help_text="Asked per MWh of redispatch."
+    )
+    partner_share = models.DecimalField(
+        max_digits=5, decimal_places=4, default=Decimal("0.7000"), help_text="Part of the revenue that goes to partners."
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(ean__regex=r"^[0-9]{18}$"), name="aggregation_ean_is_18_digits"),
+            models.CheckConstraint(condition=Q(reliability__gt=0, reliability__lt=1), name="reliability_is_a_probability"),
+            models.CheckConstraint(condition=Q(partner_share__gte=0, partner_share__lte=1), name="partner_share_is_a_share"),
+            models.CheckConstraint(condition=Q(bid_step_w__gt=0) & Q(min_bid_w__gte=F("bid_step_w")), name="bid_step_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.ean})"
+
+
+class Membership(models.Model):
+    """An asset belongs to one aggregation EAN at a time; when it did is never forgotten."""
+
+    asset = models.ForeignKey("assets.Asset", on_delete=models.PROTECT, related_name="memberships")
+    aggregation_ean = models.ForeignKey(AggregationEan, on_delete=models.PROTECT, related_name="memberships")
+    period = DateTimeRangeField(help_text="From, up to but not including; open-ended while it lasts.")
+
+    class Meta:
+        constraints = [
+            ExclusionConstraint(
+                name="asset_in_one_group_at_a_time",
+                expressions=[("asset", RangeOperators.EQUAL), ("period", RangeOperators.OVERLAPS)],
+                violation_error_message=(
+                    "The asset already belongs to an aggregation EAN in part of this period. "
+                    "End that membership first, or start this one where it ends."
+                ),
+            ),
+            models.CheckConstraint(condition=~Q(period__isempty=True), name="membership_period_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.asset_id} in {self.aggregation_ean_id}"

@@ -1,0 +1,16 @@
+from bidding.models.activations import Activation, ActivationPtu
+from bidding.models.announcements import Announcement
+from bidding.models.bids import Bid, Direction
+from bidding.models.ledger import Commitment, LedgerEntry
+from bidding.models.nominations import BaselineNomination
+
+__all__ = [
+    "Activation",
+    "ActivationPtu",
+    "Announcement",
+    "BaselineNomination",
+    "Bid",
+    "Commitment",
+    "Direction",
+    "LedgerEntry",
+]

@@ -1,0 +1,43 @@
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+
+class Delivery(models.Model):
+    """One calculation of what an activation delivered. Late data make a new version; nothing is overwritten."""
+
+    activation = models.ForeignKey("bidding.Activation", on_delete=models.PROTECT, related_name="deliveries")
+    version = models.PositiveIntegerField()
+    baseline_method = models.CharField(max_length=40)
+    calculated_at = models.DateTimeField()
+    ordered_wh = models.PositiveBigIntegerField()
+    delivered_wh = models.BigIntegerField(help_text="Never counted above what was ordered in a PTU.")
+    completeness = models.DecimalField(max_digits=5, decimal_places=4, help_text="Meter values received of expected.")
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [
+            models.UniqueConstraint(fields=["activation", "version"], name="one_delivery_per_activation_version"),
+            models.CheckConstraint(condition=Q(completeness__gte=0, completeness__lte=1), name="completeness_is_a_share"),
+        ]
+
+    def __str__(self) -> str:
+        return f"delivery of {self.activation_id}, version {self.version}"
+
+
+class DeliveryPtu(models.Model):
+    """Ordered, baseline, metered and delivered power of the group in one PTU."""
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="ptus")
+    ptu_start = models.DateTimeField()
+    ordered_w = models.PositiveBigIntegerField()
+    baseline_w = models.BigIntegerField()
+    metered_w = models.BigIntegerField()
+    delivered_w = models.BigIntegerField(help_text="Baseline minus metered for reduce, the opposite for increase.")
+    missing_asset_ids = ArrayField(models.BigIntegerField(), default=list, help_text="Assets without a meter value.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["delivery", "ptu_start"], name="one_delivery_row_per_ptu")]
+
+    def __str__(self) -> str:
+        return f"{self.delivered_w} W delivered at {self.ptu_start:%Y-%m-%d %H:%M}"

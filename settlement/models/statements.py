@@ -1,0 +1,43 @@
+from django.db import models
+from django.db.models import F, Q
+
+
+class Statement(models.Model):
+    """Money for the deliveries of a period, per partner and aggregation EAN. A correction is a new version."""
+
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    version = models.PositiveIntegerField()
+    issued_at = models.DateTimeField()
+    total_eur = models.DecimalField(max_digits=12, decimal_places=2)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["starts_at", "ends_at", "version"], name="one_statement_per_period_version"),
+            models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="statement_ends_after_it_starts"),
+        ]
+
+    def __str__(self) -> str:
+        return f"statement {self.starts_at:%Y-%m-%d}, version {self.version}"
+
+
+class StatementLine(models.Model):
+    """One beneficiary's part: a partner, or the aggregator itself when no partner is named."""
+
+    statement = models.ForeignKey(Statement, on_delete=models.CASCADE, related_name="lines")
+    partner = models.ForeignKey("assets.Partner", null=True, blank=True, on_delete=models.PROTECT, related_name="statement_lines")
+    aggregation_ean = models.ForeignKey("assets.AggregationEan", on_delete=models.PROTECT, related_name="statement_lines")
+    delivered_wh = models.BigIntegerField()
+    amount_eur = models.DecimalField(max_digits=12, decimal_places=2)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["statement", "partner", "aggregation_ean"],
+                name="one_statement_line_per_partner_and_ean",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_eur} EUR for {self.partner or 'the aggregator'}"
