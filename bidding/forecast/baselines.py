@@ -1,0 +1,79 @@
+"""What a charging session draws when nobody intervenes: charging on arrival, or in the cheapest PTUs of the stay.
+
+Energies are exact to the second: a PTU in which a car is plugged in for six minutes offers six minutes of power.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Seconds = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+HOUR_S = 3600.0
+PTU_S = 900
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PriceCurve:
+    """Prices per PTU: `eur_per_mwh[k]` holds from `starts_s + 900 k`."""
+
+    starts_s: int
+    eur_per_mwh: Floats
+
+    def at_ptu(self, ptu: Seconds) -> Floats:
+        """Return the prices of PTUs counted from the epoch; the first and last price hold beyond the curve."""
+        position = np.clip(ptu - self.starts_s // PTU_S, 0, len(self.eur_per_mwh) - 1)
+        return self.eur_per_mwh[position]
+
+
+def present_h(plug_in_s: Seconds, plug_out_s: Seconds, edges_s: Seconds) -> Floats:
+    """Return the hours each stay overlaps each period, shape (sessions, len(edges_s) - 1)."""
+    starts = np.maximum(plug_in_s[:, None], edges_s[None, :-1])
+    ends = np.minimum(plug_out_s[:, None], edges_s[None, 1:])
+    return np.asarray(np.maximum(ends - starts, 0) / HOUR_S)
+
+
+def arrival_kwh(plug_in_s: Seconds, energy_kwh: Floats, power_kw: Floats, edges_s: Seconds) -> Floats:
+    """Return the energy taken in each period by charging at full power from plug-in until the energy is in.
+
+    The energy must fit in the stay (`SessionTable` sees to that). Shape (sessions, len(edges_s) - 1).
+    """
+    hours = np.maximum(edges_s[None, :] - plug_in_s[:, None], 0) / HOUR_S
+    return np.diff(np.minimum(power_kw[:, None] * hours, energy_kwh[:, None]), axis=1)
+
+
+def price_kwh(
+    plug_in_s: Seconds,
+    plug_out_s: Seconds,
+    energy_kwh: Floats,
+    power_kw: Floats,
+    edges_s: Seconds,
+    *,
+    prices: PriceCurve,
+) -> Floats:
+    """Return the energy taken in each period by charging in the cheapest PTUs of the stay, the earliest of equals.
+
+    `edges_s` must lie on PTU boundaries; the first period may be longer than a PTU. Shape (sessions, len(edges_s) - 1).
+    """
+    if not len(plug_in_s):
+        return np.zeros((0, len(edges_s) - 1))
+    first = plug_in_s // PTU_S
+    width = int(((plug_out_s - 1) // PTU_S - first).max()) + 1
+    ptu = first[:, None] + np.arange(width)
+    most_kwh = power_kw[:, None] * (
+        np.maximum(
+            np.minimum(plug_out_s[:, None], (ptu + 1) * PTU_S) - np.maximum(plug_in_s[:, None], ptu * PTU_S),
+            0,
+        )
+        / HOUR_S
+    )
+    order = np.argsort(np.where(most_kwh > 0, prices.at_ptu(ptu), np.inf), axis=1, kind="stable")
+    offered = np.take_along_axis(most_kwh, order, axis=1)
+    before = np.cumsum(offered, axis=1) - offered
+    taken = np.empty_like(offered)
+    np.put_along_axis(taken, order, np.clip(energy_kwh[:, None] - before, 0.0, offered), axis=1)
+    cumulative = np.concatenate([np.zeros((len(first), 1)), np.cumsum(taken, axis=1)], axis=1)
+    edge = np.clip(edges_s[None, :] // PTU_S - first[:, None], 0, width)
+    return np.diff(np.take_along_axis(cumulative, edge, axis=1), axis=1)
