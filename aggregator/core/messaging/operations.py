@@ -1,0 +1,198 @@
+"""Sending what is in the outbox and storing what comes in.
+
+A message is enqueued in the transaction that causes it. Delivery takes one row at a time under a row lock that other
+workers skip, sends the stored bytes, and marks the row in the same transaction. A worker that dies in between leaves
+the row undelivered and the same bytes go out again: receivers must, and ours do, treat a repeat as the same message.
+"""
+
+import hashlib
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from aggregator.core.clock import Clock
+from aggregator.core.http import HttpClient, RequestFailed, RequestRefused, Response
+from aggregator.core.models import DeliveryAttempt, InboxMessage, OutboxMessage
+
+logger = logging.getLogger(__name__)
+
+FIRST_RETRY_AFTER = timedelta(seconds=2)
+LONGEST_RETRY_AFTER = timedelta(minutes=10)
+KEPT_RESPONSE_BYTES = 16 * 1024
+_jitter = random.SystemRandom()
+
+
+class DuplicateIdentifier(ValueError):
+    """The sender used a message id again for other content."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """What one round of sending did."""
+
+    delivered: int = 0
+    failed: int = 0
+    dead: int = 0
+
+
+def enqueue(
+    *,
+    now: datetime,
+    channel: str,
+    conversation: str,
+    idempotency_key: str,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    deadline_at: datetime,
+) -> OutboxMessage:
+    """Write down a request that must be sent by `deadline_at`; it goes out after the caller's transaction commits."""
+    return OutboxMessage.objects.create(
+        channel=channel,
+        conversation=conversation,
+        idempotency_key=idempotency_key,
+        method=method,
+        url=url,
+        headers=dict(headers),
+        body=body,
+        created_at=now,
+        next_attempt_at=now,
+        deadline_at=deadline_at,
+    )
+
+
+def deliver_due(
+    *,
+    clock: Clock,
+    channel: str,
+    http: HttpClient,
+    credentials: Callable[[OutboxMessage], Mapping[str, str]],
+    on_answer: Callable[[OutboxMessage, Response], None],
+    on_dead: Callable[[OutboxMessage], None] = lambda _message: None,
+    limit: int = 50,
+) -> DeliveryReport:
+    """Try each due message of `channel` once, oldest first, in order within a conversation.
+
+    `on_answer` runs in the transaction that marks a message delivered (status 2xx), `on_dead` in the one that gives
+    it up: at its deadline, or when the receiver's answer says that repeating is pointless.
+    """
+    counts = {"delivered": 0, "failed": 0, "dead": 0}
+    tried: set[int] = set()
+    for _ in range(limit):
+        with transaction.atomic():
+            message = (
+                due_messages(channel=channel, now=clock.now())
+                .exclude(pk__in=tried)
+                .order_by("id")
+                .select_for_update(skip_locked=True, of=("self",))
+                .first()
+            )
+            if message is None:
+                break
+            tried.add(message.pk)
+            counts[_attempt(message, clock, http, credentials, on_answer, on_dead)] += 1
+    return DeliveryReport(**counts)
+
+
+def due_messages(*, channel: str, now: datetime) -> QuerySet[OutboxMessage]:
+    """Return the messages whose turn it is: due, and first of what is still undelivered in their conversation."""
+    waiting = OutboxMessage.objects.filter(delivered_at__isnull=True, dead_at__isnull=True)
+    earlier = waiting.filter(
+        channel=OuterRef("channel"), conversation=OuterRef("conversation"), id__lt=OuterRef("id")
+    )
+    return waiting.filter(channel=channel, next_attempt_at__lte=now).exclude(Exists(earlier))
+
+
+def resend(*, now: datetime, message_id: int, deadline_at: datetime) -> OutboxMessage:
+    """Give a dead message another life until `deadline_at`."""
+    with transaction.atomic():
+        message = OutboxMessage.objects.select_for_update().get(pk=message_id, dead_at__isnull=False)
+        message.dead_at, message.next_attempt_at, message.deadline_at = None, now, deadline_at
+        message.save(update_fields=["dead_at", "next_attempt_at", "deadline_at"])
+    return message
+
+
+def receive(*, now: datetime, channel: str, sender: str, message_id: str, body: bytes) -> tuple[InboxMessage, bool]:
+    """Store a received message once; return it and whether it is new.
+
+    Raises `DuplicateIdentifier` when the sender already used this id for other content.
+    """
+    digest = hashlib.sha256(body).hexdigest()
+    message, is_new = InboxMessage.objects.get_or_create(
+        channel=channel,
+        sender=sender,
+        message_id=message_id,
+        defaults={"body": body, "body_sha256": digest, "received_at": now},
+    )
+    if message.body_sha256 != digest:
+        raise DuplicateIdentifier(
+            f"{sender} already sent a message {message_id} with other content. Use a new message id for new content."
+        )
+    return message, is_new
+
+
+def _attempt(
+    message: OutboxMessage,
+    clock: Clock,
+    http: HttpClient,
+    credentials: Callable[[OutboxMessage], Mapping[str, str]],
+    on_answer: Callable[[OutboxMessage, Response], None],
+    on_dead: Callable[[OutboxMessage], None],
+) -> str:
+    """Send one locked message and write down what happened; return delivered, failed or dead."""
+    started_at, started = clock.now(), time.monotonic()
+    answer: Response | None = None
+    error = ""
+    hopeless = False
+    try:
+        answer = http.request(
+            method=message.method,
+            url=message.url,
+            headers={**message.headers, **credentials(message)},
+            body=bytes(message.body),
+        )
+    except RequestFailed as failure:
+        error = str(failure)
+    except RequestRefused as refusal:
+        error, hopeless = str(refusal), True
+    DeliveryAttempt.objects.create(
+        message=message,
+        attempted_at=started_at,
+        duration_ms=round((time.monotonic() - started) * 1000),
+        status_code=answer.status_code if answer else None,
+        response_body=answer.body[:KEPT_RESPONSE_BYTES] if answer else b"",
+        error=error,
+    )
+    message.attempts += 1
+    now = clock.now()
+    if answer is not None and answer.is_success:
+        message.delivered_at, message.last_error = now, ""
+        on_answer(message, answer)
+        outcome = "delivered"
+    else:
+        if answer is not None:
+            error = f"HTTP {answer.status_code}: {answer.body[:500].decode('utf-8', 'replace')}"
+            hopeless = not answer.can_be_retried
+        message.last_error = error
+        message.next_attempt_at = now + _retry_after(message.attempts)
+        outcome = "failed"
+        if hopeless or message.next_attempt_at >= message.deadline_at:
+            message.dead_at = now
+            on_dead(message)
+            outcome = "dead"
+            logger.warning("Message %s to %s is given up: %s", message.pk, message.url, error)
+    message.save(update_fields=["attempts", "delivered_at", "dead_at", "last_error", "next_attempt_at"])
+    return outcome
+
+
+def _retry_after(attempts: int) -> timedelta:
+    """Return the wait before the next attempt: doubling, capped, with jitter so that senders do not march in step."""
+    wait = min(FIRST_RETRY_AFTER * 2 ** (attempts - 1), LONGEST_RETRY_AFTER)
+    return wait * (0.5 + _jitter.random() / 2)
