@@ -1,0 +1,169 @@
+"""Aggregation of one-way devices that may come and go inside the window.
+
+Devices are grouped by the steps they take part in (their stay). Within a stay UL-flexibility is exact, and bounds on
+the energy in a set A of steps add up over stays: p(A) = Σ_stays l[|A ∩ stay|], b(A) = Σ_stays u[|A ∩ stay|].
+There are at most T(T+1)/2 stays, so everything after grouping is independent of the number of devices.
+
+Source: Mukhi et al., aggregate flexibility as generalised polymatroids (the charging-only short form, grouped by
+arrival and departure); UL vectors from arXiv 2310.02729.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from bidding.flexibility.ul import Floats, Integers, ul_vectors_by_group, weighted_counts
+from bidding.flexibility.window import WindowDevices
+
+MOST_STEPS = 20
+"""2^20 subsets take 8 MB and about 30 ms per scenario; longer windows are for the linear programme."""
+
+
+class WindowTooLongError(ValueError):
+    """The window has more steps than subsets of steps can be enumerated for."""
+
+
+@dataclass(frozen=True, slots=True)
+class StayVectors:
+    """UL vectors per scenario and stay, and energy that cannot move.
+
+    `u_kwh` and `l_kwh` are (S, T+1, T+1, T+1): scenario, first step, last step (exclusive), k. `fixed_kwh` is (S, T).
+    """
+
+    u_kwh: Floats
+    l_kwh: Floats
+    fixed_kwh: Floats
+
+    @property
+    def steps(self) -> int:
+        """T, the number of steps of the window."""
+        return int(self.fixed_kwh.shape[-1])
+
+    def least_kwh(self) -> Floats:
+        """p(A): least energy in every subset A of the steps, (S, 2^T); bit t of the index says whether A holds t."""
+        return _over_subsets(self.l_kwh, self.fixed_kwh)
+
+    def most_kwh(self) -> Floats:
+        """b(A): most energy in every subset A of the steps, (S, 2^T)."""
+        return _over_subsets(self.u_kwh, self.fixed_kwh)
+
+
+def stay_vectors(
+    *, devices: WindowDevices, scenario: Integers | None, scenarios: int, steps: int, step_hours: float
+) -> StayVectors:
+    """Aggregate n devices by scenario and stay; `scenario` is (n,) in 0..scenarios-1, or None for a single one."""
+    edges = steps + 1
+    stay = devices.first_step * edges + devices.last_step
+    first, last = np.divmod(np.arange(edges * edges), edges)
+    vectors = ul_vectors_by_group(
+        group=stay if scenario is None else scenario * (edges * edges) + stay,
+        groups=scenarios * edges * edges,
+        power_min_kw=devices.power_min_kw,
+        power_max_kw=devices.power_max_kw,
+        energy_min_kwh=devices.energy_min_kwh,
+        energy_max_kwh=devices.energy_max_kwh,
+        steps=np.tile(np.maximum(last - first, 0), scenarios),
+        step_hours=step_hours,
+    )
+    shape = (scenarios, edges, edges, edges)
+    row = 0 if scenario is None else scenario * steps
+    arrival_step = np.maximum(devices.first_step - 1, 0)
+    fixed = weighted_counts(row + arrival_step, devices.fixed_first_kwh, scenarios * steps)
+    fixed += weighted_counts(row + devices.departure_step, devices.fixed_last_kwh, scenarios * steps)
+    return StayVectors(
+        u_kwh=vectors.u_kwh.reshape(shape), l_kwh=vectors.l_kwh.reshape(shape), fixed_kwh=fixed.reshape(-1, steps)
+    )
+
+
+def subset_sums(values: Floats) -> Floats:
+    """Sum of (..., T) values over every subset of the last axis: (..., 2^T)."""
+    sums = np.zeros((*values.shape[:-1], 1))
+    for step in range(values.shape[-1]):
+        sums = np.concatenate((sums, sums + values[..., step : step + 1]), axis=-1)
+    return sums
+
+
+def subset_sizes(steps: int) -> Floats:
+    """Number of steps in every subset: (2^T,)."""
+    return subset_sums(np.ones(steps))
+
+
+def deliverable_from_subsets_kw(*, room_kwh: Floats, step_hours: float) -> Floats:
+    """Most power that fits in every step when each subset A of them leaves `room_kwh` (..., 2^T).
+
+    Reduce: room(A) = baseline(A) - p(A). Increase: room(A) = b(A) - baseline(A). The answer is the smallest room per
+    step held: min over A of room(A) / (|A|·Δt).
+    """
+    steps = int(room_kwh.shape[-1]).bit_length() - 1
+    return np.asarray(np.min(room_kwh[..., 1:] / (subset_sizes(steps)[1:] * step_hours), axis=-1))
+
+
+def _over_subsets(vectors: Floats, fixed: Floats) -> Floats:
+    """Evaluate Σ_stays vectors[|A ∩ stay|] for all A, the window cut in a low and a high half.
+
+    A stay inside one half depends on that half of A alone. A stay across the cut depends on how many steps A has
+    between its start and the cut and between the cut and its end, which makes it a bilinear form of one-hot counts: two
+    matrix products instead of 2^T lookups per stay.
+    """
+    steps = fixed.shape[-1]
+    if steps > MOST_STEPS:
+        raise WindowTooLongError(
+            f"a window of {steps} steps has too many subsets to enumerate (at most {MOST_STEPS} steps); "
+            "use longer steps or the linear programme"
+        )
+    scenarios = fixed.shape[0]
+    cut = steps // 2
+    low, high = _stays_within(cut), _stays_within(steps - cut)
+    low_part = vectors[:, low.first, low.last, : cut + 1].reshape(scenarios, -1) @ low.counts
+    high_part = vectors[:, cut + high.first, cut + high.last, : steps - cut + 1].reshape(scenarios, -1) @ high.counts
+    total = high_part[:, :, None] + low_part[:, None, :]
+    if cut:
+        across = _across_cut(vectors, cut)
+        from_start, to_end = _counts_to_cut(cut), _counts_from_cut(steps - cut)
+        total += to_end.T @ (across @ from_start)
+    return total.reshape(scenarios, -1) + subset_sums(fixed)
+
+
+def _across_cut(vectors: Floats, cut: int) -> Floats:
+    """Weights (S, ends·counts, starts·counts) of stays that begin before and end after the cut."""
+    steps = vectors.shape[-1] - 1
+    after = steps - cut
+    first = np.arange(cut)[None, None, :, None]
+    last = np.arange(cut + 1, steps + 1)[:, None, None, None]
+    count = np.arange(after + 1)[None, :, None, None] + np.arange(cut + 1)[None, None, None, :]
+    weights: Floats = vectors[:, first, last, np.minimum(count, steps)]
+    return weights.reshape(len(vectors), after * (after + 1), cut * (cut + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class _HalfStays:
+    first: Integers
+    last: Integers
+    counts: Floats
+
+
+@cache
+def _stays_within(steps: int) -> _HalfStays:
+    """All stays inside a half, with one-hot counts (stays·(steps+1), 2^steps)."""
+    pairs = np.array([(first, last) for first in range(steps) for last in range(first + 1, steps + 1)], np.int64)
+    first, last = pairs.reshape(-1, 2).T
+    return _HalfStays(first=first, last=last, counts=_one_hot_counts(first, last, steps))
+
+
+@cache
+def _counts_to_cut(steps: int) -> Floats:
+    first = np.arange(steps)
+    return _one_hot_counts(first, np.full(steps, steps), steps)
+
+
+@cache
+def _counts_from_cut(steps: int) -> Floats:
+    return _one_hot_counts(np.zeros(steps, np.int64), np.arange(1, steps + 1), steps)
+
+
+def _one_hot_counts(first: Integers, last: Integers, steps: int) -> Floats:
+    inside = (np.arange(steps) >= first[:, None]) & (np.arange(steps) < last[:, None])
+    count = subset_sums(inside.astype(np.float64))
+    one_hot: Floats = (count[:, None, :] == np.arange(steps + 1)[None, :, None]).astype(np.float64)
+    return one_hot.reshape(-1, 2**steps)
