@@ -31,10 +31,6 @@ class ChargerTraits:
     floor_kw: NDArray[np.float64]
     v2g: NDArray[np.bool_]
 
-    def first(self, count: int) -> "ChargerTraits":
-        """Return the traits of the first `count` chargers."""
-        return ChargerTraits(floor_kw=self.floor_kw[:count], v2g=self.v2g[:count])
-
 
 @dataclass(frozen=True, slots=True)
 class WindowSpec:

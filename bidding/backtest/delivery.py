@@ -1,0 +1,116 @@
+"""Playing a window: the policy asks, the cars do what they can, the drivers leave when they leave."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidding.backtest.fleet import ROUND_TRIP_EFFICIENCY, WindowFleet
+from bidding.backtest.outlook import Outlook
+from bidding.backtest.policy import DispatchPolicy, DispatchView
+from bidding.optimisation.interface import BaselineKind, Direction
+
+Floats = NDArray[np.float64]
+
+DELIVERED_TOLERANCE_KW = 1e-6
+"""A PTU counts as delivered when it is short by no more than this: rounding of floats, not of kilowatts."""
+
+FULL_KWH = 1e-9
+CAPACITY_STEPS = 7
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """What a window gave: power against the baseline per PTU, shape (T,), and energy drivers left without."""
+
+    delivered_kw: Floats
+    unserved_kwh: float
+
+    @property
+    def least_kw(self) -> float:
+        """The weakest PTU."""
+        return float(self.delivered_kw.min())
+
+    def keeps(self, promise_kw: float) -> bool:
+        """Tell whether every PTU reached the promise."""
+        return self.least_kw >= promise_kw - DELIVERED_TOLERANCE_KW
+
+    def shortfall_kwh(self, promise_kw: float, *, ptu_h: float) -> float:
+        """Return the energy by which the PTUs stayed under the promise."""
+        return float(np.maximum(promise_kw - self.delivered_kw, 0.0).sum() * ptu_h)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowPlay:
+    """A window ready to be played against any promise."""
+
+    fleet: WindowFleet
+    outlook: Outlook
+    policy: DispatchPolicy
+    direction: Direction
+    baseline: BaselineKind
+
+    def deliver(self, promise_kw: float) -> Delivery:
+        """Play the window towards a promise.
+
+        At the start of each PTU the policy sees the cars plugged in then; a car that comes inside a PTU follows its
+        baseline until the next one. After the window every car catches up at full power.
+        """
+        fleet = self.fleet
+        energy_in = fleet.before_kwh.copy()
+        delivered_kwh = np.zeros(fleet.ptus)
+        for ptu in range(fleet.ptus):
+            now_s = fleet.starts_s + ptu * fleet.ptu_s
+            here = np.flatnonzero((fleet.plug_in_s <= now_s) & (fleet.plug_out_s > now_s))
+            drawn_kwh = fleet.baseline_kwh[:, ptu].copy()
+            asked_kw = self.policy.powers_kw(
+                self._view(here, ptu, now_s, energy_in[here]), direction=self.direction, promise_kw=promise_kw
+            )
+            drawn_kwh[here] = _drawn_kwh(fleet, here, ptu, asked_kw, energy_in[here])
+            energy_in += np.where(drawn_kwh < 0, drawn_kwh / ROUND_TRIP_EFFICIENCY, drawn_kwh)
+            delivered_kwh[ptu] = (fleet.baseline_kwh[:, ptu] - drawn_kwh).sum()
+        at_plug_out_kwh = np.minimum(energy_in + fleet.power_kw * fleet.after_h, fleet.energy_kwh)
+        sign = 1.0 if self.direction == "reduce" else -1.0
+        return Delivery(
+            delivered_kw=sign * delivered_kwh / fleet.ptu_h,
+            unserved_kwh=float(np.maximum(fleet.energy_kwh - at_plug_out_kwh - FULL_KWH, 0.0).sum()),
+        )
+
+    def capacity_kw(self, upper_kw: float) -> float:
+        """Return the largest promise, up to `upper_kw`, the policy keeps: by bisection, so within 1/128 of it."""
+        low_kw, high_kw = 0.0, upper_kw
+        if high_kw <= DELIVERED_TOLERANCE_KW:
+            return 0.0
+        promise_kw = high_kw
+        for _ in range(CAPACITY_STEPS + 1):
+            least_kw = self.deliver(promise_kw).least_kw
+            if least_kw >= promise_kw - DELIVERED_TOLERANCE_KW:
+                low_kw = promise_kw
+            else:
+                high_kw = promise_kw
+            if low_kw >= high_kw * (1 - 2**-CAPACITY_STEPS):
+                break
+            promise_kw = least_kw if low_kw < least_kw < high_kw else (low_kw + high_kw) / 2
+        return low_kw
+
+    def _view(self, here: NDArray[np.intp], ptu: int, now_s: int, energy_in_kwh: Floats) -> DispatchView:
+        fleet = self.fleet
+        return DispatchView(
+            ptu_h=fleet.ptu_h,
+            elapsed_h=(now_s - fleet.plug_in_s[here]) / 3600,
+            power_kw=fleet.power_kw[here],
+            floor_kw=fleet.floor_kw[here],
+            v2g=fleet.v2g[here],
+            energy_in_kwh=energy_in_kwh,
+            is_full=energy_in_kwh >= fleet.energy_kwh[here] - FULL_KWH,
+            planned_kwh=fleet.baseline_kwh[here, ptu] if self.baseline == "price" else None,
+            outlook=self.outlook.take(here),
+        )
+
+
+def _drawn_kwh(fleet: WindowFleet, here: NDArray[np.intp], ptu: int, asked_kw: Floats, energy_in_kwh: Floats) -> Floats:
+    """Return what cars draw of what is asked: within rating and floor, until full, or until back at arrival charge."""
+    power_kw = fleet.power_kw[here]
+    lowest_kw = np.where(fleet.v2g[here], -power_kw, fleet.floor_kw[here])
+    drawn_kwh = np.clip(asked_kw, lowest_kw, power_kw) * fleet.present_h[here, ptu]
+    return np.clip(drawn_kwh, -ROUND_TRIP_EFFICIENCY * energy_in_kwh, fleet.energy_kwh[here] - energy_in_kwh)

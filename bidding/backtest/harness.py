@@ -1,0 +1,212 @@
+"""Walking forward through the data: bid with what is known, play the window, show what became of it.
+
+Nothing here looks ahead on behalf of a bidder. A sizer and the competitors see an outcome only once all of it would
+be known in the field, and a bid is never touched again.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import perf_counter
+
+from bidding.backtest.competitors import COMPETITORS, competitor_power_kw
+from bidding.backtest.delivery import Delivery, WindowPlay
+from bidding.backtest.fleet import window_fleet
+from bidding.backtest.options import BacktestOptions
+from bidding.backtest.outlook import OutlookModel
+from bidding.backtest.perfect_information import perfect_information_kw
+from bidding.backtest.policy import DispatchPolicy
+from bidding.backtest.traits import charger_traits
+from bidding.backtest.windows import BacktestWindow, Calendar
+from bidding.forecast.sessions import SessionTable
+from bidding.optimisation.interface import (
+    ChargerTraits,
+    SizedBid,
+    Sizer,
+    SizingContext,
+    WindowOutcome,
+    WindowSpec,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedBid:
+    """One bid of one bidder and what became of it; without a bid nothing is called and nothing is lost."""
+
+    bid_kw: float
+    is_delivered: bool | None
+    least_delivered_kw: float
+    shortfall_kwh: float
+    unserved_kwh: float
+
+
+@dataclass(frozen=True, slots=True)
+class WindowResult:
+    """One evaluated window.
+
+    Attributes:
+        energy_kwh: what the drivers of the cars in the window came for, to measure unserved energy against.
+        capacity_kw: largest promise the dispatch policy would have kept.
+        competitors: the same window for each competitor.
+    """
+
+    starts_s: int
+    ends_s: int
+    ours: PlayedBid
+    explanation: SizedBid
+    perfect_information_kw: float
+    capacity_kw: float
+    energy_kwh: float
+    competitors: dict[str, PlayedBid]
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    outcome: WindowOutcome
+    is_weekend: bool
+
+
+class WalkForward:
+    """One run over one set; iterate `results` once.
+
+    Args:
+        sessions: the sessions of the set and category.
+        calendar: its windows, from `windows.calendar`.
+        options: the choices of the run.
+        sizer: the bid model, new for this run.
+        policy: decides who waits in a window.
+    """
+
+    def __init__(
+        self,
+        *,
+        sessions: SessionTable,
+        calendar: Calendar,
+        options: BacktestOptions,
+        sizer: Sizer,
+        policy: DispatchPolicy,
+    ) -> None:
+        self._sessions = sessions
+        self._calendar = calendar
+        self._options = options
+        self._sizer = sizer
+        self._policy = policy
+        self._outlooks = OutlookModel(sessions, timezone=options.timezone)
+        self._traits = charger_traits(
+            sessions.charger_ids,
+            pause_floor_share=options.pause_floor_share,
+            v2g_share=options.v2g_share,
+            seed=options.seed,
+        )
+        self._pending: deque[_Known] = deque()
+        self._past_kw: dict[bool, list[float]] = {False: [], True: []}
+
+    def results(self) -> Iterator[WindowResult | None]:
+        """Yield one result per window in order of time, None for windows of the warm-up."""
+        for window in self._calendar.windows:
+            yield self._walk(window)
+
+    def _walk(self, window: BacktestWindow) -> WindowResult | None:
+        spec = self._spec(window)
+        now_s = window.starts_s - int(self._options.lead.total_seconds())
+        self._show_known(now_s)
+        sized, sizing_s = SizedBid(0.0), 0.0
+        bids_kw = dict.fromkeys(COMPETITORS, 0.0)
+        if not window.is_warm_up:
+            began = perf_counter()
+            sized = self._sizer.size(self._context(spec, now_s))
+            sizing_s = perf_counter() - began
+            past_kw = self._past_kw[window.is_weekend]
+            power_kw = competitor_power_kw(past_kw, reliability=spec.reliability)
+            bids_kw = {name: spec.product_bid_kw(power_kw[name]) for name in COMPETITORS}
+
+        fleet = window_fleet(self._sessions, window=spec, traits=self._traits, prices=self._options.prices)
+        best_kw = perfect_information_kw(fleet, direction=spec.direction)
+        rows = self._sessions.rows_present(window.starts_s, window.ends_s)
+        play = WindowPlay(
+            fleet=fleet,
+            outlook=self._outlooks.of(rows, now_s=window.starts_s),
+            policy=self._policy,
+            direction=spec.direction,
+            baseline=spec.baseline,
+        )
+        capacity_kw = play.capacity_kw(best_kw)
+        ours, _ = _play(play, sized.bid_kw)
+        self._remember(window, fleet.known_at_s, ours, capacity_kw, best_kw)
+        if window.is_warm_up:
+            return None
+        competitors, seconds = {}, {"ours": sizing_s}
+        for name, bid_kw in bids_kw.items():
+            competitors[name], seconds[name] = _play(play, bid_kw)
+        return WindowResult(
+            starts_s=window.starts_s,
+            ends_s=window.ends_s,
+            ours=ours,
+            explanation=sized,
+            perfect_information_kw=best_kw,
+            capacity_kw=capacity_kw,
+            energy_kwh=float(fleet.energy_kwh.sum()),
+            competitors=competitors,
+            seconds=seconds,
+        )
+
+    def _spec(self, window: BacktestWindow) -> WindowSpec:
+        return WindowSpec(
+            starts_s=window.starts_s,
+            ends_s=window.ends_s,
+            direction=self._options.direction,
+            baseline=self._options.baseline,
+            reliability=self._options.reliability,
+            min_bid_kw=self._options.min_bid_kw,
+            step_kw=self._options.step_kw,
+        )
+
+    def _context(self, spec: WindowSpec, now_s: int) -> SizingContext:
+        history = self._sessions.completed_before(now_s)
+        plugged_in = self._sessions.plugged_in_at(now_s)
+        known = max(history.n_chargers, int(plugged_in.charger.max(initial=-1)) + 1)
+        return SizingContext(
+            now_s=now_s,
+            window=spec,
+            history=history,
+            plugged_in=plugged_in,
+            traits=ChargerTraits(floor_kw=self._traits.floor_kw[:known], v2g=self._traits.v2g[:known]),
+            timezone=self._options.timezone,
+            prices=self._options.prices,
+        )
+
+    def _show_known(self, now_s: int) -> None:
+        """Show the outcomes that are known by now, in order of time; one still open holds back the later ones."""
+        while self._pending and self._pending[0].outcome.known_at_s <= now_s:
+            known = self._pending.popleft()
+            self._sizer.observe(known.outcome)
+            self._past_kw[known.is_weekend].append(known.outcome.perfect_information_kw)
+
+    def _remember(
+        self, window: BacktestWindow, known_at_s: int, ours: PlayedBid, capacity_kw: float, best_kw: float
+    ) -> None:
+        outcome = WindowOutcome(
+            starts_s=window.starts_s,
+            known_at_s=known_at_s,
+            bid_kw=ours.bid_kw,
+            is_delivered=ours.is_delivered,
+            capacity_kw=capacity_kw,
+            perfect_information_kw=best_kw,
+        )
+        self._pending.append(_Known(outcome=outcome, is_weekend=window.is_weekend))
+
+
+def _play(play: WindowPlay, bid_kw: float) -> tuple[PlayedBid, float]:
+    began = perf_counter()
+    if bid_kw <= 0:
+        return PlayedBid(0.0, None, 0.0, 0.0, 0.0), 0.0
+    delivery: Delivery = play.deliver(bid_kw)
+    played = PlayedBid(
+        bid_kw=bid_kw,
+        is_delivered=delivery.keeps(bid_kw),
+        least_delivered_kw=delivery.least_kw,
+        shortfall_kwh=delivery.shortfall_kwh(bid_kw, ptu_h=play.fleet.ptu_h),
+        unserved_kwh=delivery.unserved_kwh,
+    )
+    return played, perf_counter() - began

@@ -1,0 +1,65 @@
+"""The choices of one backtest, checked once."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from bidding.forecast.baselines import PriceCurve
+from bidding.optimisation.interface import BaselineKind, Direction
+
+Days = Literal["weekdays", "weekends", "all"]
+
+MINUTES_PER_DAY = 24 * 60
+PTU_MINUTES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class LocalWindow:
+    """A daily block in local wall-clock minutes; `ends` at or before `starts` means the next day."""
+
+    starts_minute: int
+    ends_minute: int
+
+    def __post_init__(self) -> None:
+        for minute in (self.starts_minute, self.ends_minute):
+            if minute % PTU_MINUTES or not 0 <= minute <= MINUTES_PER_DAY:
+                raise ValueError("A window starts and ends on quarter hours between 00:00 and 24:00.")
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestOptions:
+    """What is replayed and how; see `manage.py backtest --help` for the meaning of each.
+
+    Raises:
+        ValueError: a value is out of range, or the price baseline has no prices.
+    """
+
+    timezone: str = "Europe/Amsterdam"
+    window: LocalWindow = LocalWindow(17 * 60, 19 * 60)  # noqa: RUF009 - a frozen value
+    days: Days = "weekdays"
+    direction: Direction = "reduce"
+    reliability: float = 0.9
+    lead: timedelta = timedelta(hours=4)
+    baseline: BaselineKind = "arrival"
+    prices: PriceCurve | None = None
+    pause_floor_share: float = 0.0
+    v2g_share: float = 0.0
+    warm_up: timedelta = timedelta(days=60)
+    min_bid_kw: float = 1.0
+    step_kw: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        ZoneInfo(self.timezone)
+        if not 0 < self.reliability < 1:
+            raise ValueError(f"Reliability lies between 0 and 1, not {self.reliability}.")
+        for name, share in (("pause-floor", self.pause_floor_share), ("v2g", self.v2g_share)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"The {name} fraction lies in 0..1, not {share}.")
+        if self.step_kw <= 0 or self.min_bid_kw < 0:
+            raise ValueError("The bid step is above zero and the minimum bid not below it.")
+        if self.lead < timedelta(0) or self.warm_up < timedelta(0):
+            raise ValueError("Lead and warm-up are not negative.")
+        if self.baseline == "price" and self.prices is None:
+            raise ValueError("The price baseline needs prices: give a file of day-ahead prices.")
