@@ -26,7 +26,11 @@ class _EanField(models.CharField):
     def clean(self, value: Any, model_instance: models.Model | None) -> Any:
         """Return the code, or raise `ValidationError` with the reason and the cure."""
         try:
-            return super().clean(str(self.ean_class(value)), model_instance) if value else super().clean(value, model_instance)
+            return (
+                super().clean(str(self.ean_class(value)), model_instance)
+                if value
+                else super().clean(value, model_instance)
+            )
         except InvalidEan as error:
             raise ValidationError(str(error), code="invalid_ean") from error
 

@@ -36,4 +36,6 @@ def try_take(lock: AdvisoryLock, key: int) -> bool:
 
 def _require_transaction() -> None:
     if not connection.in_atomic_block:
-        raise LockOutsideTransaction("Open a transaction first (transaction.atomic): the lock lives as long as it does.")
+        raise LockOutsideTransaction(
+            "Open a transaction first (transaction.atomic): the lock lives as long as it does."
+        )

@@ -1,6 +1,7 @@
 from bidding.models.activations import Activation, ActivationPtu
 from bidding.models.announcements import Announcement
-from bidding.models.bids import Bid, Direction
+from bidding.models.bids import Bid, NoBid
+from bidding.models.directions import Direction
 from bidding.models.ledger import Commitment, LedgerEntry
 from bidding.models.nominations import BaselineNomination
 
@@ -13,4 +14,5 @@ __all__ = [
     "Commitment",
     "Direction",
     "LedgerEntry",
+    "NoBid",
 ]

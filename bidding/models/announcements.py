@@ -12,7 +12,11 @@ class Announcement(models.Model):
     revision = models.PositiveIntegerField(help_text="Counts what we saw of it, from 1.")
     known_at = models.DateTimeField()
     congestion_area = models.ForeignKey(
-        "assets.CongestionArea", null=True, blank=True, on_delete=models.PROTECT, related_name="announcements",
+        "assets.CongestionArea",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="announcements",
         help_text="The area of ours whose postcodes it names; empty when none does.",
     )
     direction = models.CharField(max_length=8, choices=Direction.choices, help_text="What helps inside the area.")

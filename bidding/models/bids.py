@@ -22,7 +22,9 @@ class Bid(models.Model):
         WITHDRAWN = "withdrawn", "Withdrawn"
         FAILED = "failed", "Not accepted by the exchange"
 
-    reference = models.UUIDField(unique=True, default=uuid.uuid4, editable=False, help_text="Our name for it on the wire.")
+    reference = models.UUIDField(
+        unique=True, default=uuid.uuid4, editable=False, help_text="Our name for it on the wire."
+    )
     announcement = models.ForeignKey(Announcement, on_delete=models.PROTECT, related_name="bids")
     aggregation_ean = models.ForeignKey("assets.AggregationEan", on_delete=models.PROTECT, related_name="bids")
     direction = models.CharField(max_length=8, choices=Direction.choices)
@@ -57,7 +59,9 @@ class Bid(models.Model):
             ),
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="bid_ends_after_it_starts"),
             models.CheckConstraint(condition=Q(cleared_power_w__lte=F("power_w")), name="bid_cleared_at_most_offered"),
-            models.CheckConstraint(condition=Q(reliability__gt=0, reliability__lt=1), name="bid_reliability_is_a_probability"),
+            models.CheckConstraint(
+                condition=Q(reliability__gt=0, reliability__lt=1), name="bid_reliability_is_a_probability"
+            ),
             models.UniqueConstraint(
                 fields=["announcement", "aggregation_ean"],
                 condition=~Q(status__in=["refused", "withdrawn", "failed"]),
@@ -67,3 +71,23 @@ class Bid(models.Model):
 
     def __str__(self) -> str:
         return f"bid of {self.power_w // 1000} kW for {self.aggregation_ean_id}, {self.get_status_display().lower()}"
+
+
+class NoBid(models.Model):
+    """Why an announcement got no bid from a group; every announcement gets a bid or this."""
+
+    announcement = models.ForeignKey(Announcement, on_delete=models.PROTECT, related_name="no_bids")
+    aggregation_ean = models.ForeignKey("assets.AggregationEan", on_delete=models.PROTECT, related_name="no_bids")
+    reason = models.TextField()
+    explanation = models.JSONField(default=dict)
+    decided_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["announcement", "aggregation_ean"], name="one_no_bid_per_announcement_and_ean"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"no bid for {self.aggregation_ean_id}: {self.reason}"

@@ -15,7 +15,9 @@ from bidding.models.directions import Direction
 class LedgerEntry(models.Model):
     """Sellable and sold power of a group in one PTU and direction."""
 
-    aggregation_ean = models.ForeignKey("assets.AggregationEan", on_delete=models.PROTECT, related_name="ledger_entries")
+    aggregation_ean = models.ForeignKey(
+        "assets.AggregationEan", on_delete=models.PROTECT, related_name="ledger_entries"
+    )
     ptu_start = models.DateTimeField()
     direction = models.CharField(max_length=8, choices=Direction.choices)
     sellable_w = models.PositiveBigIntegerField(help_text="What can reliably be moved.")
@@ -24,7 +26,9 @@ class LedgerEntry(models.Model):
     class Meta:
         verbose_name_plural = "ledger entries"
         constraints = [
-            models.UniqueConstraint(fields=["aggregation_ean", "ptu_start", "direction"], name="one_ledger_entry_per_ptu"),
+            models.UniqueConstraint(
+                fields=["aggregation_ean", "ptu_start", "direction"], name="one_ledger_entry_per_ptu"
+            ),
             models.CheckConstraint(
                 condition=Q(committed_w__lte=F("sellable_w")),
                 name="never_sell_a_kw_twice",
@@ -56,7 +60,9 @@ class Commitment(models.Model):
     bid = models.ForeignKey("bidding.Bid", on_delete=models.PROTECT, related_name="commitments")
     power_w = models.PositiveBigIntegerField()
     committed_at = models.DateTimeField()
-    released_at = models.DateTimeField(null=True, blank=True, help_text="Set when the promise lapsed, as when not cleared.")
+    released_at = models.DateTimeField(
+        null=True, blank=True, help_text="Set when the promise lapsed, as when not cleared."
+    )
 
     class Meta:
         constraints = [

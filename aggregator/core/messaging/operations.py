@@ -76,13 +76,24 @@ def deliver_due(
     credentials: Callable[[OutboxMessage], Mapping[str, str]],
     on_answer: Callable[[OutboxMessage, Response], None],
     on_dead: Callable[[OutboxMessage], None] = lambda _message: None,
+    find_answer: Callable[[OutboxMessage], Response | None] = lambda _message: None,
     limit: int = 50,
 ) -> DeliveryReport:
     """Try each due message of `channel` once, oldest first, in order within a conversation.
 
     `on_answer` runs in the transaction that marks a message delivered (status 2xx), `on_dead` in the one that gives
-    it up: at its deadline, or when the receiver's answer says that repeating is pointless.
+    it up: at its deadline, or when the receiver's answer says that repeating is pointless. For a receiver that does
+    not recognise repeats, `find_answer` asks first whether an earlier attempt already arrived and returns its answer.
     """
+
+    def send(message: OutboxMessage) -> Response:
+        return find_answer(message) or http.request(
+            method=message.method,
+            url=message.url,
+            headers={**message.headers, **credentials(message)},
+            body=bytes(message.body),
+        )
+
     counts = {"delivered": 0, "failed": 0, "dead": 0}
     tried: set[int] = set()
     for _ in range(limit):
@@ -97,16 +108,15 @@ def deliver_due(
             if message is None:
                 break
             tried.add(message.pk)
-            counts[_attempt(message, clock, http, credentials, on_answer, on_dead)] += 1
+            outcome = _attempt(message, clock=clock, send=send, on_answer=on_answer, on_dead=on_dead)
+            counts[outcome] += 1
     return DeliveryReport(**counts)
 
 
 def due_messages(*, channel: str, now: datetime) -> QuerySet[OutboxMessage]:
     """Return the messages whose turn it is: due, and first of what is still undelivered in their conversation."""
     waiting = OutboxMessage.objects.filter(delivered_at__isnull=True, dead_at__isnull=True)
-    earlier = waiting.filter(
-        channel=OuterRef("channel"), conversation=OuterRef("conversation"), id__lt=OuterRef("id")
-    )
+    earlier = waiting.filter(channel=OuterRef("channel"), conversation=OuterRef("conversation"), id__lt=OuterRef("id"))
     return waiting.filter(channel=channel, next_attempt_at__lte=now).exclude(Exists(earlier))
 
 
@@ -140,9 +150,9 @@ def receive(*, now: datetime, channel: str, sender: str, message_id: str, body: 
 
 def _attempt(
     message: OutboxMessage,
+    *,
     clock: Clock,
-    http: HttpClient,
-    credentials: Callable[[OutboxMessage], Mapping[str, str]],
+    send: Callable[[OutboxMessage], Response],
     on_answer: Callable[[OutboxMessage, Response], None],
     on_dead: Callable[[OutboxMessage], None],
 ) -> str:
@@ -152,12 +162,7 @@ def _attempt(
     error = ""
     hopeless = False
     try:
-        answer = http.request(
-            method=message.method,
-            url=message.url,
-            headers={**message.headers, **credentials(message)},
-            body=bytes(message.body),
-        )
+        answer = send(message)
     except RequestFailed as failure:
         error = str(failure)
     except RequestRefused as refusal:

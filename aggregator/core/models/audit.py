@@ -7,7 +7,9 @@ class AuditEvent(models.Model):
     """Who did what to what, and why. Rows are only ever added; the database refuses to change or delete them."""
 
     at = models.DateTimeField()
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.DO_NOTHING, db_constraint=False)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.DO_NOTHING, db_constraint=False
+    )
     actor_name = models.CharField(max_length=150, help_text="Kept when the user goes.")
     action = models.CharField(max_length=120, help_text="Reverse domain name with its outcome, bidding.bid.submitted.")
     subject_type = models.CharField(max_length=60)

@@ -20,9 +20,12 @@ class Job(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["kind", "key"], condition=Q(status="running"), name="job_runs_once_at_a_time"),
+            models.UniqueConstraint(
+                fields=["kind", "key"], condition=Q(status="running"), name="job_runs_once_at_a_time"
+            ),
             models.CheckConstraint(
-                condition=Q(status="running", finished_at__isnull=True) | (~Q(status="running") & Q(finished_at__isnull=False)),
+                condition=Q(status="running", finished_at__isnull=True)
+                | (~Q(status="running") & Q(finished_at__isnull=False)),
                 name="job_finished_unless_running",
             ),
         ]

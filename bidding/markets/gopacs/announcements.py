@@ -1,0 +1,83 @@
+"""GOPACS announcements: from the public document to our words.
+
+Fields as in the public announcement API. Off-take congestion asks sell orders inside the area (consume less), feed-in
+congestion asks buy orders inside (consume more); the two area descriptions tell which side is inside.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal
+
+from aggregator.core.interval import Interval, InvalidInterval
+from aggregator.core.ptu import ptu_range
+
+WATT_PER_MEGAWATT = 1_000_000
+OPEN_STATE = "ANNOUNCEMENT_OPEN"
+
+
+class UnreadableAnnouncement(ValueError):
+    """A document that does not say what an announcement must say."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedAnnouncement:
+    """What an announcement asks for."""
+
+    external_id: str
+    direction: Literal["reduce", "increase"]
+    period: Interval
+    required_power_w: tuple[int, ...]
+    postcodes: frozenset[str]
+    is_mandatory: bool
+    is_open: bool
+    document: Mapping[str, Any]
+
+
+def read_announcement(document: Mapping[str, Any]) -> ReceivedAnnouncement:
+    """Return the announcement in `document`; raise `UnreadableAnnouncement` naming the field that is wrong."""
+    try:
+        period = Interval(
+            _instant(document["problemPeriod"]["startTime"]), _instant(document["problemPeriod"]["endTime"])
+        )
+        required_mw = [Decimal(str(value)) for value in document["requiredProblemProfileInMW"]]
+        announcement = ReceivedAnnouncement(
+            external_id=str(document["id"]),
+            direction=_direction(document),
+            period=period,
+            required_power_w=tuple(int(value * WATT_PER_MEGAWATT) for value in required_mw),
+            postcodes=frozenset(str(code)[:4] for code in document["congestedZipCodes"]),
+            is_mandatory=document.get("complianceType") == "MANDATORY",
+            is_open=document.get("announcementState") == OPEN_STATE,
+            document=document,
+        )
+        ptus = len(ptu_range(period))
+    except (KeyError, TypeError, ValueError, InvalidOperation, InvalidInterval, OverflowError) as error:
+        name = document.get("id", "without an id") if isinstance(document, Mapping) else "that is no object"
+        raise UnreadableAnnouncement(f"Announcement {name} cannot be read: {type(error).__name__} {error}.") from error
+    if len(announcement.required_power_w) != ptus:
+        raise UnreadableAnnouncement(
+            f"Announcement {announcement.external_id} gives {len(announcement.required_power_w)} values for {ptus} PTUs."
+        )
+    return announcement
+
+
+def matching_area(postcodes: frozenset[str], areas: Mapping[int, Sequence[str]]) -> int | None:
+    """Return the key of the area that shares most postcodes with the announcement; None when none shares any."""
+    shared = {key: len(postcodes & {code[:4] for code in codes}) for key, codes in areas.items()}
+    best = max(shared, key=lambda key: (shared[key], -key), default=None)
+    return best if best is not None and shared[best] else None
+
+
+def _instant(epoch_milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(epoch_milliseconds / 1000, UTC)
+
+
+def _direction(document: Mapping[str, Any]) -> Literal["reduce", "increase"]:
+    area = document["problemAreaDescription"]
+    sells_inside = document.get("requestAreaDescriptionSellOrders") == area
+    buys_inside = document.get("requestAreaDescriptionBuyOrders") == area
+    if sells_inside == buys_inside:
+        raise UnreadableAnnouncement("neither or both of the sell and buy areas are the problem area")
+    return "reduce" if sells_inside else "increase"
