@@ -1,0 +1,98 @@
+"""The simulator's configuration file: where the aggregator is, who the partners are, what is played."""
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from aggregator.core.interval import Interval, utc
+from aggregator.core.ptu import day_interval, ptu_start
+
+
+class InvalidConfiguration(ValueError):
+    """The configuration cannot be used; the text names the place, the fault and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What one partner logs in with, and what signs the setpoints it is sent."""
+
+    client_id: str
+    client_secret: str
+    callback_secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSource:
+    """A file to replay, or None for the generator; `zone` is the local time of the file's place."""
+
+    file: Path | None
+    zone: ZoneInfo
+    history_weeks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A checked configuration. `period` is what is simulated; `seed` and `scale` make the fleet."""
+
+    api_url: str
+    token_url: str
+    listen_host: str
+    listen_port: int
+    state_directory: Path
+    period: Interval
+    seed: int
+    scale: float
+    sessions: SessionSource
+    partners: dict[str, Credentials]
+
+
+def read_configuration(path: Path) -> Configuration:
+    """Return the configuration in the JSON file `path`; raise `InvalidConfiguration`."""
+    try:
+        return _read(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InvalidConfiguration(f"{path} cannot be read: {error}. Give the file with --config.") from error
+    except KeyError as error:
+        raise InvalidConfiguration(f"{path} lacks {error}: see docs/simulator.md for every field.") from error
+    except (TypeError, ValueError) as error:
+        raise InvalidConfiguration(f"{path} cannot be used: {error}") from error
+
+
+def _read(document: dict[str, Any]) -> Configuration:
+    sessions = document.get("sessions") or {}
+    portfolio = document["portfolio"]
+    listen = document["listen"]
+    return Configuration(
+        api_url=str(document["api_url"]).rstrip("/"),
+        token_url=str(document["token_url"]),
+        listen_host=str(listen.get("host", "127.0.0.1")),
+        listen_port=int(listen["port"]),
+        state_directory=Path(document["state_directory"]),
+        period=_period(document),
+        seed=int(portfolio["seed"]),
+        scale=float(portfolio.get("scale", 1.0)),
+        sessions=SessionSource(
+            file=Path(sessions["file"]) if sessions.get("file") else None,
+            zone=ZoneInfo(sessions.get("zone", "Europe/Amsterdam")),
+            history_weeks=int(sessions.get("history_weeks", 8)),
+        ),
+        partners={
+            key: Credentials(row["client_id"], row["client_secret"], row["callback_secret"])
+            for key, row in document["partners"].items()
+        },
+    )
+
+
+def _period(document: dict[str, Any]) -> Interval:
+    """Return `starts_at`..`ends_at`; twelve hours into the local `day` until a day later where not given."""
+    midnight = day_interval(date.fromisoformat(str(document["day"]))).starts_at
+    noon = midnight + timedelta(hours=12)
+    starts_at = utc(datetime.fromisoformat(document["starts_at"])) if document.get("starts_at") else noon
+    ends_at = utc(datetime.fromisoformat(document["ends_at"])) if document.get("ends_at") else noon + timedelta(days=1)
+    for name, instant in (("starts_at", starts_at), ("ends_at", ends_at)):
+        if ptu_start(instant) != instant:
+            raise InvalidConfiguration(f"{name} {instant.isoformat()} is not on a quarter hour; round it to one.")
+    return Interval(starts_at, ends_at)
