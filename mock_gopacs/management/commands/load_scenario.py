@@ -1,0 +1,38 @@
+"""`python -m mock_gopacs load_scenario NAME_OR_FILE --parameter name=value …`."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+import yaml
+from django.core.management.base import BaseCommand, CommandError
+
+from mock_gopacs.loading import document_named, load
+from mock_gopacs.scenario import InvalidScenario, read_scenario
+
+
+class Command(BaseCommand):
+    """Replaces everything in the mock market by a scenario."""
+
+    help = "Replace everything by a scenario: a name under mock_gopacs/scenarios, or a YAML file."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("scenario")
+        parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="the value is YAML")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        parameters = {}
+        for assignment in options["parameter"]:
+            name, separator, value = assignment.partition("=")
+            if not separator:
+                raise CommandError(f"--parameter {assignment!r} has no value: write NAME=VALUE.")
+            parameters[name] = yaml.safe_load(value)
+        file = Path(options["scenario"])
+        try:
+            document = yaml.safe_load(file.read_text(encoding="utf-8")) if file.suffix else document_named(str(file))
+            loaded = load(read_scenario(document, parameters))
+        except (InvalidScenario, OSError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(
+            f"{loaded.name}: {len(loaded.announcement_ids)} announcements, {loaded.foreign_order_count} foreign orders"
+        )

@@ -1,0 +1,203 @@
+"""What the market does by itself as its clock passes: place, publish, lock, clear, expire, close.
+
+What is due is read from the rows, in order of time, and each step is one transaction. So the process may die between
+any two statements; the next one goes on where the rows stand. A step happens "at" its due time, however late it is
+done.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Model, QuerySet
+
+from mock_gopacs.book import Solution, apply_solution, overlapping, read_book, solve
+from mock_gopacs.events import record_all
+from mock_gopacs.models import Announcement, Clearing, Market, Order
+from mock_gopacs.order_form import GATE_BEFORE_START
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something the market did."""
+
+    at: datetime
+    event: str
+    subject: str
+
+
+def advance(now: datetime) -> list[Step]:
+    """Do everything that is due at `now`, in order of time, and return what was done."""
+    return list(_steps_until(now))
+
+
+@transaction.atomic
+def withdraw(announcement_id: str, *, now: datetime) -> None:
+    """Take an announcement back; raises `Announcement.DoesNotExist`. A clearing of it that has not run is missed."""
+    Market.lock()
+    announcement = Announcement.objects.exclude(state=Announcement.State.SCHEDULED).get(pk=announcement_id)
+    announcement.state, announcement.updated_at = Announcement.State.WITHDRAWN, now
+    announcement.save()
+    for clearing in announcement.clearings.filter(state__in=[Clearing.State.PENDING, Clearing.State.LOCKED]):
+        _miss(clearing, at=now)
+
+
+def _steps_until(now: datetime) -> Iterator[Step]:
+    while due := _earliest_due(now):
+        step = due.do(now)
+        if step:
+            yield step
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A row whose moment has come; `do` does its step unless another process was first."""
+
+    at: datetime
+    row: Any
+    action: Callable[[Any, datetime, datetime], Step | None]
+
+    def do(self, now: datetime) -> Step | None:
+        return self.action(self.row, self.at, now)
+
+
+def _earliest_due(now: datetime) -> _Due | None:
+    """Return what is due first; at the same moment in the order of this list."""
+    pending, locked = Clearing.State.PENDING, Clearing.State.LOCKED
+    candidates = (
+        (Order.objects.filter(status=Order.Status.SCHEDULED), "placed_at", _place),
+        (Announcement.objects.filter(state=Announcement.State.SCHEDULED), "publish_at", _publish),
+        (Clearing.objects.filter(state=pending), "locks_at", _lock),
+        (Clearing.objects.filter(state=locked), "clears_at", _clear),
+        (Order.objects.filter(status__in=Order.LIVE, is_locked=False), "expires_at", _expire),
+        (_closable(), "starts_at", _close),
+    )
+    due = []
+    for rows, moment, action in candidates:
+        lead = GATE_BEFORE_START if action is _close else None
+        row = _first(rows, moment, now + lead if lead else now)
+        if row is not None:
+            at: datetime = getattr(row, moment)
+            due.append(_Due(at - lead if lead else at, row, action))
+    return min(due, key=lambda item: item.at, default=None)
+
+
+def _first(rows: "QuerySet[Any]", moment: str, now: datetime) -> Model | None:
+    row: Model | None = rows.filter(**{f"{moment}__lte": now}).order_by(moment, "pk").first()
+    return row
+
+
+def _closable() -> "QuerySet[Announcement]":
+    in_clearing = Clearing.objects.filter(state__in=[Clearing.State.PENDING, Clearing.State.LOCKED])
+    return Announcement.objects.filter(state=Announcement.State.OPEN).exclude(clearings__in=in_clearing)
+
+
+@transaction.atomic
+def _place(first: Order, at: datetime, _now: datetime) -> Step | None:
+    Market.lock()
+    orders = list(Order.objects.filter(status=Order.Status.SCHEDULED, placed_at=at).select_related("participant"))
+    for order in orders:
+        order.status = Order.Status.OPEN
+    return Step(at, "orders placed", str(len(orders))) if record_all(orders, "CREATED", at=at) else None
+
+
+@transaction.atomic
+def _publish(announcement: Announcement, at: datetime, _now: datetime) -> Step | None:
+    Market.lock()
+    if not _is_still(announcement, state=Announcement.State.SCHEDULED):
+        return None
+    announcement.state, announcement.updated_at = Announcement.State.OPEN, at
+    announcement.save()
+    return Step(at, "announcement published", str(announcement))
+
+
+@transaction.atomic
+def _lock(clearing: Clearing, at: datetime, now: datetime) -> Step | None:
+    Market.lock()
+    if not _is_still(clearing, state=Clearing.State.PENDING):
+        return None
+    if now >= clearing.announcement.starts_at:
+        return _miss(clearing, at=at)
+    clearing.state = Clearing.State.LOCKED
+    clearing.save()
+    orders = list(overlapping(clearing.announcement).filter(is_locked=False))
+    for order in orders:
+        order.is_locked = True
+    record_all(orders, "LOCKED", at=at)
+    return Step(at, "book locked", str(clearing))
+
+
+def _clear(clearing: Clearing, at: datetime, now: datetime) -> Step | None:
+    """Solve outside the transaction, so that the other periods of the book stay open meanwhile."""
+    if now >= clearing.announcement.starts_at:
+        return _miss_late(clearing, at)
+    time_limit_seconds = Market.objects.get().solver_time_limit_seconds
+    book = read_book(clearing)
+    return _settle(clearing, solve(book, time_limit_seconds=time_limit_seconds), at)
+
+
+@transaction.atomic
+def _settle(clearing: Clearing, solution: Solution, at: datetime) -> Step | None:
+    Market.lock()
+    if not _is_still(clearing, state=Clearing.State.LOCKED) or read_book(clearing) != solution.book:
+        return None  # another step changed the book meanwhile: what is still due is solved anew
+    held = _held_by_others(clearing)
+    clearing.state = Clearing.State.CLEARED
+    filled = apply_solution(clearing, solution, at=at, held_by_others=held)
+    _unlock(clearing, at=at, leave=held | filled)
+    return Step(at, "book cleared", str(clearing))
+
+
+@transaction.atomic
+def _miss_late(clearing: Clearing, at: datetime) -> Step | None:
+    Market.lock()
+    return _miss(clearing, at=at) if _is_still(clearing, state=Clearing.State.LOCKED) else None
+
+
+def _miss(clearing: Clearing, *, at: datetime) -> Step:
+    """Give a clearing up: its delivery has begun, or its announcement is withdrawn."""
+    was_locked = clearing.state == Clearing.State.LOCKED
+    clearing.state = Clearing.State.MISSED
+    clearing.save()
+    if was_locked:
+        _unlock(clearing, at=at, leave=_held_by_others(clearing))
+    return Step(at, "clearing missed", str(clearing))
+
+
+def _held_by_others(clearing: Clearing) -> set[Any]:
+    others = Clearing.objects.filter(state=Clearing.State.LOCKED).exclude(pk=clearing.pk).select_related("announcement")
+    return {order.pk for other in others for order in overlapping(other.announcement)}
+
+
+def _unlock(clearing: Clearing, *, at: datetime, leave: set[Any]) -> None:
+    orders = list(overlapping(clearing.announcement).filter(is_locked=True).exclude(pk__in=leave))
+    for order in orders:
+        order.is_locked = False
+    record_all(orders, "UNLOCKED", at=at)
+
+
+@transaction.atomic
+def _expire(first: Order, at: datetime, _now: datetime) -> Step | None:
+    Market.lock()
+    due = Order.objects.filter(status__in=Order.LIVE, is_locked=False, expires_at=at).select_related("participant")
+    orders = list(due)
+    for order in orders:
+        order.status = Order.Status.EXPIRED
+    return Step(at, "orders expired", str(len(orders))) if record_all(orders, "EXPIRED", at=at) else None
+
+
+@transaction.atomic
+def _close(announcement: Announcement, at: datetime, _now: datetime) -> Step | None:
+    Market.lock()
+    if not _is_still(announcement, state=Announcement.State.OPEN):
+        return None
+    announcement.state, announcement.updated_at = Announcement.State.CLOSED, at
+    announcement.save()
+    return Step(at, "announcement closed", str(announcement))
+
+
+def _is_still(row: Any, **expected: str) -> bool:
+    """Tell whether the row, read again under the market's lock, is as expected; another process may have been first."""
+    return bool(type(row).objects.filter(pk=row.pk, **expected).exists())
