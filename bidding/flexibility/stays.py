@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 
 from bidding.flexibility.ul import Floats, Integers, ul_vectors_by_group, weighted_counts
-from bidding.flexibility.window import WindowDevices
+from bidding.flexibility.window import Sessions, Window, window_devices
 
 MOST_STEPS = 20
 """2^20 subsets take 8 MB and about 30 ms per scenario; longer windows are for the linear programme."""
@@ -49,10 +49,10 @@ class StayVectors:
         return _over_subsets(self.u_kwh, self.fixed_kwh)
 
 
-def stay_vectors(
-    *, devices: WindowDevices, scenario: Integers | None, scenarios: int, steps: int, step_hours: float
-) -> StayVectors:
-    """Aggregate n devices by scenario and stay; `scenario` is (n,) in 0..scenarios-1, or None for a single one."""
+def stay_vectors(sessions: Sessions, window: Window) -> StayVectors:
+    """Aggregate sessions by scenario and stay."""
+    devices = window_devices(sessions, window)
+    scenario, scenarios, steps = sessions.scenario, sessions.scenarios, window.steps
     edges = steps + 1
     stay = devices.first_step * edges + devices.last_step
     first, last = np.divmod(np.arange(edges * edges), edges)
@@ -64,7 +64,7 @@ def stay_vectors(
         energy_min_kwh=devices.energy_min_kwh,
         energy_max_kwh=devices.energy_max_kwh,
         steps=np.tile(np.maximum(last - first, 0), scenarios),
-        step_hours=step_hours,
+        step_hours=window.step_hours,
     )
     shape = (scenarios, edges, edges, edges)
     row = 0 if scenario is None else scenario * steps

@@ -110,18 +110,33 @@ def ul_vectors_by_group(
 
     shape = np.broadcast_shapes(lower.shape, swing.shape, above_least.shape, above_most.shape, np.shape(count), (1,))
 
-    def histogram(end_kwh: Floats) -> Floats:
+    def increments(end_kwh: Floats) -> Floats:
         clipped = np.minimum(np.maximum(end_kwh, 0.0), reach)
-        return _ramp_increments(
-            np.broadcast_to(clipped, shape), np.broadcast_to(swing, shape), keys, groups=groups, size=size
+        position = np.divide(clipped, swing, out=np.zeros(shape), where=swing > 0)
+        return ramp_increments(
+            position=position, slope_kwh=np.broadcast_to(swing, shape), group=keys, groups=groups, steps=size
         )
 
     in_group = np.arange(size) < own_steps[:, None]
     floor = _sum_by_group(np.broadcast_to(lower * step_hours, shape), keys, groups)[:, None] * in_group
     return UlVectors(
-        u_kwh=_running(histogram(above_most) + floor),
-        l_kwh=_running(_mirrored(histogram(above_least), own_steps) + floor),
+        u_kwh=running_sum(increments(above_most) + floor),
+        l_kwh=running_sum(_mirrored(increments(above_least), own_steps) + floor),
     )
+
+
+def ramp_increments(*, position: Floats, slope_kwh: Floats, group: Integers | None, groups: int, steps: int) -> Floats:
+    """Σ over devices of slope·clip(position - k, 0, 1) for k = 0..T-1, per group: (groups, T).
+
+    What ramps that rise by `slope_kwh` (n,) per step and stop at `position` (n,), between 0 and T, add in each step.
+    """
+    whole = position.astype(np.int64)
+    width = steps + 1
+    cell = whole if group is None else group * width + whole
+    slopes = weighted_counts(cell, slope_kwh, groups * width).reshape(groups, width)
+    ends = weighted_counts(cell, slope_kwh * position, groups * width).reshape(groups, width)
+    not_yet_ended = np.cumsum(slopes[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(not_yet_ended[:, 1:] + (ends - np.arange(width) * slopes)[:, :-1])
 
 
 def is_feasible(
@@ -145,6 +160,11 @@ def weighted_counts(cell: Integers, weights: Floats, cells: int) -> Floats:
     return np.bincount(cell, weights=weights, minlength=cells).astype(np.float64, copy=False)
 
 
+def running_sum(increments: Floats) -> Floats:
+    """Cumulative sum along the last axis with a leading zero: increments (..., T) to vectors (..., T+1)."""
+    return np.concatenate((np.zeros((*increments.shape[:-1], 1)), np.cumsum(increments, axis=-1)), axis=-1)
+
+
 def _require_feasible(swing: Floats, least: Floats, most: Floats, reach: Floats) -> None:
     broken = (swing < 0) | (least > most + TOLERANCE_KWH) | (most < -TOLERANCE_KWH) | (least > reach + TOLERANCE_KWH)
     if np.any(broken):
@@ -152,17 +172,6 @@ def _require_feasible(swing: Floats, least: Floats, most: Floats, reach: Floats)
             f"{int(np.count_nonzero(broken))} device(s) cannot meet their own bounds (least above most power or "
             "energy, or energy out of reach of the power); clip the need to what the stay allows before aggregating"
         )
-
-
-def _ramp_increments(end: Floats, slope: Floats, keys: Integers | None, *, groups: int, size: int) -> Floats:
-    """Σ over devices of min((k+1)·slope, end) - min(k·slope, end) for k = 0..size-1, per group."""
-    whole = np.divide(end, slope, out=np.zeros(end.shape), where=slope > 0).astype(np.int64)
-    width = size + 1
-    cell = whole if keys is None else keys * width + whole
-    slopes = weighted_counts(cell, slope, groups * width).reshape(groups, width)
-    ends = weighted_counts(cell, end, groups * width).reshape(groups, width)
-    not_yet_ended = np.cumsum(slopes[:, ::-1], axis=1)[:, ::-1]
-    return not_yet_ended[:, 1:] + (ends - np.arange(width) * slopes)[:, :-1]
 
 
 def _sum_by_group(values: Floats, keys: Integers | None, groups: int) -> Floats:
@@ -173,7 +182,3 @@ def _mirrored(increments: Floats, own_steps: Integers) -> Floats:
     """Reverse each row within its own steps: the least energy fills up from the last step backwards."""
     source = own_steps[:, None] - 1 - np.arange(increments.shape[1])
     return np.where(source >= 0, np.take_along_axis(increments, np.maximum(source, 0), axis=1), 0.0)
-
-
-def _running(increments: Floats) -> Floats:
-    return np.concatenate((np.zeros((increments.shape[0], 1)), np.cumsum(increments, axis=1)), axis=1)

@@ -9,15 +9,69 @@ Source: Panda and Tindemans, arXiv 2310.02729 (parameters of a device in a windo
 lead time: Panda, Palensky, Tindemans, arXiv 2501.15946 (the plan may deviate from `lead_hours` before the window on).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from bidding.flexibility.ul import Floats, Integers, weighted_counts
 
 SNAP_STEPS = 1e-9
 """A time this close to the edge of a step is on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """T equal steps in which power is promised; the plan may differ from the baseline from `lead_hours` before it."""
+
+    steps: int
+    step_hours: float = 0.25
+    lead_hours: float = 0.0
+
+    @property
+    def hours(self) -> float:
+        """Length of the window."""
+        return self.steps * self.step_hours
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """Charging sessions of one or more scenarios; arrays (n,), hours from the window's start.
+
+    Attributes:
+        arrival_hours: Plug-in; negative when already connected.
+        departure_hours: Plug-out.
+        energy_needed_kwh: Energy still to be taken at the later of plug-in and `lead_hours` before the window. What the
+            stay cannot hold at full power is left out: no plan can serve it.
+        power_max_kw: Most charging power.
+        power_floor_kw: Least power while the car is not full, scalar or (n,), for cars that cannot pause (6 A: 1.38,
+            2.76 or 4.14 kW on 1, 2 or 3 phases).
+        scenario: In which of `scenarios` each session falls, 0-based; None when there is one. In order is fastest.
+        scenarios: Number of scenarios.
+    """
+
+    arrival_hours: Floats
+    departure_hours: Floats
+    energy_needed_kwh: Floats
+    power_max_kw: Floats
+    power_floor_kw: float | Floats = 0.0
+    scenario: Integers | None = None
+    scenarios: int = 1
+
+    def __len__(self) -> int:
+        return len(self.energy_needed_kwh)
+
+    def select(self, chosen: slice | Integers) -> "Sessions":
+        """Some of the sessions, of the same scenarios."""
+        floor = self.power_floor_kw
+        return replace(
+            self,
+            arrival_hours=self.arrival_hours[chosen],
+            departure_hours=self.departure_hours[chosen],
+            energy_needed_kwh=self.energy_needed_kwh[chosen],
+            power_max_kw=self.power_max_kw[chosen],
+            power_floor_kw=floor[chosen] if isinstance(floor, np.ndarray) else floor,
+            scenario=None if self.scenario is None else self.scenario[chosen],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,42 +94,19 @@ class WindowDevices:
     fixed_last_kwh: Floats
 
 
-def window_devices(
-    *,
-    arrival_hours: ArrayLike,
-    departure_hours: ArrayLike,
-    energy_needed_kwh: ArrayLike,
-    power_max_kw: ArrayLike,
-    power_floor_kw: ArrayLike = 0.0,
-    steps: int,
-    step_hours: float,
-    lead_hours: float = 0.0,
-) -> WindowDevices:
-    """Turn n sessions into what they can shift in the window.
+def window_devices(sessions: Sessions, window: Window) -> WindowDevices:
+    """Turn sessions into what each can shift in the window.
 
-    Args:
-        arrival_hours: Plug-in, hours from the window's start; scalar or (n,), as the others.
-        departure_hours: Plug-out.
-        energy_needed_kwh: Energy still to be taken at the later of plug-in and `lead_hours` before the window. What the
-            stay cannot hold at full power is left out: no plan can serve it.
-        power_max_kw: Most charging power.
-        power_floor_kw: Least power while the car is not full, for cars that cannot pause (6 A: 1.38, 2.76 or 4.14 kW).
-            A car too nearly full to hold its floor until it leaves takes part only in the steps it can.
-        steps: T, steps of the window.
-        step_hours: Length of a step.
-        lead_hours: Time before the window from which the plan may differ from the baseline.
+    A car too nearly full to hold its floor until it leaves takes part only in the steps in which it can.
     """
-    arrival, departure, energy, power, floor = np.broadcast_arrays(
-        *(
-            np.asarray(value, np.float64)
-            for value in (arrival_hours, departure_hours, energy_needed_kwh, power_max_kw, power_floor_kw)
-        )
-    )
-    window_hours = steps * step_hours
+    steps, step_hours, lead_hours = window.steps, window.step_hours, window.lead_hours
+    arrival, departure = sessions.arrival_hours, sessions.departure_hours
+    energy, power = sessions.energy_needed_kwh, sessions.power_max_kw
+    window_hours = window.hours
     start = np.maximum(arrival, -lead_hours)
     present = (departure > 0) & (arrival < window_hours) & (departure > start)
     need = np.where(present, np.minimum(energy, power * (departure - start)), 0.0)
-    lower = np.minimum(floor, power)
+    lower = np.minimum(sessions.power_floor_kw, power)
 
     entry_hours = np.clip(arrival, 0.0, window_hours)
     exit_hours = np.clip(departure, 0.0, window_hours)
@@ -114,37 +145,29 @@ def window_devices(
     )
 
 
-def arrival_baseline_kwh(
-    *,
-    arrival_hours: ArrayLike,
-    departure_hours: ArrayLike,
-    energy_needed_kwh: ArrayLike,
-    power_max_kw: ArrayLike,
-    steps: int,
-    step_hours: float,
-    lead_hours: float = 0.0,
-    scenario: Integers | None = None,
-    scenarios: int = 1,
-) -> Floats:
+def arrival_baseline_kwh(sessions: Sessions, window: Window) -> Floats:
     """Energy per step (scenarios, T) when every car charges at full power from plug-in until it is full or leaves.
 
-    Arguments as in `window_devices`; exact for stays that begin or end inside a step.
+    Exact for stays that begin or end inside a step. With a lead, the car's need is the one at that moment.
     """
-    arrival, departure, energy, power = np.broadcast_arrays(
-        *(np.asarray(value, np.float64) for value in (arrival_hours, departure_hours, energy_needed_kwh, power_max_kw))
+    energy, power, scenarios, steps = (
+        sessions.energy_needed_kwh,
+        sessions.power_max_kw,
+        sessions.scenarios,
+        window.steps,
     )
-    begin = np.maximum(arrival, -lead_hours)
+    begin = np.maximum(sessions.arrival_hours, -window.lead_hours)
     charging_hours = np.divide(energy, power, out=np.zeros(energy.shape), where=power > 0)
-    end = np.maximum(np.minimum(begin + charging_hours, departure), begin)
+    end = np.maximum(np.minimum(begin + charging_hours, sessions.departure_hours), begin)
 
     def on_from(hours: Floats) -> Floats:
         """Energy per step if every car charged from `hours` to the end of the window."""
-        position = np.clip(hours / step_hours, 0.0, steps)
+        position = np.clip(hours / window.step_hours, 0.0, steps)
         step = position.astype(np.int64)
-        cell = step if scenario is None else scenario * (steps + 1) + step
+        cell = step if sessions.scenario is None else sessions.scenario * (steps + 1) + step
         starting = weighted_counts(cell, power, scenarios * (steps + 1))
         missed = weighted_counts(cell, power * (position - step), scenarios * (steps + 1))
         running = np.cumsum(starting.reshape(scenarios, -1), axis=1) - missed.reshape(scenarios, -1)
-        return np.asarray(running[:, :-1] * step_hours)
+        return np.asarray(running[:, :-1] * window.step_hours)
 
     return np.asarray(np.maximum(on_from(begin) - on_from(end), 0.0))

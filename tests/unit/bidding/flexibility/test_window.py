@@ -1,3 +1,5 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,16 +7,20 @@ from hypothesis import strategies as st
 
 from bidding.flexibility import lp
 from bidding.flexibility.corridor import Corridor
-from bidding.flexibility.scenarios import SessionBatch, window_deliverable_scenarios
+from bidding.flexibility.scenarios import window_deliverable_scenarios
 from bidding.flexibility.stays import StayVectors, WindowTooLongError, subset_sizes
-from bidding.flexibility.window import arrival_baseline_kwh, window_devices
+from bidding.flexibility.window import Sessions, Window, WindowDevices, arrival_baseline_kwh, window_devices
 
 QUARTER = 0.25
 
 
 def one_car(**overrides: float):
     car = {"arrival_hours": -1.0, "departure_hours": 4.0, "energy_needed_kwh": 6.0, "power_max_kw": 4.0}
-    return window_devices(**(car | overrides), steps=4, step_hours=QUARTER)
+    car |= overrides
+    lead_hours = car.pop("lead_hours", 0.0)
+    session = Sessions(**{name: np.array([value]) for name, value in car.items()})
+    device = window_devices(session, Window(steps=4, lead_hours=lead_hours))
+    return WindowDevices(**{field.name: getattr(device, field.name).item() for field in fields(device)})
 
 
 def session_corridor(sessions: dict[str, np.ndarray], *, steps: int, tail: int) -> Corridor:
@@ -112,31 +118,21 @@ def test_less_than_one_step_at_the_floor_is_fixed():
 
 
 def test_lead_time_lets_a_car_charge_before_the_window():
-    late = window_devices(
-        arrival_hours=-3.0, departure_hours=1.0, energy_needed_kwh=6.0, power_max_kw=4.0, steps=4, step_hours=QUARTER
-    )
-    early = window_devices(
-        arrival_hours=-3.0,
-        departure_hours=1.0,
-        energy_needed_kwh=6.0,
-        power_max_kw=4.0,
-        steps=4,
-        step_hours=QUARTER,
-        lead_hours=1.0,
-    )
+    late = one_car(arrival_hours=-3.0, departure_hours=1.0)
+    early = one_car(arrival_hours=-3.0, departure_hours=1.0, lead_hours=1.0)
 
     assert (late.energy_min_kwh, early.energy_min_kwh) == (4.0, 2.0)
 
 
 def test_arrival_baseline_counts_parts_of_steps():
-    energy = arrival_baseline_kwh(
+    sessions = Sessions(
         arrival_hours=np.array([-1.0, 0.1]),
         departure_hours=np.array([5.0, 0.6]),
         energy_needed_kwh=np.array([1.5, 9.0]),
         power_max_kw=np.array([4.0, 10.0]),
-        steps=4,
-        step_hours=QUARTER,
     )
+
+    energy = arrival_baseline_kwh(sessions, Window(steps=4))
 
     assert energy[0] == pytest.approx([1.0 + 1.5, 0.5 + 2.5, 1.0, 0.0])
 
@@ -146,7 +142,7 @@ def test_arrival_baseline_counts_parts_of_steps():
 def test_deliverable_of_whole_step_sessions_equals_the_linear_programme(seed, devices, steps):
     sessions = whole_step_sessions(seed, devices)
 
-    ours = window_deliverable_scenarios(batches=[SessionBatch(**sessions)], steps=steps, step_hours=QUARTER)
+    ours = window_deliverable_scenarios(batches=[Sessions(**sessions)], window=Window(steps=steps))
 
     corridor = session_corridor(sessions, steps=steps, tail=14)
     baseline = np.zeros(steps + 14)
@@ -161,11 +157,10 @@ def test_scenarios_in_one_batch_equal_scenarios_one_by_one():
     sessions = [whole_step_sessions(seed, 30) for seed in range(5)]
     together = {name: np.concatenate([one[name] for one in sessions]) for name in sessions[0]}
 
-    apart = window_deliverable_scenarios(batches=(SessionBatch(**one) for one in sessions), steps=8, step_hours=QUARTER)
+    apart = window_deliverable_scenarios(batches=(Sessions(**one) for one in sessions), window=Window(steps=8))
     joined = window_deliverable_scenarios(
-        batches=[SessionBatch(**together, scenario=np.repeat(np.arange(5), 30), scenarios=5)],
-        steps=8,
-        step_hours=QUARTER,
+        batches=[Sessions(**together, scenario=np.repeat(np.arange(5), 30), scenarios=5)],
+        window=Window(steps=8),
     )
 
     np.testing.assert_allclose(joined.reduce_kw, apart.reduce_kw, atol=1e-9)
@@ -179,10 +174,8 @@ def test_no_pause_and_part_steps_never_promise_more(seed):
     rng = np.random.default_rng(seed)
     sessions = whole_step_sessions(seed, 20)
     sessions["arrival_hours"] = sessions["arrival_hours"] + rng.uniform(-0.1, 0.1, 20)
-    free = window_deliverable_scenarios(batches=[SessionBatch(**sessions)], steps=4, step_hours=QUARTER)
-    held = window_deliverable_scenarios(
-        batches=[SessionBatch(**sessions, power_floor_kw=1.38)], steps=4, step_hours=QUARTER
-    )
+    free = window_deliverable_scenarios(batches=[Sessions(**sessions)], window=Window(steps=4))
+    held = window_deliverable_scenarios(batches=[Sessions(**sessions, power_floor_kw=1.38)], window=Window(steps=4))
 
     assert held.reduce_kw[0] <= free.reduce_kw[0] + 1e-9
     assert free.reduce_kw[0] >= -1e-9
