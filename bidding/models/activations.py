@@ -22,6 +22,7 @@ class Activation(models.Model):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ORDERED)
+    planned_until = models.DateTimeField(null=True, blank=True, help_text="Start of the last PTU that was planned.")
     hold_reason = models.TextField(blank=True, help_text="Why an operator stopped it; empty while it may run.")
     shortfall_note = models.TextField(blank=True, help_text="What was foreseen or found to be missing, and why.")
     ordered_at = models.DateTimeField()

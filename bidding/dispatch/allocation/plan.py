@@ -1,0 +1,69 @@
+"""One quarter hour of an activation: who does what.
+
+Storage and heat, which only need to last, give their steady part first; the cars cover the rest in order of urgency.
+What is asked exceeds what is ordered by a reserve for assets that accept and do not follow.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidding.backtest.policy import DispatchPolicy, DispatchView
+from bidding.optimisation.interface import Direction
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SteadyResources:
+    """Batteries or heat pumps: shape (n,) each.
+
+    Attributes:
+        usual_kw: what each would take without an order.
+        movable_kw: by how much each can move in the ordered direction, to the end of the window.
+    """
+
+    usual_kw: Floats
+    movable_kw: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PtuPlan:
+    """Power asked of each asset in one PTU [kW], and what it is expected to move together."""
+
+    plug_kw: Floats
+    steady_kw: Floats
+    expected_kw: float
+
+
+def plan_ptu(
+    *,
+    direction: Direction,
+    ordered_kw: float,
+    reserve_share: float,
+    plugs: DispatchView,
+    steady: SteadyResources,
+    policy: DispatchPolicy,
+) -> PtuPlan:
+    """Return the powers for one PTU.
+
+    Args:
+        direction: which way to move.
+        ordered_kw: power ordered in this PTU.
+        reserve_share: extra part of the order asked for, because some assets will not follow.
+        plugs: the steerable cars plugged in.
+        steady: batteries and heat pumps.
+        policy: decides which cars wait.
+    """
+    wanted_kw = ordered_kw * (1.0 + reserve_share)
+    before = np.cumsum(steady.movable_kw) - steady.movable_kw
+    moved_kw = np.clip(wanted_kw - before, 0.0, steady.movable_kw)
+    sign = -1.0 if direction == "reduce" else 1.0
+    left_kw = max(wanted_kw - float(moved_kw.sum()), 0.0)
+    plug_kw = policy.powers_kw(plugs, direction=direction, promise_kw=left_kw) if len(plugs.power_kw) else np.zeros(0)
+    return PtuPlan(
+        plug_kw=plug_kw,
+        steady_kw=steady.usual_kw + sign * moved_kw,
+        expected_kw=float(moved_kw.sum()) + left_kw,
+    )

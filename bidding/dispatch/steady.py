@@ -1,0 +1,82 @@
+"""Batteries and heat pumps of a group as resources that must last to the end of a window."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aggregator.core.interval import Interval
+from aggregator.core.ptu import PTU
+from assets.models import Asset
+from bidding.dispatch.allocation.plan import SteadyResources
+from bidding.dispatch.allocation.storage import (
+    sustained_charge_kw,
+    sustained_discharge_kw,
+    sustained_heat_reduction_kw,
+)
+from bidding.optimisation.interface import Direction
+from bidding.portfolio import Group, latest_states, usual_power_kw
+
+Floats = NDArray[np.float64]
+
+W_PER_KW = 1_000
+USUAL_DAYS = 7
+
+
+def steady_resources(
+    *, group: Group, remaining: Interval, direction: Direction
+) -> tuple[tuple[Asset, ...], SteadyResources]:
+    """Return the group's batteries and heat pumps, and what each can move to the end of `remaining`.
+
+    An asset that has not told its level counts for nothing.
+    """
+    assets = (*group.batteries, *group.heat_pumps)
+    states = latest_states(assets)
+    level_kwh = np.array(
+        [
+            states[a.pk].level_wh / W_PER_KW if a.pk in states and states[a.pk].level_wh is not None else np.nan
+            for a in assets
+        ]
+    )
+    hours = remaining.duration.total_seconds() / 3600
+    count = len(group.batteries)
+    first_ptu = Interval(remaining.starts_at, remaining.starts_at + PTU)
+    heat_kw = usual_power_kw(assets=group.heat_pumps, period=first_ptu, days=USUAL_DAYS)[:, 0]
+    heat_kw = np.nan_to_num(heat_kw)
+    movable = np.concatenate(
+        [
+            _battery_kw(group.batteries, level_kwh[:count], hours, direction),
+            _heat_kw(group.heat_pumps, level_kwh[count:], heat_kw, hours, direction),
+        ]
+    )
+    usual = np.concatenate([np.zeros(count), heat_kw])
+    return assets, SteadyResources(usual_kw=usual, movable_kw=np.nan_to_num(movable))
+
+
+def _battery_kw(batteries: Sequence[Asset], level_kwh: Floats, hours: float, direction: Direction) -> Floats:
+    efficiency = np.array([float(asset.round_trip_efficiency) ** 0.5 for asset in batteries])
+    if direction == "reduce":
+        return sustained_discharge_kw(
+            level_kwh=level_kwh,
+            least_kwh=np.array([asset.min_level_wh / W_PER_KW for asset in batteries]),
+            one_way_efficiency=efficiency,
+            most_kw=np.array([asset.max_export_w / W_PER_KW for asset in batteries]),
+            remaining_h=hours,
+        )
+    return sustained_charge_kw(
+        level_kwh=level_kwh,
+        capacity_kwh=np.array([(asset.capacity_wh or 0) / W_PER_KW for asset in batteries]),
+        one_way_efficiency=efficiency,
+        most_kw=np.array([asset.max_import_w / W_PER_KW for asset in batteries]),
+        remaining_h=hours,
+    )
+
+
+def _heat_kw(
+    pumps: Sequence[Asset], buffer_kwh: Floats, running_kw: Floats, hours: float, direction: Direction
+) -> Floats:
+    """Heat pumps only reduce: running harder heats a buffer whose room the pump's own control decides."""
+    if direction == "increase":
+        return np.zeros(len(pumps))
+    least_kwh = np.array([asset.min_level_wh / W_PER_KW for asset in pumps])
+    return sustained_heat_reduction_kw(buffer_kwh=buffer_kwh - least_kwh, running_kw=running_kw, remaining_h=hours)
