@@ -10,7 +10,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bidding.flexibility.stays import StayVectors, deliverable_from_subsets_kw, stay_vectors, subset_sums
+from bidding.flexibility.stays import StayVectors, stay_vectors
+from bidding.flexibility.subsets import SubsetBounds
 from bidding.flexibility.ul import Floats, Integers, ramp_increments, running_sum
 from bidding.flexibility.window import Sessions, Window, arrival_baseline_kwh
 
@@ -32,7 +33,11 @@ class ScenarioDeliverable:
 
 
 def window_deliverable_scenarios(
-    *, batches: Iterable[Sessions], window: Window, baseline_kw: Floats | None = None
+    *,
+    batches: Iterable[Sessions],
+    window: Window,
+    baseline_kw: Floats | None = None,
+    others: SubsetBounds | None = None,
 ) -> ScenarioDeliverable:
     """Deliverable power in every step of the window, for each scenario of each batch in turn.
 
@@ -40,6 +45,7 @@ def window_deliverable_scenarios(
         batches: Streamed; only one is held at a time.
         window: Steps in which the power is promised.
         baseline_kw: (S, T) or (T,); None measures from charging on arrival, computed from the same sessions.
+        others: Devices of another kind, per scenario (S, 2^T); their consumption must be in the baseline given.
     """
     parts = [_aggregate(batch, window) for batch in batches]
     arrival_kwh = np.concatenate([part.arrival_kwh for part in parts])
@@ -51,27 +57,29 @@ def window_deliverable_scenarios(
         l_kwh=np.concatenate([part.l_kwh for part in parts]),
         fixed_kwh=np.concatenate([part.fixed_kwh for part in parts]),
     )
-    return deliverable_by_scenario(vectors=vectors, baseline_kw=baseline, step_hours=window.step_hours)
+    return deliverable_by_scenario(vectors=vectors, baseline_kw=baseline, step_hours=window.step_hours, others=others)
 
 
-def deliverable_by_scenario(*, vectors: StayVectors, baseline_kw: Floats, step_hours: float) -> ScenarioDeliverable:
-    """Deliverable power per scenario from aggregated sessions (S, ...) and a baseline (S, T)."""
+def deliverable_by_scenario(
+    *, vectors: StayVectors, baseline_kw: Floats, step_hours: float, others: SubsetBounds | None = None
+) -> ScenarioDeliverable:
+    """Deliverable power per scenario from sessions (S, ...), other devices (S, 2^T) and a baseline (S, T)."""
     chunk = max(1, CHUNK_SUBSETS >> vectors.steps)
-    reduce, increase, cap = [], [], []
+    parts = []
     for start in range(0, len(baseline_kw), chunk):
         rows = slice(start, start + chunk)
-        some = StayVectors(u_kwh=vectors.u_kwh[rows], l_kwh=vectors.l_kwh[rows], fixed_kwh=vectors.fixed_kwh[rows])
-        baseline_kwh = subset_sums(baseline_kw[rows] * step_hours)
-        least = some.least_kwh()
-        reduce.append(deliverable_from_subsets_kw(room_kwh=baseline_kwh - least, step_hours=step_hours))
-        increase.append(deliverable_from_subsets_kw(room_kwh=some.most_kwh() - baseline_kwh, step_hours=step_hours))
-        cap.append(-deliverable_from_subsets_kw(room_kwh=-least, step_hours=step_hours))
-    return ScenarioDeliverable(
-        reduce_kw=np.concatenate(reduce),
-        increase_kw=np.concatenate(increase),
-        flat_cap_kw=np.concatenate(cap),
-        baseline_kw=baseline_kw,
-    )
+        bounds = vectors.select(rows).bounds()
+        if others is not None:
+            bounds += SubsetBounds(least_kwh=others.least_kwh[rows], most_kwh=others.most_kwh[rows])
+        parts.append(
+            (
+                bounds.deliverable_reduce_kw(baseline_kw=baseline_kw[rows], step_hours=step_hours),
+                bounds.deliverable_increase_kw(baseline_kw=baseline_kw[rows], step_hours=step_hours),
+                bounds.flat_cap_kw(step_hours=step_hours),
+            )
+        )
+    reduce, increase, cap = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return ScenarioDeliverable(reduce_kw=reduce, increase_kw=increase, flat_cap_kw=cap, baseline_kw=baseline_kw)
 
 
 @dataclass(slots=True)

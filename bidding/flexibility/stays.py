@@ -13,6 +13,7 @@ from functools import cache
 
 import numpy as np
 
+from bidding.flexibility.subsets import SubsetBounds, subset_sums
 from bidding.flexibility.ul import Floats, Integers, ul_vectors_by_group, weighted_counts
 from bidding.flexibility.window import Sessions, Window, window_devices
 
@@ -40,13 +41,17 @@ class StayVectors:
         """T, the number of steps of the window."""
         return int(self.fixed_kwh.shape[-1])
 
-    def least_kwh(self) -> Floats:
-        """p(A): least energy in every subset A of the steps, (S, 2^T); bit t of the index says whether A holds t."""
-        return _over_subsets(self.l_kwh, self.fixed_kwh)
+    def select(self, scenarios: slice) -> "StayVectors":
+        """Some of the scenarios."""
+        return StayVectors(
+            u_kwh=self.u_kwh[scenarios], l_kwh=self.l_kwh[scenarios], fixed_kwh=self.fixed_kwh[scenarios]
+        )
 
-    def most_kwh(self) -> Floats:
-        """b(A): most energy in every subset A of the steps, (S, 2^T)."""
-        return _over_subsets(self.u_kwh, self.fixed_kwh)
+    def bounds(self) -> SubsetBounds:
+        """Least and most energy in every subset of the steps, (S, 2^T)."""
+        return SubsetBounds(
+            least_kwh=_over_subsets(self.l_kwh, self.fixed_kwh), most_kwh=_over_subsets(self.u_kwh, self.fixed_kwh)
+        )
 
 
 def stay_vectors(sessions: Sessions, window: Window) -> StayVectors:
@@ -74,29 +79,6 @@ def stay_vectors(sessions: Sessions, window: Window) -> StayVectors:
     return StayVectors(
         u_kwh=vectors.u_kwh.reshape(shape), l_kwh=vectors.l_kwh.reshape(shape), fixed_kwh=fixed.reshape(-1, steps)
     )
-
-
-def subset_sums(values: Floats) -> Floats:
-    """Sum of (..., T) values over every subset of the last axis: (..., 2^T)."""
-    sums = np.zeros((*values.shape[:-1], 1))
-    for step in range(values.shape[-1]):
-        sums = np.concatenate((sums, sums + values[..., step : step + 1]), axis=-1)
-    return sums
-
-
-def subset_sizes(steps: int) -> Floats:
-    """Number of steps in every subset: (2^T,)."""
-    return subset_sums(np.ones(steps))
-
-
-def deliverable_from_subsets_kw(*, room_kwh: Floats, step_hours: float) -> Floats:
-    """Most power that fits in every step when each subset A of them leaves `room_kwh` (..., 2^T).
-
-    Reduce: room(A) = baseline(A) - p(A). Increase: room(A) = b(A) - baseline(A). The answer is the smallest room per
-    step held: min over A of room(A) / (|A|·Δt).
-    """
-    steps = int(room_kwh.shape[-1]).bit_length() - 1
-    return np.asarray(np.min(room_kwh[..., 1:] / (subset_sizes(steps)[1:] * step_hours), axis=-1))
 
 
 def _over_subsets(vectors: Floats, fixed: Floats) -> Floats:

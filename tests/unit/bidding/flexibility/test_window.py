@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from bidding.flexibility import lp
 from bidding.flexibility.corridor import Corridor
 from bidding.flexibility.scenarios import window_deliverable_scenarios
-from bidding.flexibility.stays import StayVectors, WindowTooLongError, subset_sizes
+from bidding.flexibility.stays import StayVectors, WindowTooLongError
+from bidding.flexibility.subsets import subset_sizes
 from bidding.flexibility.window import Sessions, Window, WindowDevices, arrival_baseline_kwh, window_devices
 
 QUARTER = 0.25
@@ -185,7 +186,7 @@ def test_a_window_too_long_to_enumerate_is_refused():
     with pytest.raises(WindowTooLongError, match="21 steps"):
         StayVectors(
             u_kwh=np.zeros((1, 22, 22, 22)), l_kwh=np.zeros((1, 22, 22, 22)), fixed_kwh=np.zeros((1, 21))
-        ).least_kwh()
+        ).bounds()
 
 
 def test_subset_sizes_count_the_bits():
