@@ -10,10 +10,12 @@
 | `ALLOWED_HOSTS` | comma-separated host names | loopback |
 | `TICK_SECONDS` | real seconds between scheduler ticks | 60 |
 | `GOPACS_URL`, `EXCHANGE_URL`, `EXCHANGE_API_KEY`, `EXCHANGE_PARTICIPANT_ID` | the market | none: the market tasks say so |
+| `SETTLEMENT_WAIT_SECONDS` | how long an activation waits for meter values and cars to leave | 12 hours |
 | `HTTP_ALLOWED_PRIVATE_HOSTS` | private hosts that outgoing calls may reach | none |
 """
 
 import secrets
+from datetime import timedelta
 from pathlib import Path
 
 import environ
@@ -174,6 +176,7 @@ OAUTH2_PROVIDER = {
 REDIS_URL = embedded.redis_url()
 CLOCK_FILE = env.str("AGGREGATOR_CLOCK_FILE", default="")
 TICK_SECONDS = env.float("TICK_SECONDS", default=60.0)
+SETTLEMENT_WAIT = timedelta(seconds=env.float("SETTLEMENT_WAIT_SECONDS", default=43_200.0))
 
 GOPACS_URL = env.str("GOPACS_URL", default="")
 EXCHANGE_URL = env.str("EXCHANGE_URL", default="")

@@ -13,12 +13,27 @@ class Delivery(models.Model):
     ordered_wh = models.PositiveBigIntegerField()
     delivered_wh = models.BigIntegerField(help_text="Never counted above what was ordered in a PTU.")
     completeness = models.DecimalField(max_digits=5, decimal_places=4, help_text="Meter values received of expected.")
+    price_eur_per_mwh = models.DecimalField(max_digits=10, decimal_places=2, help_text="What the market pays.")
+    partner_share = models.DecimalField(
+        max_digits=5, decimal_places=4, help_text="Of the group when this was first calculated; later versions keep it."
+    )
+    estimated_asset_ids = ArrayField(
+        models.BigIntegerField(),
+        default=list,
+        help_text="Assets whose car was still plugged in, or whose meter value is an estimate.",
+    )
+    confirmed_at = models.DateTimeField(help_text="When the same numbers last came out of everything known.")
 
     class Meta:
         verbose_name_plural = "deliveries"
         constraints = [
             models.UniqueConstraint(fields=["activation", "version"], name="one_delivery_per_activation_version"),
-            models.CheckConstraint(condition=Q(completeness__gte=0, completeness__lte=1), name="completeness_is_a_share"),
+            models.CheckConstraint(
+                condition=Q(completeness__gte=0, completeness__lte=1), name="completeness_is_a_share"
+            ),
+            models.CheckConstraint(
+                condition=Q(partner_share__gte=0, partner_share__lte=1), name="delivery_partner_share_is_a_share"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -34,10 +49,32 @@ class DeliveryPtu(models.Model):
     baseline_w = models.BigIntegerField()
     metered_w = models.BigIntegerField()
     delivered_w = models.BigIntegerField(help_text="Baseline minus metered for reduce, the opposite for increase.")
-    missing_asset_ids = ArrayField(models.BigIntegerField(), default=list, help_text="Assets without a meter value.")
+    missing_asset_ids = ArrayField(
+        models.BigIntegerField(),
+        default=list,
+        help_text="Assets that count on neither side, for want of a meter value or baseline.",
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["delivery", "ptu_start"], name="one_delivery_row_per_ptu")]
 
     def __str__(self) -> str:
         return f"{self.delivered_w} W delivered at {self.ptu_start:%Y-%m-%d %H:%M}"
+
+
+class DeliveryShare(models.Model):
+    """The part of a PTU's paid energy that one partner's assets delivered."""
+
+    ptu = models.ForeignKey(DeliveryPtu, on_delete=models.CASCADE, related_name="shares")
+    partner = models.ForeignKey("assets.Partner", on_delete=models.PROTECT, related_name="delivery_shares")
+    paid_wh = models.PositiveBigIntegerField(
+        help_text="Over all partners: what was delivered, from 0 to what was ordered."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["ptu", "partner"], name="one_share_per_delivery_ptu_and_partner")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.paid_wh} Wh of partner {self.partner_id}"

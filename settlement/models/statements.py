@@ -10,10 +10,15 @@ class Statement(models.Model):
     version = models.PositiveIntegerField()
     issued_at = models.DateTimeField()
     total_eur = models.DecimalField(max_digits=12, decimal_places=2)
+    deliveries = models.ManyToManyField(
+        "settlement.Delivery", related_name="statements", help_text="The versions that were counted."
+    )
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["starts_at", "ends_at", "version"], name="one_statement_per_period_version"),
+            models.UniqueConstraint(
+                fields=["starts_at", "ends_at", "version"], name="one_statement_per_period_version"
+            ),
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="statement_ends_after_it_starts"),
         ]
 
@@ -25,9 +30,15 @@ class StatementLine(models.Model):
     """One beneficiary's part: a partner, or the aggregator itself when no partner is named."""
 
     statement = models.ForeignKey(Statement, on_delete=models.CASCADE, related_name="lines")
-    partner = models.ForeignKey("assets.Partner", null=True, blank=True, on_delete=models.PROTECT, related_name="statement_lines")
-    aggregation_ean = models.ForeignKey("assets.AggregationEan", on_delete=models.PROTECT, related_name="statement_lines")
-    delivered_wh = models.BigIntegerField()
+    partner = models.ForeignKey(
+        "assets.Partner", null=True, blank=True, on_delete=models.PROTECT, related_name="statement_lines"
+    )
+    aggregation_ean = models.ForeignKey(
+        "assets.AggregationEan", on_delete=models.PROTECT, related_name="statement_lines"
+    )
+    delivered_wh = models.BigIntegerField(
+        help_text="Paid energy of the partner's assets; the aggregator's own line has none."
+    )
     amount_eur = models.DecimalField(max_digits=12, decimal_places=2)
 
     class Meta:

@@ -1,0 +1,263 @@
+"""Settling what activations delivered: calculate, compare with the last version, keep a new one if anything changed."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import ROUND_FLOOR, Decimal
+
+import numpy as np
+from django.db import transaction
+
+from aggregator.core import audit, locks
+from bidding.models import Activation, Direction
+from settlement import queries
+from settlement.delivery.baselines import BaselineMethod, asset_baselines, nominated_wh
+from settlement.delivery.calculation import (
+    INCREASE,
+    PTUS_PER_HOUR,
+    REDUCE,
+    GroupDelivery,
+    GroupEnergy,
+    measure,
+)
+from settlement.models import Delivery, DeliveryPtu, DeliveryShare
+from settlement.queries import GroupReadings
+from settlement.remuneration.shares import split_energy
+
+logger = logging.getLogger(__name__)
+
+SETTLEMENT_WAIT = timedelta(hours=12)
+"""How long after its end an activation waits for meter values and for its cars to leave."""
+
+REQUIRED_COMPLETENESS = Decimal("0.99")
+"""Meter values of expected with which it need not wait longer; the rest comes as a correction."""
+
+_COMPLETENESS_STEP = Decimal("0.0001")
+
+
+class NotFinished(RuntimeError):
+    """An activation was to be settled that has not run to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class PtuResult:
+    """One PTU of a calculation; equal to another when nothing in it changed."""
+
+    ptu_start: datetime
+    ordered_w: int
+    baseline_w: int
+    metered_w: int
+    delivered_w: int
+    missing_asset_ids: tuple[int, ...]
+    paid_wh_by_partner: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Calculation:
+    """All that a delivery version says; equal to another when there is no reason for a new version."""
+
+    baseline_method: str
+    price_eur_per_mwh: Decimal
+    completeness: Decimal
+    estimated_asset_ids: tuple[int, ...]
+    ptus: tuple[PtuResult, ...]
+
+    @property
+    def paid_wh(self) -> int:
+        """Energy that is paid."""
+        return sum(paid_wh for ptu in self.ptus for _, paid_wh in ptu.paid_wh_by_partner)
+
+
+def settle_due(
+    *,
+    now: datetime,
+    wait: timedelta = SETTLEMENT_WAIT,
+    required_completeness: Decimal = REQUIRED_COMPLETENESS,
+) -> list[Delivery]:
+    """Settle every activation whose time has come, each in its own transaction; return the new versions.
+
+    One that fails is logged and does not hold up the others; the next round tries it again.
+    """
+    made = []
+    for activation in queries.due_activations(now=now, wait=wait, required_completeness=required_completeness):
+        try:
+            delivery = settle(activation_id=activation.pk, now=now)
+        except Exception:
+            logger.exception("Unable to settle activation %s", activation.reference)
+        else:
+            made += [delivery] if delivery else []
+    return made
+
+
+@transaction.atomic
+def settle(*, activation_id: int, now: datetime, method: BaselineMethod | None = None) -> Delivery | None:
+    """Calculate what a finished activation delivered, from all that is known now.
+
+    Args:
+        activation_id: what to settle.
+        now: the present instant.
+        method: the baseline; left out, that of the last version, at first the session counterfactual.
+
+    Returns:
+        The new version, or None when the numbers are those of the last version. Only one process at a time works on
+        an activation; a second one waits, then finds nothing to change.
+
+    Raises:
+        NotFinished: the activation has not ended.
+        NominationMissing: the method is `nominated` and the bid has no nomination for some PTU.
+    """
+    locks.take(locks.AdvisoryLock.SETTLEMENT, activation_id)
+    activation = Activation.objects.select_related("bid", "aggregation_ean").get(pk=activation_id)
+    if activation.status not in {Activation.Status.FINISHED, Activation.Status.SETTLED}:
+        raise NotFinished(
+            f"Activation {activation.reference} is {activation.get_status_display().lower()}; it can be settled once "
+            "it has finished."
+        )
+    last = Delivery.objects.filter(activation=activation).order_by("-version").first()
+    method = method or BaselineMethod(last.baseline_method if last else BaselineMethod.SESSIONS)
+    calculation = calculate(activation, method=method, now=now)
+    if last and _stored(last) == calculation:
+        last.confirmed_at = now
+        last.save(update_fields=["confirmed_at"])
+        return None
+    delivery = _store(activation, calculation, last=last, now=now)
+    Activation.objects.filter(pk=activation.pk, status=Activation.Status.FINISHED).update(
+        status=Activation.Status.SETTLED, updated_at=now
+    )
+    audit.record(
+        now=now,
+        action="settlement.delivery.calculate-success",
+        subject=delivery,
+        before={"version": last.version, "delivered_wh": last.delivered_wh} if last else None,
+        after={"version": delivery.version, "delivered_wh": delivery.delivered_wh},
+    )
+    return delivery
+
+
+def calculate(activation: Activation, *, method: BaselineMethod, now: datetime) -> Calculation:
+    """Return what an activation delivered, without storing it."""
+    orders = list(activation.ptus.order_by("ptu_start").values_list("ptu_start", "ordered_w"))
+    ptu_starts = [start for start, _ in orders]
+    ordered_w = np.array([power_w for _, power_w in orders], dtype=np.int64)
+    readings = queries.group_readings(aggregation_ean=activation.aggregation_ean_id, ptu_starts=ptu_starts)
+    baselines = asset_baselines(
+        aggregation_ean=activation.aggregation_ean_id, readings=readings, ptu_starts=ptu_starts, now=now
+    )
+    energy = GroupEnergy(
+        is_member=readings.is_member,
+        baseline_wh=baselines.energy_wh,
+        has_baseline=baselines.is_known,
+        metered_wh=readings.metered_wh,
+        has_meter_value=readings.has_meter_value,
+    )
+    is_nominated = method == BaselineMethod.NOMINATED
+    result = measure(
+        energy,
+        sign=REDUCE if activation.direction == Direction.REDUCE else INCREASE,
+        ordered_w=ordered_w,
+        nominated_wh=nominated_wh(activation, ptu_starts=ptu_starts) if is_nominated else None,
+    )
+    estimated = baselines.estimated_asset_ids | {
+        readings.asset_ids[row] for row in np.flatnonzero(readings.is_estimate.any(axis=1))
+    }
+    return Calculation(
+        baseline_method=method.value,
+        price_eur_per_mwh=_price(activation),
+        completeness=_share(energy.received_values, energy.expected_values),
+        estimated_asset_ids=tuple(sorted(estimated)),
+        ptus=tuple(
+            _ptu_result(number, start, int(ordered_w[number]), readings, result)
+            for number, start in enumerate(ptu_starts)
+        ),
+    )
+
+
+def _ptu_result(
+    number: int, start: datetime, ordered_w: int, readings: GroupReadings, result: GroupDelivery
+) -> PtuResult:
+    contribution_wh: dict[int, int] = {}
+    for row in np.flatnonzero(readings.is_member[:, number]):
+        partner = readings.partner_ids[row]
+        contribution_wh[partner] = contribution_wh.get(partner, 0) + int(result.contribution_wh[row, number])
+    shares = split_energy(int(result.paid_wh[number]), contribution_wh)
+    return PtuResult(
+        ptu_start=start,
+        ordered_w=ordered_w,
+        baseline_w=int(result.baseline_wh[number]) * PTUS_PER_HOUR,
+        metered_w=int(result.metered_wh[number]) * PTUS_PER_HOUR,
+        delivered_w=int(result.delivered_wh[number]) * PTUS_PER_HOUR,
+        missing_asset_ids=tuple(readings.asset_ids[row] for row in np.flatnonzero(result.is_missing[:, number])),
+        paid_wh_by_partner=tuple(sorted(shares.items())),
+    )
+
+
+def _price(activation: Activation) -> Decimal:
+    """Return what is paid per MWh; where the market named no price of its own, the bid's holds (paid as bid)."""
+    cleared = activation.bid.cleared_price_eur_per_mwh
+    return activation.bid.price_eur_per_mwh if cleared is None else cleared
+
+
+def _share(received: int, expected: int) -> Decimal:
+    """Return received of expected, rounded down so that only all of it is 1; nothing expected is 0."""
+    return (Decimal(received) / Decimal(expected or 1)).quantize(_COMPLETENESS_STEP, ROUND_FLOOR)
+
+
+def _stored(delivery: Delivery) -> Calculation:
+    ptus = delivery.ptus.order_by("ptu_start").prefetch_related("shares")
+    return Calculation(
+        baseline_method=delivery.baseline_method,
+        price_eur_per_mwh=delivery.price_eur_per_mwh,
+        completeness=delivery.completeness,
+        estimated_asset_ids=tuple(delivery.estimated_asset_ids),
+        ptus=tuple(
+            PtuResult(
+                ptu_start=ptu.ptu_start,
+                ordered_w=ptu.ordered_w,
+                baseline_w=ptu.baseline_w,
+                metered_w=ptu.metered_w,
+                delivered_w=ptu.delivered_w,
+                missing_asset_ids=tuple(ptu.missing_asset_ids),
+                paid_wh_by_partner=tuple(sorted((share.partner_id, share.paid_wh) for share in ptu.shares.all())),
+            )
+            for ptu in ptus
+        ),
+    )
+
+
+def _store(activation: Activation, calculation: Calculation, *, last: Delivery | None, now: datetime) -> Delivery:
+    delivery = Delivery.objects.create(
+        activation=activation,
+        version=last.version + 1 if last else 1,
+        baseline_method=calculation.baseline_method,
+        calculated_at=now,
+        confirmed_at=now,
+        ordered_wh=sum(ptu.ordered_w for ptu in calculation.ptus) // PTUS_PER_HOUR,
+        delivered_wh=calculation.paid_wh,
+        completeness=calculation.completeness,
+        price_eur_per_mwh=calculation.price_eur_per_mwh,
+        partner_share=last.partner_share if last else activation.aggregation_ean.partner_share,
+        estimated_asset_ids=list(calculation.estimated_asset_ids),
+    )
+    _store_ptus(delivery, calculation.ptus)
+    return delivery
+
+
+def _store_ptus(delivery: Delivery, results: Sequence[PtuResult]) -> None:
+    rows = DeliveryPtu.objects.bulk_create(
+        DeliveryPtu(
+            delivery=delivery,
+            ptu_start=result.ptu_start,
+            ordered_w=result.ordered_w,
+            baseline_w=result.baseline_w,
+            metered_w=result.metered_w,
+            delivered_w=result.delivered_w,
+            missing_asset_ids=list(result.missing_asset_ids),
+        )
+        for result in results
+    )
+    DeliveryShare.objects.bulk_create(
+        DeliveryShare(ptu=row, partner_id=partner_id, paid_wh=paid_wh)
+        for row, result in zip(rows, results, strict=True)
+        for partner_id, paid_wh in result.paid_wh_by_partner
+    )

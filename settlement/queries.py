@@ -1,0 +1,240 @@
+"""Reading what settlement needs: what is due, what a group's assets took and needed, and what was calculated before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+from django.db import connection
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery
+from numpy.typing import NDArray
+
+from aggregator.core.interval import Interval
+from aggregator.core.ptu import MARKET_ZONE, PTU
+from assets.models import ChargingSession, MeterInterval
+from bidding.models import Activation
+from settlement.baseline.arrival import SessionNeeds
+from settlement.models import Delivery, Statement
+
+CORRECTIONS_AFTER = timedelta(days=60)
+"""Data that come later than this after an activation no longer change its settlement by themselves."""
+
+COMMIT_DELAY = timedelta(minutes=10)
+"""A row may become visible this much later than its `known_at` says; looking again is harmless."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupReadings:
+    """The assets of an aggregation EAN over some PTUs, with their latest meter values.
+
+    Arrays have shape (assets, PTUs); an asset appears when it belongs to the group in at least one of the PTUs.
+    """
+
+    asset_ids: tuple[int, ...]
+    partner_ids: tuple[int, ...]
+    kinds: tuple[str, ...]
+    is_member: NDArray[np.bool_]
+    metered_wh: NDArray[np.int64]
+    has_meter_value: NDArray[np.bool_]
+    is_estimate: NDArray[np.bool_]
+
+
+# One row per asset and PTU in which it is a member, with the highest revision of its meter value, if there is one.
+_READINGS = """
+    SELECT asset.id, asset.partner_id, asset.kind, ptu.number, latest.net_wh, latest.quality = 'estimated'
+      FROM unnest(%(ptu_starts)s::timestamptz[]) WITH ORDINALITY AS ptu (starts_at, number)
+      JOIN assets_membership membership
+        ON membership.aggregation_ean_id = %(ean)s AND membership.period @> ptu.starts_at
+      JOIN assets_asset asset ON asset.id = membership.asset_id
+      LEFT JOIN (
+          SELECT DISTINCT ON (asset_id, starts_at) asset_id, starts_at, quality, import_wh - export_wh AS net_wh
+            FROM assets_meterinterval
+           WHERE starts_at >= %(first)s AND starts_at <= %(last)s
+             AND asset_id IN (SELECT asset_id FROM assets_membership WHERE aggregation_ean_id = %(ean)s)
+           ORDER BY asset_id, starts_at, revision DESC
+      ) latest ON latest.asset_id = asset.id AND latest.starts_at = ptu.starts_at
+     ORDER BY asset.id, ptu.number
+"""
+
+
+def group_readings(*, aggregation_ean: str, ptu_starts: Sequence[datetime]) -> GroupReadings:
+    """Return who belonged to a group in each PTU and what they metered, latest revision."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _READINGS,
+            {
+                "ean": aggregation_ean,
+                "ptu_starts": list(ptu_starts),
+                "first": min(ptu_starts),
+                "last": max(ptu_starts),
+            },
+        )
+        rows = cursor.fetchall()
+    assets = {asset_id: (partner_id, kind) for asset_id, partner_id, kind, *_ in rows}
+    row_of = {asset_id: row for row, asset_id in enumerate(assets)}
+    shape = (len(assets), len(ptu_starts))
+    is_member, has_value, is_estimate = (np.zeros(shape, dtype=np.bool_) for _ in range(3))
+    metered_wh = np.zeros(shape, dtype=np.int64)
+    for asset_id, _, _, number, net_wh, estimated in rows:
+        place = row_of[asset_id], number - 1
+        is_member[place] = True
+        if net_wh is not None:
+            has_value[place], metered_wh[place], is_estimate[place] = True, net_wh, estimated
+    return GroupReadings(
+        asset_ids=tuple(assets),
+        partner_ids=tuple(partner_id for partner_id, _ in assets.values()),
+        kinds=tuple(kind for _, kind in assets.values()),
+        is_member=is_member,
+        metered_wh=metered_wh,
+        has_meter_value=has_value,
+        is_estimate=is_estimate,
+    )
+
+
+def session_needs(*, asset_ids: Sequence[int], period: Interval, now: datetime) -> tuple[SessionNeeds, frozenset[int]]:
+    """Return what the cars at some assets needed in a period, and the assets where that is an estimate.
+
+    A closed session needed what the car could have taken, else what it took. One still open is known until `now` and
+    needs what the driver declared, else what it took so far: an estimate.
+    """
+    row_of = {asset_id: row for row, asset_id in enumerate(asset_ids)}
+    sessions = (
+        ChargingSession.objects.filter(asset_id__in=row_of, plug_in_at__lt=period.ends_at)
+        .filter(Q(plug_out_at__isnull=True) | Q(plug_out_at__gt=period.starts_at))
+        .order_by("asset_id", "plug_in_at", "pk")
+    )
+    rows: list[tuple[int, int, int, int, int]] = []
+    estimated = set()
+    for session in sessions:
+        needed_wh = session.required_energy_wh
+        if session.plug_out_at is None:
+            estimated.add(session.asset_id)
+            needed_wh = session.declared_energy_wh if needed_wh is None else needed_wh
+        rows.append(
+            (
+                row_of[session.asset_id],
+                int(session.plug_in_at.timestamp()),
+                int((session.plug_out_at or max(now, period.ends_at)).timestamp()),
+                session.energy_wh if needed_wh is None else needed_wh,
+                session.max_import_w,
+            )
+        )
+    columns = np.array(rows, dtype=np.int64).reshape(-1, 5).T
+    return SessionNeeds(*columns), frozenset(estimated)
+
+
+def meter_history(*, asset_ids: Sequence[int], ptu_starts: Sequence[datetime]) -> dict[tuple[int, datetime], int]:
+    """Return the latest metered energy [Wh] by asset and PTU, where there is one."""
+    values = (
+        MeterInterval.objects.filter(asset_id__in=asset_ids, starts_at__in=ptu_starts)
+        .order_by("asset_id", "starts_at", "-revision")
+        .distinct("asset_id", "starts_at")
+        .values_list("asset_id", "starts_at", "import_wh", "export_wh")
+    )
+    return {(asset_id, starts_at): taken - fed_in for asset_id, starts_at, taken, fed_in in values}
+
+
+def days_with_activations(*, aggregation_ean: str, before: datetime) -> frozenset[date]:
+    """Return the local days on which a group was activated, before an instant."""
+    periods = Activation.objects.filter(aggregation_ean=aggregation_ean, starts_at__lt=before).values_list(
+        "starts_at", "ends_at"
+    )
+    return frozenset(
+        instant.astimezone(MARKET_ZONE).date() for starts, ends in periods for instant in (starts, ends - PTU)
+    )
+
+
+def due_activations(*, now: datetime, wait: timedelta, required_completeness: Decimal) -> list[Activation]:
+    """Return the activations to settle now, oldest first.
+
+    Those that are finished and either have enough meter values and no car still plugged in since before the end, or
+    ended `wait` ago; and those settled before for which something came in since.
+    """
+    finished = Activation.objects.filter(status=Activation.Status.FINISHED, ends_at__lte=now).order_by("ends_at", "pk")
+    ready = [
+        activation
+        for activation in finished
+        if now >= activation.ends_at + wait or is_complete(activation, required_completeness=required_completeness)
+    ]
+    return ready + list(_settled_with_news(now=now))
+
+
+def is_complete(activation: Activation, *, required_completeness: Decimal) -> bool:
+    """Tell whether enough of an activation's data are there to settle it before its deadline."""
+    ptu_starts = list(activation.ptus.order_by("ptu_start").values_list("ptu_start", flat=True))
+    readings = group_readings(aggregation_ean=activation.aggregation_ean_id, ptu_starts=ptu_starts)
+    expected = int(readings.is_member.sum())
+    received = int((readings.is_member & readings.has_meter_value).sum())
+    return (
+        received >= required_completeness * expected
+        and not ChargingSession.objects.filter(
+            asset_id__in=readings.asset_ids, plug_in_at__lt=activation.ends_at, plug_out_at__isnull=True
+        ).exists()
+    )
+
+
+def _settled_with_news(*, now: datetime) -> QuerySet[Activation]:
+    in_group = Q(asset__memberships__aggregation_ean=OuterRef("aggregation_ean"))
+    is_news = Q(known_at__gt=OuterRef("confirmed_at") - COMMIT_DELAY)
+    new_values = MeterInterval.objects.filter(
+        in_group,
+        is_news,
+        starts_at__gte=OuterRef("starts_at"),
+        starts_at__lt=OuterRef("ends_at"),
+        asset__memberships__period__contains=F("starts_at"),
+    )
+    new_sessions = ChargingSession.objects.filter(
+        in_group,
+        is_news,
+        Q(plug_out_at__isnull=True) | Q(plug_out_at__gt=OuterRef("starts_at")),
+        plug_in_at__lt=OuterRef("ends_at"),
+    )
+    newest = Delivery.objects.filter(activation=OuterRef("pk")).order_by("-version")
+    return (
+        Activation.objects.filter(status=Activation.Status.SETTLED, ends_at__gt=now - CORRECTIONS_AFTER)
+        .annotate(confirmed_at=Subquery(newest.values("confirmed_at")[:1]))
+        .filter(Exists(new_values) | Exists(new_sessions))
+        .order_by("ends_at", "pk")
+    )
+
+
+def latest_deliveries(interval: Interval) -> QuerySet[Delivery]:
+    """Return the newest version of every delivery with a PTU in the period, by aggregation EAN and time."""
+    newest = Delivery.objects.filter(activation=OuterRef("activation")).order_by("-version").values("version")[:1]
+    return (
+        Delivery.objects.filter(
+            version=Subquery(newest),
+            activation__starts_at__lt=interval.ends_at,
+            activation__ends_at__gt=interval.starts_at,
+        )
+        .select_related("activation__bid", "activation__aggregation_ean")
+        .order_by("activation__aggregation_ean_id", "activation__starts_at", "pk")
+    )
+
+
+def unsettled_activations(interval: Interval) -> QuerySet[Activation]:
+    """Return the activations in a period that no statement can count yet."""
+    return Activation.objects.filter(
+        starts_at__lt=interval.ends_at, ends_at__gt=interval.starts_at, deliveries__isnull=True
+    ).order_by("starts_at", "pk")
+
+
+def latest_statement(interval: Interval) -> Statement | None:
+    """Return the newest version of the statement of exactly this period, if it was ever issued."""
+    return Statement.objects.filter(starts_at=interval.starts_at, ends_at=interval.ends_at).order_by("-version").first()
+
+
+def next_version(rows: QuerySet[Delivery] | QuerySet[Statement]) -> int:
+    """Return the number after the highest version among rows, from 1."""
+    return int(rows.aggregate(highest=Max("version"))["highest"] or 0) + 1
+
+
+def month_interval(year: int, month: int) -> Interval:
+    """Return a calendar month in Europe/Amsterdam as UTC instants."""
+    following = (year + 1, 1) if month == 12 else (year, month + 1)  # noqa: PLR2004 - December
+    starts, ends = (
+        datetime(first_year, first_month, 1, tzinfo=MARKET_ZONE).astimezone(UTC)
+        for first_year, first_month in ((year, month), following)
+    )
+    return Interval(starts, ends)

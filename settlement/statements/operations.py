@@ -1,0 +1,81 @@
+"""Issuing statements: the money of a period, per aggregation EAN and beneficiary."""
+
+from collections import defaultdict
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+
+from aggregator.core import audit, locks
+from aggregator.core.interval import Interval
+from settlement import queries
+from settlement.models import Delivery, DeliveryShare, Statement, StatementLine
+from settlement.remuneration.shares import EnergyShare, Line, lines_of_ean
+
+# Activations lock their own number, which starts at 1.
+_STATEMENTS = 0
+
+
+@transaction.atomic
+def issue_statement(*, interval: Interval, now: datetime) -> Statement:
+    """Return the statement of a period, on the newest version of every delivery with a PTU in it.
+
+    The first call makes version 1. Later calls make a new version when a delivery was corrected or added since, and
+    return the last one otherwise. A delivery that spans two periods is counted in each for its own PTUs.
+    """
+    locks.take(locks.AdvisoryLock.SETTLEMENT, _STATEMENTS)
+    last = queries.latest_statement(interval)
+    deliveries = list(queries.latest_deliveries(interval))
+    if last and set(last.deliveries.values_list("pk", flat=True)) == {delivery.pk for delivery in deliveries}:
+        return last
+    lines = _lines(deliveries, interval)
+    statement = Statement.objects.create(
+        starts_at=interval.starts_at,
+        ends_at=interval.ends_at,
+        version=last.version + 1 if last else 1,
+        issued_at=now,
+        total_eur=sum((line.amount_eur for of_ean in lines.values() for line in of_ean), Decimal(0)),
+    )
+    statement.deliveries.set(deliveries)
+    StatementLine.objects.bulk_create(
+        StatementLine(
+            statement=statement,
+            partner_id=line.partner_id,
+            aggregation_ean_id=ean,
+            delivered_wh=line.delivered_wh,
+            amount_eur=line.amount_eur,
+        )
+        for ean, of_ean in lines.items()
+        for line in of_ean
+    )
+    audit.record(
+        now=now,
+        action="settlement.statement.issue-success",
+        subject=statement,
+        before={"version": last.version, "total_eur": str(last.total_eur)} if last else None,
+        after={"version": statement.version, "total_eur": str(statement.total_eur)},
+    )
+    return statement
+
+
+def _lines(deliveries: list[Delivery], interval: Interval) -> dict[str, list[Line]]:
+    """Return the lines by aggregation EAN."""
+    shares: dict[str, list[EnergyShare]] = defaultdict(list)
+    rows = (
+        DeliveryShare.objects.filter(
+            ptu__delivery__in=deliveries,
+            ptu__ptu_start__gte=interval.starts_at,
+            ptu__ptu_start__lt=interval.ends_at,
+        )
+        .order_by("ptu__delivery__activation__aggregation_ean_id", "ptu__ptu_start", "partner_id", "pk")
+        .values_list(
+            "ptu__delivery__activation__aggregation_ean_id",
+            "partner_id",
+            "paid_wh",
+            "ptu__delivery__price_eur_per_mwh",
+            "ptu__delivery__partner_share",
+        )
+    )
+    for ean, partner_id, paid_wh, price_eur_per_mwh, partner_share in rows:
+        shares[ean].append(EnergyShare(partner_id, paid_wh, price_eur_per_mwh, partner_share))
+    return {ean: lines_of_ean(of_ean) for ean, of_ean in shares.items()}

@@ -1,0 +1,32 @@
+"""Settlement's ticks: thin doors around one operation."""
+
+import logging
+from typing import Any
+
+from django.conf import settings
+
+from aggregator.celery import app
+from aggregator.core import services
+from aggregator.core.jobs import AlreadyRunning, job
+from settlement import queries
+from settlement.delivery import operations
+
+logger = logging.getLogger(__name__)
+
+
+@app.task(queue="settlement")
+def settle_due(**_kwargs: Any) -> None:
+    """Settle the activations whose data are in or whose deadline passed; a round with none leaves no job row."""
+    clock = services.clock()
+    if not queries.due_activations(
+        now=clock.now(),
+        wait=settings.SETTLEMENT_WAIT,
+        required_completeness=operations.REQUIRED_COMPLETENESS,
+    ):
+        return
+    try:
+        with job(kind="settlement.settle_due", key="all", clock=clock) as row:
+            made = operations.settle_due(now=clock.now(), wait=settings.SETTLEMENT_WAIT)
+            row.summary = ", ".join(str(delivery) for delivery in made) or "Nothing changed."
+    except AlreadyRunning:
+        logger.info("Settlement is already running; the next tick looks again")
