@@ -11,7 +11,17 @@ from django.db.models import QuerySet
 from aggregator.core.ptu import PTU
 from mock_gopacs.clearing import STEP_KW, BookOrder, Problem, Result, clear, forced_steps
 from mock_gopacs.events import record
-from mock_gopacs.models import Announcement, Clearing, Congestion, Fill, ForcedOutcome, Market, Order, Registration, Side
+from mock_gopacs.models import (
+    Announcement,
+    Clearing,
+    Congestion,
+    Fill,
+    ForcedOutcome,
+    Market,
+    Order,
+    Registration,
+    Side,
+)
 
 STEP_MW = Decimal(STEP_KW) / 1000
 HOURS_PER_PTU = Decimal("0.25")

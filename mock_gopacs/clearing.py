@@ -68,13 +68,13 @@ class Result:
 def clear(book: Sequence[BookOrder], problem: Problem, *, time_limit_seconds: float) -> Result:
     """Choose the volumes that minimise the spread paid plus the operator's price of what stays short.
 
-    In every PTU the volume inside equals the volume outside; forced volumes need no counter-order. Among equally cheap answers the one that uses the
-    earliest orders is taken. The same book gives the same answer, unless the time limit cuts the search; then the
-    best answer found is returned, at worst none.
+    In every PTU the volume inside equals the volume outside; forced volumes need no counter-order. Among equally
+    cheap answers the one that uses the earliest orders is taken. The same book gives the same answer, unless the time
+    limit cuts the search; then the best answer found is returned, at worst none.
     """
     model = cp_model.CpModel()
     volumes = {order.key: _volume(model, order) for order in book}
-    cost: cp_model.LinearExprT = sum(order.cost_cents_kw_per_mwh * volumes[order.key] for order in book)
+    cost = cp_model.LinearExpr.sum([order.cost_cents_kw_per_mwh * volumes[order.key] for order in book])
     surplus_price = _price_of_surplus(book)
     for ptu, required_kw in enumerate(problem.required_kw):
         covering = [order for order in book if order.first_ptu <= ptu < order.end_ptu]
@@ -95,7 +95,12 @@ def clear(book: Sequence[BookOrder], problem: Problem, *, time_limit_seconds: fl
     answer = {key: solver.value(volume) for key, volume in volumes.items()}
     if status == cp_model.OPTIMAL:
         answer = _earliest_of_the_cheapest(
-            model, book=book, volumes=volumes, cost=cost, best_cost=solver.value(cost), first_answer=answer,
+            model,
+            book=book,
+            volumes=volumes,
+            cost=cost,
+            best_cost=solver.value(cost),
+            first_answer=answer,
             time_limit_seconds=time_limit_seconds,
         )
     return Result({key: steps for key, steps in answer.items() if steps}, solver.status_name(status))
@@ -143,7 +148,7 @@ def _earliest_of_the_cheapest(
     *,
     book: Sequence[BookOrder],
     volumes: Mapping[str, cp_model.IntVar],
-    cost: cp_model.LinearExprT,
+    cost: cp_model.LinearExpr,
     best_cost: int,
     first_answer: dict[str, int],
     time_limit_seconds: float,
@@ -158,7 +163,7 @@ def _earliest_of_the_cheapest(
     return {key: solver.value(volume) for key, volume in volumes.items()}
 
 
-def _solve(model: cp_model.CpModel, time_limit_seconds: float) -> tuple[cp_model.CpSolver, int]:
+def _solve(model: cp_model.CpModel, time_limit_seconds: float) -> tuple[cp_model.CpSolver, cp_model.CpSolverStatus]:
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1  # more workers race, and the winner of a race is not reproducible
     solver.parameters.random_seed = 0

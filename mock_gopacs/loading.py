@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 from django.apps import apps
-from django.db import connection, transaction
+from django.db import transaction
 
 from mock_gopacs.models import (
     Announcement,
@@ -47,9 +47,9 @@ def document_named(name: str) -> dict[str, Any]:
 @transaction.atomic
 def reset() -> None:
     """Empty every table, the log and the fault switches included. Keys go on counting, so none is given twice."""
-    names = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in apps.get_app_config("mock_gopacs").get_models())  # noqa: SLF001, E501 - Django's documented door to table names
-    with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {names}")
+    Market.objects.select_for_update().first()  # waits for the step or order that is under way
+    for model in apps.get_app_config("mock_gopacs").get_models():
+        model._default_manager.all().delete()  # noqa: SLF001 - the documented manager of any model
 
 
 @transaction.atomic

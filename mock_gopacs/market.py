@@ -5,11 +5,13 @@ any two statements; the next one goes on where the rows stand. A step happens "a
 done.
 """
 
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
 from django.db.models import Model, QuerySet
 
@@ -34,7 +36,7 @@ def advance(now: datetime) -> list[Step]:
 
 
 @transaction.atomic
-def withdraw(announcement_id: str, *, now: datetime) -> None:
+def withdraw(announcement_id: uuid.UUID, *, now: datetime) -> None:
     """Take an announcement back; raises `Announcement.DoesNotExist`. A clearing of it that has not run is missed."""
     Market.lock()
     announcement = Announcement.objects.exclude(state=Announcement.State.SCHEDULED).get(pk=announcement_id)
@@ -60,7 +62,10 @@ class _Due:
     action: Callable[[Any, datetime, datetime], Step | None]
 
     def do(self, now: datetime) -> Step | None:
-        return self.action(self.row, self.at, now)
+        try:
+            return self.action(self.row, self.at, now)
+        except ObjectDoesNotExist:
+            return None  # a new scenario has just replaced every row
 
 
 def _earliest_due(now: datetime) -> _Due | None:
@@ -97,7 +102,9 @@ def _closable() -> "QuerySet[Announcement]":
 @transaction.atomic
 def _place(first: Order, at: datetime, _now: datetime) -> Step | None:
     Market.lock()
-    orders = list(Order.objects.filter(status=Order.Status.SCHEDULED, placed_at=at).select_related("participant"))
+    orders = list(
+        Order.objects.filter(status=Order.Status.SCHEDULED, placed_at=first.placed_at).select_related("participant")
+    )
     for order in orders:
         order.status = Order.Status.OPEN
     return Step(at, "orders placed", str(len(orders))) if record_all(orders, "CREATED", at=at) else None
@@ -141,8 +148,9 @@ def _clear(clearing: Clearing, at: datetime, now: datetime) -> Step | None:
 @transaction.atomic
 def _settle(clearing: Clearing, solution: Solution, at: datetime) -> Step | None:
     Market.lock()
-    if not _is_still(clearing, state=Clearing.State.LOCKED) or read_book(clearing) != solution.book:
-        return None  # another step changed the book meanwhile: what is still due is solved anew
+    clearing = Clearing.objects.select_related("announcement").get(pk=clearing.pk)
+    if clearing.state != Clearing.State.LOCKED or read_book(clearing) != solution.book:
+        return None  # another process was first: what is still due is solved anew
     held = _held_by_others(clearing)
     clearing.state = Clearing.State.CLEARED
     filled = apply_solution(clearing, solution, at=at, held_by_others=held)
@@ -181,7 +189,9 @@ def _unlock(clearing: Clearing, *, at: datetime, leave: set[Any]) -> None:
 @transaction.atomic
 def _expire(first: Order, at: datetime, _now: datetime) -> Step | None:
     Market.lock()
-    due = Order.objects.filter(status__in=Order.LIVE, is_locked=False, expires_at=at).select_related("participant")
+    due = Order.objects.filter(status__in=Order.LIVE, is_locked=False, expires_at=first.expires_at).select_related(
+        "participant"
+    )
     orders = list(due)
     for order in orders:
         order.status = Order.Status.EXPIRED

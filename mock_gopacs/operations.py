@@ -9,7 +9,7 @@ from django.db import transaction
 from mock_gopacs import order_form
 from mock_gopacs.events import record
 from mock_gopacs.models import Clearing, Market, Order, Participant, Registration
-from mock_gopacs.order_form import GATE_BEFORE_START, OrderForm, Problem
+from mock_gopacs.order_form import GATE_BEFORE_START, Problem
 
 T = TypeVar("T")
 
@@ -39,7 +39,9 @@ class BookLocked(RuntimeError):
     """A clearing (or a fault switch) holds the orders of this period."""
 
     def __init__(self, order: Order | None = None) -> None:
-        super().__init__("The order book is locked for this period: read the order again, then retry or accept the clearing.")
+        super().__init__(
+            "The order book is locked for this period: read the order again, then retry or accept the clearing."
+        )
         self.order = order
 
 
@@ -53,8 +55,8 @@ def place_order(*, participant: Participant, body: bytes, now: datetime) -> Orde
     starts_at, ends_at = _given(form.starts_at), _given(form.ends_at)
     if form.participant_id != participant.id:
         raise ParticipantForeign(f"Participant {form.participant_id} is not the owner of this API key.")
-    _require_registration(form.ean, participant)
     market = Market.lock()
+    _require_registration(form.ean, participant)
     if now >= starts_at - GATE_BEFORE_START:
         raise PreconditionFailed(Problem("GATE_CLOSED", "Orders close 15 minutes before their start.", "start"))
     _require_unlocked(market, starts_at=starts_at, ends_at=ends_at, now=now)
@@ -140,7 +142,9 @@ def _own_order(participant: Participant, order_id: uuid.UUID) -> Order:
 def _require_registration(ean: str, participant: Participant) -> None:
     registration = Registration.objects.filter(pk=ean).first()
     if registration is None:
-        message = f"EAN {ean} is not registered with GOPACS: register it and have it approved by its grid operator first."
+        message = (
+            f"EAN {ean} is not registered with GOPACS: register it and have it approved by its grid operator first."
+        )
         raise PreconditionFailed(Problem("EAN_NOT_REGISTERED", message, "ean"))
     if registration.participant_id != participant.id:
         raise EanForeign(f"EAN {ean} is registered by another participant.")

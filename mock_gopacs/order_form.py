@@ -107,7 +107,11 @@ def warnings_about(ean: str) -> list[Problem]:
     """Return what is odd about an accepted EAN: published examples carry wrong check digits, so no refusal."""
     if has_valid_check_digit(ean):
         return []
-    return [Problem("EAN_CHECK_DIGIT", f"The last digit of {ean} is not its check digit: compare it with its source.", "ean")]
+    return [
+        Problem(
+            "EAN_CHECK_DIGIT", f"The last digit of {ean} is not its check digit: compare it with its source.", "ean"
+        )
+    ]
 
 
 _FACILITY_TYPE_MISSING = (

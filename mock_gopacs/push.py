@@ -1,6 +1,7 @@
 """Delivers pushes: at least once, in order per participant, the same bytes at every attempt."""
 
 import json
+import uuid
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
@@ -17,16 +18,16 @@ _client = HttpClient(allowed_private_hosts=settings.WEBHOOK_PRIVATE_HOSTS)
 
 def deliver_due() -> int:
     """Try the oldest undelivered push of every participant whose turn it is; return how many were delivered."""
-    waiting = Participant.objects.filter(notifications__delivered_at__isnull=True, notifications__isnull=False).distinct()
+    waiting = Participant.objects.filter(
+        notifications__delivered_at__isnull=True, notifications__isnull=False
+    ).distinct()
     return sum(_deliver_next(participant.pk) for participant in waiting)
 
 
 @transaction.atomic
-def _deliver_next(participant_id: object) -> bool:
+def _deliver_next(participant_id: uuid.UUID) -> bool:
     """Deliver one push. The participant's row is held meanwhile, so that two processes keep the order."""
-    participant = (
-        Participant.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=participant_id).first()
-    )
+    participant = Participant.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=participant_id).first()
     if participant is None:
         return False
     notification = participant.notifications.filter(delivered_at__isnull=True).order_by("pk").first()

@@ -99,7 +99,9 @@ def local_instant(day: date, clock_time: str) -> datetime:
     local = datetime.combine(day, time.fromisoformat(clock_time), MARKET_ZONE)
     instant = local.astimezone(UTC)
     if instant.astimezone(MARKET_ZONE).replace(tzinfo=None) != local.replace(tzinfo=None):
-        raise InvalidScenario(f"{clock_time} does not exist on {day}: the clock goes forward over it. Take another time.")
+        raise InvalidScenario(
+            f"{clock_time} does not exist on {day}: the clock goes forward over it. Take another time."
+        )
     return instant
 
 

@@ -1,4 +1,4 @@
-"""Settings of the mock market: everything from the environment, nothing shared with the product but the database server."""
+"""Settings of the mock market: all from the environment; it shares nothing with the product but a database server."""
 
 import os
 

@@ -29,7 +29,9 @@ class Market(models.Model):
     @classmethod
     def lock(cls) -> Self:
         """Return the row, held for writing to the end of the transaction; raises `DoesNotExist` without a scenario."""
-        return cls.objects.select_for_update().get()
+        rows = cls.objects.select_for_update()
+        # A load that this had to wait for has replaced the row; only a second look can see the new one.
+        return rows.first() or rows.get()
 
 
 def fingerprint(key: str) -> str:
@@ -42,8 +44,9 @@ class Participant(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     name = models.TextField(unique=True)
-    api_key_sha256 = models.CharField(max_length=64, unique=True, null=True)
-    gopacs_api_key_sha256 = models.CharField(max_length=64, unique=True, null=True)
+    # Empty text would collide with itself under the unique constraint; null does not.
+    api_key_sha256 = models.CharField(max_length=64, unique=True, null=True)  # noqa: DJ001 - see above
+    gopacs_api_key_sha256 = models.CharField(max_length=64, unique=True, null=True)  # noqa: DJ001 - see above
     webhook_url = models.URLField(blank=True)
     webhook_token = models.TextField(blank=True)
 

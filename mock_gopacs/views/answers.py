@@ -15,7 +15,7 @@ LARGEST_PAGE = 500
 LARGEST_PAGE_NUMBER = 1_000_000
 
 
-class Refusal(Exception):  # noqa: N818 - an answer to give, not a fault of this program
+class Refusal(Exception):
     """Ends a view with an error answer."""
 
     def __init__(self, status: int, problems: Sequence[Problem], order: dict[str, Any] | None = None) -> None:

@@ -83,6 +83,8 @@ def withdraw(_request: HttpRequest, *, announcement_id: str) -> JsonResponse:
     """Take an announcement back."""
     key = uuid_parameter(announcement_id)
     try:
+        if key is None:
+            raise Announcement.DoesNotExist
         market.withdraw(key, now=clock_from_environment().now())
     except Announcement.DoesNotExist:
         refuse(404, "ANNOUNCEMENT_UNKNOWN", f"There is no published announcement {announcement_id}.")
@@ -159,7 +161,9 @@ def fault_switches(request: HttpRequest) -> JsonResponse:
     elif request.method == "POST":
         _add_fault(_json(request))
     rows = Fault.objects.filter(remaining__gt=0).order_by("pk")
-    return JsonResponse([{"id": fault.pk, "kind": fault.kind, "remaining": fault.remaining} for fault in rows], safe=False)
+    return JsonResponse(
+        [{"id": fault.pk, "kind": fault.kind, "remaining": fault.remaining} for fault in rows], safe=False
+    )
 
 
 @transaction.atomic

@@ -8,7 +8,7 @@ from django.http import HttpRequest, JsonResponse
 
 from aggregator.core.clock import clock_from_environment
 from mock_gopacs import operations
-from mock_gopacs.models import Order, Participant
+from mock_gopacs.models import Market, Order, Participant
 from mock_gopacs.order_form import InvalidOrder, Problem
 from mock_gopacs.views.answers import (
     Refusal,
@@ -57,6 +57,8 @@ def _change(operation: Any, **arguments: Any) -> JsonResponse:
         refuse(404, "ORDER_UNKNOWN", str(error))
     except operations.PreconditionFailed as error:
         raise Refusal(412, [error.problem], _state(error.order)) from error
+    except Market.DoesNotExist:
+        refuse(503, "NO_SCENARIO", "The market has just been emptied: load a scenario.")
     except operations.BookLocked as error:
         raise Refusal(423, [Problem("BOOK_LOCKED", str(error))], _state(error.order)) from error
     return JsonResponse(order_document(order))

@@ -10,3 +10,4 @@ timeout = 60
 # The exchange's header is `api_key`; names with underscores are dropped unless allowed. Nothing here trusts a proxy's
 # headers, which is what the drop protects.
 header_map = "dangerous"
+control_socket_disable = True  # gunicorn's own socket lies at one place per user: two checkouts would meet there
