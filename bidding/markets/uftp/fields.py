@@ -26,6 +26,7 @@ from bidding.markets.uftp.vocabulary import (
 
 BIGINT = 2**63
 PTU_NUMBERS = 100  # of the longest day, when summer time ends
+_FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(9998, 12, 31)  # days whose every hour exists in UTC
 _EXACT = Context(prec=60)  # enough for 20 digits on both sides of the point, whatever the thread's own context
 
 
@@ -130,9 +131,9 @@ def _power() -> Kind:
     return Kind(one.looks_like, one.read, one.write, read_all)
 
 
-def _decimal(looks_like: str, *, digits: int, lowest: Decimal, highest: Decimal, exactly: bool = True) -> Kind:
+def _decimal(looks_like: str, *, lowest: Decimal, highest: Decimal, digits: int, shown_digits: int = 0) -> Kind:
     matches = re.compile(r"\s*[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})\s*").fullmatch
-    step = Decimal(1).scaleb(-digits)
+    step, shown = Decimal(1).scaleb(-digits), Decimal(1).scaleb(-shown_digits)
 
     def check(value: Decimal) -> Decimal:
         if not isinstance(value, Decimal) or not value.is_finite() or not lowest <= value <= highest:
@@ -147,7 +148,8 @@ def _decimal(looks_like: str, *, digits: int, lowest: Decimal, highest: Decimal,
         return check(Decimal(text.strip()))
 
     def write(value: Decimal) -> str:
-        return f"{check(value):.{digits}f}" if exactly else f"{check(value):f}"
+        rounded = _EXACT.quantize(check(value), shown)
+        return f"{rounded if rounded == value else _EXACT.normalize(value):f}"
 
     return _kind(looks_like, read, write)
 
@@ -195,16 +197,22 @@ _day = re.compile(r"\s*([0-9]{4}-\d\d-\d\d)(Z|[+-]\d\d:\d\d)?\s*", re.ASCII).ful
 
 
 def _read_day(text: str) -> date:
+    match = _day(text)
     try:
-        return date.fromisoformat(_day(text)[1])  # type: ignore[index] # no match is the TypeError below
-    except (TypeError, ValueError):
+        value = date.fromisoformat(match[1] if match else "")
+    except ValueError:
         raise NotAllowed from None
+    return _check_day(value)
+
+
+def _check_day(value: date) -> date:
+    if type(value) is not date or not _FIRST_DAY <= value <= _LAST_DAY:
+        raise NotAllowed
+    return value
 
 
 def _write_day(value: date) -> str:
-    if type(value) is not date:
-        raise NotAllowed
-    return value.isoformat()
+    return _check_day(value).isoformat()
 
 
 _duration = re.compile(r"\s*P(?:(\d{1,5})D)?(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?\s*", re.ASCII)
@@ -273,11 +281,16 @@ METERING_UNIT = _choice(MeteringUnit)
 WATT = _power()
 INTEGER = _integer("a whole number", -BIGINT, _PTU_COUNTS)
 COUNT = _integer("a whole number of at least 1", 1, _PTU_COUNTS)
-PRICE = _decimal("an amount with at most 4 decimals such as 12.5000", digits=4, lowest=-_UNBOUNDED, highest=_UNBOUNDED)
+# Two decimals where they suffice: the reference library refuses a price with more or fewer decimals than its currency.
+PRICE = _decimal(
+    "an amount with at most 4 decimals such as 12.50",
+    lowest=-_UNBOUNDED, highest=_UNBOUNDED, digits=4, shown_digits=2,
+)  # fmt: skip
 ACTIVATION_FACTOR = _decimal(
-    "a factor from 0.01 to 1.00 with at most 2 decimals", digits=2, lowest=Decimal("0.01"), highest=Decimal("1.00")
-)
-QUANTITY = _decimal("a decimal number such as 12.375", digits=20, lowest=-_UNBOUNDED, highest=_UNBOUNDED, exactly=False)
+    "a factor from 0.01 to 1.00 with at most 2 decimals",
+    lowest=Decimal("0.01"), highest=Decimal("1.00"), digits=2, shown_digits=2,
+)  # fmt: skip
+QUANTITY = _decimal("a decimal number such as 12.375", lowest=-_UNBOUNDED, highest=_UNBOUNDED, digits=20)
 BOOLEAN = _boolean()
 INSTANT = _kind("an instant with an offset such as 2026-06-30T15:00:00+02:00", _read_instant, _write_instant)
 DAY = _kind("a day such as 2026-07-01", _read_day, _write_day)
