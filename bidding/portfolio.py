@@ -79,7 +79,7 @@ def plug_history(*, plugs: Sequence[Asset], now: datetime) -> PlugHistory:
     sessions = SessionTable.from_columns(
         charger_ids=[str(row[0]) for row in done],
         plug_in_s=[int(row[1].timestamp()) for row in done],
-        plug_out_s=[int(row[2].timestamp()) for row in done],
+        plug_out_s=[int(row[2].timestamp()) for row in done if row[2]],
         energy_kwh=[row[3] / W_PER_KW for row in done],
         power_kw=[row[4] / W_PER_KW for row in done],
     )

@@ -27,7 +27,7 @@ def record(
         actor_id=actor.pk if actor else None,
         actor_name=actor.get_username() if actor else SYSTEM,
         action=action,
-        subject_type=subject._meta.label_lower,
+        subject_type=subject._meta.label_lower,  # noqa: SLF001 - Django's documented API
         subject_id=str(subject.pk),
         reason=reason,
         before=before,

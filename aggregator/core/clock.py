@@ -70,6 +70,10 @@ class VirtualClock:
         anchor = self._read()
         return anchor.virtual + timedelta(seconds=(time.monotonic() - anchor.real_seconds) * anchor.speed)
 
+    def stopped_at(self) -> datetime:
+        """Return the virtual instant at which the speed was last set: where a stopped clock stands, across reboots."""
+        return self._read().virtual
+
     def set_speed(self, speed: float) -> None:
         """Run on from the present virtual instant at `speed` virtual seconds per real second; 0 pauses."""
         anchor = self._read()

@@ -31,8 +31,9 @@ class _Ean(str):
         """Return the code, or raise `InvalidEan` saying what is wrong with `text` and how to fix it."""
         digits = text.strip() if isinstance(text, str) else text
         if not isinstance(digits, str) or not digits.isascii() or not digits.isdigit() or len(digits) != cls.length:
-            msg = f"{text!r} is not an EAN-{cls.length}: give exactly {cls.length} digits, as text (a number loses zeros)."
-            raise InvalidEan(msg)
+            raise InvalidEan(
+                f"{text!r} is not an EAN-{cls.length}: give exactly {cls.length} digits, as text (a number loses zeros)."
+            )
         expected = check_digit(digits[:-1])
         if int(digits[-1]) != expected:
             raise InvalidEan(

@@ -17,6 +17,8 @@ class AdvisoryLock(IntEnum):
     DISPATCH = 2
     SETTLEMENT = 3
     OUTBOX = 4
+    PARTNER_REPORTS = 5
+    METER_PARTITIONS = 6
 
 
 def take(lock: AdvisoryLock, key: int) -> None:

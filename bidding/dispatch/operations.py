@@ -27,6 +27,7 @@ from bidding.dispatch.allocation.plan import PtuPlan, SteadyResources, plan_ptu
 from bidding.dispatch.situation import PlugSituation, plugs_at
 from bidding.dispatch.steady import steady_resources
 from bidding.models import Activation
+from bidding.models.directions import as_literal
 from bidding.portfolio import Group, group_at
 
 logger = logging.getLogger(__name__)
@@ -96,11 +97,12 @@ def _ptu_to_plan(activation: Activation, now: datetime) -> datetime | None:
 def _plan(activation: Activation, ptu_starts_at: datetime, now: datetime) -> int:
     group = group_at(aggregation_ean=activation.aggregation_ean, instant=now)
     remaining = Interval(ptu_starts_at, activation.ends_at)
-    plugs = plugs_at(group=group, ptu_starts_at=ptu_starts_at, now=now, ignored_asset_ids=_not_following(activation))
-    steady_assets, steady = steady_resources(group=group, remaining=remaining, direction=activation.direction)
+    plugs = plugs_at(group=group, remaining=remaining, now=now, ignored_asset_ids=_not_following(activation))
+    direction = as_literal(activation.direction)
+    steady_assets, steady = steady_resources(group=group, remaining=remaining, direction=direction)
     ordered_kw = activation.ptus.get(ptu_start=ptu_starts_at).ordered_w / W_PER_KW
     plan = plan_ptu(
-        direction=activation.direction,
+        direction=direction,
         ordered_kw=ordered_kw,
         reserve_share=_reserve_share(group),
         plugs=plugs.view,
@@ -142,7 +144,7 @@ def _send(activation: Activation, commands: Sequence[_Command], starts_at: datet
     newest = SetpointBatch.objects.filter(order_reference=activation.reference).aggregate(Max("revision"))
     send_setpoints(
         now=now,
-        aggregation_ean=activation.aggregation_ean,
+        aggregation_ean=activation.aggregation_ean_id,
         order_reference=activation.reference,
         reason="",
         revision=(newest["revision__max"] or 0) + 1,

@@ -8,6 +8,7 @@ import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
+from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, ptu_start
 from assets.models import Asset, AssetKind, Setpoint
 from bidding.backtest.outlook import Outlook, OutlookModel
@@ -31,10 +32,8 @@ class PlugSituation:
     view: DispatchView
 
 
-def plugs_at(
-    *, group: Group, ptu_starts_at: datetime, now: datetime, ignored_asset_ids: Iterable[int]
-) -> PlugSituation:
-    """Return the cars plugged in at `now` as they will stand at `ptu_starts_at`.
+def plugs_at(*, group: Group, remaining: Interval, now: datetime, ignored_asset_ids: Iterable[int]) -> PlugSituation:
+    """Return the cars plugged in at `now` as they will stand when `remaining`, the rest of the window, starts.
 
     `ignored_asset_ids` are left out: an asset that does not follow changes baseline and meter alike.
     """
@@ -46,7 +45,7 @@ def plugs_at(
     assets = tuple(by_id[history.asset_ids[number]] for number in here.charger[keep])
     plug_in_s, power_kw = here.plug_in_s[keep], here.power_kw[keep]
     power_now_kw, is_idle = _measured(assets, now)
-    ahead_h = (ptu_starts_at - _metered_until(now)).total_seconds() / 3600
+    ahead_h = (remaining.starts_at - _metered_until(now)).total_seconds() / 3600
     metered_kwh = _metered_since_plug_in(assets, plug_in_s, now)
     energy_kwh = np.maximum(metered_kwh + power_now_kw * ahead_h, 0.0)
     limited = _is_limited(assets, now)
@@ -59,7 +58,8 @@ def plugs_at(
     shift_h = stored_kwh / power_kw
     view = DispatchView(
         ptu_h=PTU.total_seconds() / 3600,
-        elapsed_h=(ptu_starts_at.timestamp() - plug_in_s) / 3600 + shift_h,
+        left_in_window_h=remaining.duration.total_seconds() / 3600,
+        elapsed_h=(remaining.starts_at.timestamp() - plug_in_s) / 3600 + shift_h,
         power_kw=power_kw,
         floor_kw=np.array(
             [0.0 if asset.pausing == Asset.Pausing.CAN_PAUSE else asset.min_import_w / W_PER_KW for asset in assets]

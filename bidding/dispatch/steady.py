@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU
-from assets.models import Asset
+from assets.models import Asset, AssetState
 from bidding.dispatch.allocation.plan import SteadyResources
 from bidding.dispatch.allocation.storage import (
     sustained_charge_kw,
@@ -32,12 +32,7 @@ def steady_resources(
     """
     assets = (*group.batteries, *group.heat_pumps)
     states = latest_states(assets)
-    level_kwh = np.array(
-        [
-            states[a.pk].level_wh / W_PER_KW if a.pk in states and states[a.pk].level_wh is not None else np.nan
-            for a in assets
-        ]
-    )
+    level_kwh = np.array([_level_kwh(states.get(asset.pk)) for asset in assets])
     hours = remaining.duration.total_seconds() / 3600
     count = len(group.batteries)
     first_ptu = Interval(remaining.starts_at, remaining.starts_at + PTU)
@@ -51,6 +46,10 @@ def steady_resources(
     )
     usual = np.concatenate([np.zeros(count), heat_kw])
     return assets, SteadyResources(usual_kw=usual, movable_kw=np.nan_to_num(movable))
+
+
+def _level_kwh(state: AssetState | None) -> float:
+    return np.nan if state is None or state.level_wh is None else state.level_wh / W_PER_KW
 
 
 def _battery_kw(batteries: Sequence[Asset], level_kwh: Floats, hours: float, direction: Direction) -> Floats:

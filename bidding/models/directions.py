@@ -1,3 +1,5 @@
+from typing import Literal
+
 from django.db import models
 
 
@@ -6,3 +8,8 @@ class Direction(models.TextChoices):
 
     REDUCE = "reduce", "Consume less"
     INCREASE = "increase", "Consume more"
+
+
+def as_literal(direction: str) -> Literal["reduce", "increase"]:
+    """Return a stored direction as the pure packages name it."""
+    return "increase" if Direction(direction) is Direction.INCREASE else "reduce"

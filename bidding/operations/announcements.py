@@ -22,7 +22,7 @@ def record_announcements(*, received: Iterable[ReceivedAnnouncement], now: datet
         row.external_id: row
         for row in Announcement.objects.filter(external_id__in=by_id).order_by("external_id", "revision")
     }
-    areas = {pk: codes for pk, codes in CongestionArea.objects.values_list("pk", "postcodes")}
+    areas = dict(CongestionArea.objects.values_list("pk", "postcodes"))
     fresh = [
         Announcement(
             external_id=external_id,

@@ -19,6 +19,7 @@ from assets.models import AggregationEan
 from bidding.markets.exchange.client import Exchange
 from bidding.markets.exchange.orders import Order, gate_closes_at, order_body
 from bidding.models import Announcement, BaselineNomination, Bid, Commitment, LedgerEntry, NoBid
+from bidding.models.directions import as_literal
 
 CHANNEL = "exchange"
 
@@ -195,7 +196,7 @@ def _approve(*, bid: Bid, exchange: Exchange, now: datetime, actor: AbstractBase
         reference=str(bid.reference),
         participant_id=exchange.participant_id,
         ean=bid.aggregation_ean_id,
-        direction=bid.direction,
+        direction=as_literal(bid.direction),
         period=period,
         power_w=bid.power_w,
         price_eur_per_mwh=Decimal(bid.price_eur_per_mwh),

@@ -199,5 +199,5 @@ def _attempt(
 
 def _retry_after(attempts: int) -> timedelta:
     """Return the wait before the next attempt: doubling, capped, with jitter so that senders do not march in step."""
-    wait = min(FIRST_RETRY_AFTER * 2 ** (attempts - 1), LONGEST_RETRY_AFTER)
+    wait: timedelta = min(FIRST_RETRY_AFTER * 2 ** (attempts - 1), LONGEST_RETRY_AFTER)
     return wait * (0.5 + _jitter.random() / 2)

@@ -1,0 +1,65 @@
+"""Registering the demo's fleet, as an operator and the partners would."""
+
+from datetime import datetime
+
+from assets.models import AggregationEan, Asset, CongestionArea, Partner
+from assets.operations.partners import register_partner
+from assets.operations.portfolio import create_aggregation_ean, create_congestion_area, enrol_assets
+from assets.simulator.portfolio import Portfolio
+
+
+def register(*, portfolio: Portfolio, now: datetime) -> dict[str, dict[str, str]]:
+    """Create areas, aggregation EANs and partners; return each partner's credentials for the simulator."""
+    areas: dict[str, CongestionArea] = {
+        area.code: create_congestion_area(
+            code=area.code, name=area.name, grid_operator=area.grid_operator, postcodes=area.postcodes
+        )
+        for area in portfolio.areas
+    }
+    for group in portfolio.groups:
+        create_aggregation_ean(
+            ean=group.ean,
+            name=group.name,
+            congestion_area=areas[group.area_code],
+            brp=group.brp,
+            now=now,
+            autonomy="automatic",
+            price_eur_per_mwh=group.price_eur_per_mwh,
+        )
+    credentials = {}
+    for partner in portfolio.partners:
+        _, secrets = register_partner(name=partner.name, now=now)
+        credentials[partner.key] = {
+            "client_id": secrets.client_id,
+            "client_secret": secrets.client_secret,
+            "callback_secret": secrets.callback_secret,
+        }
+    return credentials
+
+
+def enrol(*, portfolio: Portfolio, starts_at: datetime, now: datetime) -> int:
+    """Put the assets the partners registered into their aggregation EANs; return how many."""
+    ids = {
+        (partner, external_id): pk
+        for pk, partner, external_id in Asset.objects.values_list("pk", "partner__name", "external_id")
+    }
+    by_group: dict[str, list[int]] = {}
+    for partner, asset in portfolio.assets():
+        by_group.setdefault(asset.aggregation_ean, []).append(ids[partner.name, asset.external_id])
+    return sum(
+        enrol_assets(
+            aggregation_ean=AggregationEan.objects.get(pk=ean), asset_ids=asset_ids, starts_at=starts_at, now=now
+        )
+        for ean, asset_ids in sorted(by_group.items())
+    )
+
+
+def point_callbacks(*, portfolio: Portfolio, simulator_url: str) -> None:
+    """Tell the service where each partner of the fleet takes setpoints now."""
+    for partner in portfolio.partners:
+        Partner.objects.filter(name=partner.name).update(callback_url=f"{simulator_url}/callbacks/{partner.key}")
+
+
+def is_fresh() -> bool:
+    """Tell whether the database holds no partner yet."""
+    return not Partner.objects.exists()
