@@ -132,7 +132,7 @@ def solve_fleet(
     maximise: bool = False,
     sites: SiteLimits | None = None,
     storage: Storage | None = None,
-    solver: mathopt.SolverType = mathopt.SolverType.GLOP,
+    solver: mathopt.SolverType = mathopt.SolverType.HIGHS,
     time_limit: timedelta = DEFAULT_TIME_LIMIT,
 ) -> FleetSolution:
     """Optimise the profiles of all devices of a corridor (and lossy stores) under limits on their sum.
@@ -148,7 +148,7 @@ def solve_fleet(
         maximise: Direction of the objective.
         sites: Connection limits over devices of the corridor.
         storage: Lossy stores beside the corridor; they have no cost of their own.
-        solver: GLOP by default; PDLP for very large ones.
+        solver: HiGHS by default: GLOP gives up as imprecise on some degenerate fleets; PDLP for very large ones.
         time_limit: The solver is stopped after this.
 
     Raises:
