@@ -1,10 +1,11 @@
+# noqa: INP001 - run by its path, imported by nobody
 """Fit the session profiles of the simulated CPO from open data; writes assets/simulator/profiles/*.json.
 
     python scripts/fit_session_profiles.py --data ../shared/data
 
-Only facts leave the data: shares of arrivals by quarter hour, quantiles of stays and energies by arrival block, plug-ins
-per charger and day, power classes. No row is copied. Measured sets give the shapes; ElaadNL's Dutch averages by arrival
-time give the levels, because the British and Norwegian cars of 2016-2019 were older than a Dutch fleet.
+Only facts leave the data: shares of arrivals by quarter hour, quantiles of stays and energies by arrival block,
+plug-ins per charger and day, power classes. No row is copied. Measured sets give the shapes; ElaadNL's Dutch averages
+by arrival time give the levels, because the British and Norwegian cars of 2016-2019 were older than a Dutch fleet.
 """
 
 import argparse
@@ -41,7 +42,7 @@ FEWEST_SESSIONS = 40
 """A block with fewer takes the table of the whole day: a quantile of a handful is noise."""
 
 NORWAY = {
-    "name": "Norwegian residential sessions: Sorensen, Lindberg, Sartori et al., Data in Brief 2024, 10.1016/j.dib.2024.110883",
+    "name": "Norwegian residential sessions (Sorensen et al., Data in Brief 2024, 10.1016/j.dib.2024.110883)",
     "licence": "CC BY 4.0",
 }
 SCOTLAND = {
@@ -49,7 +50,7 @@ SCOTLAND = {
     "licence": "Open Government Licence v3.0: contains public sector information",
 }
 HAMBURG = {
-    "name": "Elektro Ladestandorte Hamburg (BVM, Freie und Hansestadt Hamburg), by Adenaw and Krapf, WEVJ 13(4) 56, 2022",
+    "name": "Elektro Ladestandorte Hamburg (BVM, Freie und Hansestadt Hamburg; Adenaw and Krapf, WEVJ 13(4) 56)",
     "licence": "Datenlizenz Deutschland Namensnennung 2.0",
 }
 ELAAD = {"name": "ElaadNL charging distributions 2018-2020, as shipped in ev2gym 2.0.0", "licence": "MIT"}
@@ -94,7 +95,9 @@ class Recipe:
 def main() -> None:
     """Fit and write all profiles."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds ev_no_residential, nl_elaad_profiles …")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder that holds ev_no_residential, nl_elaad_profiles …"
+    )
     data: Path = parser.parse_args().data
     scotland = [data / "ev_uk_public_workplace" / f"sessions_{town}.csv.gz" for town in ("perth", "dundee")]
     home = read([data / "ev_no_residential" / "sessions.csv.gz"], "residential", "Europe/Oslo")
@@ -125,7 +128,9 @@ def read(paths: Sequence[Path], category: str, zone: str) -> Measured:
     for path in paths:
         with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
             rows += [row for row in csv.DictReader(lines) if row["category"] == category]
-    seconds = [[int(datetime.fromisoformat(row[name]).timestamp()) for name in ("plug_in_utc", "plug_out_utc")] for row in rows]
+    seconds = [
+        [int(datetime.fromisoformat(row[name]).timestamp()) for name in ("plug_in_utc", "plug_out_utc")] for row in rows
+    ]
     starts, ends = np.array(seconds, dtype=np.int64).T
     return Measured(
         plug_in=wall_clock(starts, ZoneInfo(zone)),
@@ -207,9 +212,7 @@ def _energies(measured: Measured, level: Floats) -> Floats:
     return table
 
 
-def _enough(
-    measured: Measured, wanted: npt.NDArray[np.bool_], wider: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.bool_]:
+def _enough(measured: Measured, wanted: npt.NDArray[np.bool_], wider: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     for chosen in (wanted, wider):
         if chosen.sum() >= FEWEST_SESSIONS:
             return chosen

@@ -83,7 +83,10 @@ def draw_sessions(
     plug_out = np.maximum(whole_minutes(plug_in + (stay_hours * HOUR).astype(np.int64)), plug_in + SHORTEST_STAY)
     # A charger has its regulars: the same few cards, each with its own car.
     card = asset * CARDS_PER_CHARGER + generator.integers(0, CARDS_PER_CHARGER, n)
-    power = np.minimum(_car_power(profile, card), max_power_kw[asset])
+    # Energies were measured at the end of stays, so the car must have been able to take them.
+    needed = energy / ((plug_out - plug_in) / HOUR)
+    power = np.minimum(np.maximum(_car_power(profile, card), needed), max_power_kw[asset])
+    energy = np.minimum(energy, power * (plug_out - plug_in) / HOUR)
     free = _charger_was_free(asset, plug_in, plug_out)
     within = (plug_out > edges[0]) & (plug_in < edges[1])
     chosen = free & within
