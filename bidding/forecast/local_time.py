@@ -1,0 +1,66 @@
+"""Local wall-clock time for arrays of instants: days and hours repeat in local time, across the clock changes."""
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+DAY_S = 86_400
+HOUR_S = 3_600
+EPOCH_WEEKDAY = 3
+"""1 January 1970 was a Thursday; Monday is 0."""
+
+FIRST_YEAR = 2000
+LAST_YEAR = 2100
+
+
+def local_seconds(instants_s: ArrayLike, *, timezone: str) -> NDArray[np.int64]:
+    """Return instants (UTC epoch seconds) as local wall-clock seconds since local 1970-01-01 00:00; same shape."""
+    starts_s, offsets_s = _offsets(timezone)
+    instants = np.asarray(instants_s, dtype=np.int64)
+    place = np.maximum(np.searchsorted(starts_s, instants, side="right") - 1, 0)
+    return np.asarray(instants + offsets_s[place])
+
+
+def utc_seconds(local_s: ArrayLike, *, timezone: str) -> NDArray[np.int64]:
+    """Return local wall-clock seconds as UTC epoch seconds; an hour that the clock skips moves on by that hour."""
+    local = np.asarray(local_s, dtype=np.int64)
+    guess = local - (local_seconds(local, timezone=timezone) - local)
+    return np.asarray(local - (local_seconds(guess, timezone=timezone) - guess))
+
+
+def day_number(local_s: ArrayLike) -> NDArray[np.int64]:
+    """Return the local day, counted from 1970-01-01."""
+    return np.asarray(np.asarray(local_s, dtype=np.int64) // DAY_S)
+
+
+def weekday(day: ArrayLike) -> NDArray[np.int64]:
+    """Return the weekday of local days, Monday 0 to Sunday 6."""
+    return np.asarray((np.asarray(day, dtype=np.int64) + EPOCH_WEEKDAY) % 7)
+
+
+def hour_of_day(local_s: ArrayLike) -> NDArray[np.float64]:
+    """Return hours since local midnight, in [0, 24)."""
+    return np.asarray((np.asarray(local_s, dtype=np.int64) % DAY_S) / HOUR_S, dtype=np.float64)
+
+
+@lru_cache(maxsize=32)
+def _offsets(timezone: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Instants from which a UTC offset holds, and the offsets; to the hour, as clock changes are."""
+    zone = ZoneInfo(timezone)
+
+    def offset_s(instant_s: int) -> int:
+        offset = datetime.fromtimestamp(instant_s, UTC).astimezone(zone).utcoffset() or timedelta(0)
+        return int(offset.total_seconds())
+
+    first = int(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp())
+    last = int(datetime(LAST_YEAR, 1, 1, tzinfo=UTC).timestamp())
+    starts, offsets = [first], [offset_s(first)]
+    for day in range(first + DAY_S, last, DAY_S):
+        if offset_s(day) != offsets[-1]:
+            hours = range(day - DAY_S, day + 1, HOUR_S)
+            starts.append(next(hour for hour in hours if offset_s(hour) != offsets[-1]))
+            offsets.append(offset_s(day))
+    return np.array(starts, dtype=np.int64), np.array(offsets, dtype=np.int64)

@@ -1,0 +1,96 @@
+"""Forecasting windows of the past as they would have been forecast then, to learn how good the forecast is."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bidding.forecast.capacity import Sessions, window_capacity
+from bidding.forecast.like_days import like_days
+from bidding.forecast.sessions import PluggedIn
+from bidding.forecast.window_forecast import ChargerGroup, ForecastWindow, forecast_window
+from bidding.optimisation.calibration import Calibrator
+from bidding.optimisation.reliability_curve import ReliabilityCurve
+
+REHEARSED_WINDOWS = 40
+"""Eight weeks of weekdays: what still counts by its weight, at a few milliseconds each for a hundred chargers."""
+
+
+def group_at(group: ChargerGroup, *, now_s: int) -> ChargerGroup:
+    """Return a group as it was known at an earlier instant: later departures forgotten."""
+    history = group.history.completed_before(now_s)
+    gone = group.history.plugged_in_at(now_s)
+    still = group.plugged_in.plug_in_s <= now_s
+    return ChargerGroup(
+        name=group.name,
+        history=history,
+        plugged_in=PluggedIn(
+            charger=np.concatenate([gone.charger, group.plugged_in.charger[still]]),
+            plug_in_s=np.concatenate([gone.plug_in_s, group.plugged_in.plug_in_s[still]]),
+            power_kw=np.concatenate([gone.power_kw, group.plugged_in.power_kw[still]]),
+            declared_plug_out_s=np.full(len(gone) + int(still.sum()), np.nan),
+            declared_energy_kwh=np.full(len(gone) + int(still.sum()), np.nan),
+        ),
+        traits=group.traits,
+    )
+
+
+def rehearse(
+    groups: Sequence[ChargerGroup], window: ForecastWindow, *, scenarios: int, seed: int
+) -> ReliabilityCurve | None:
+    """Forecast a past window from what the groups knew at its bidding time; None with too little history then."""
+    past = [group_at(group, now_s=window.now_s) for group in groups]
+    forecast = forecast_window(past, window, scenarios=scenarios, rng=window_rng(seed, window))
+    return None if forecast is None else ReliabilityCurve.of(forecast.capacity_kw.min(axis=1))
+
+
+def calibrate_on_past(
+    groups: Sequence[ChargerGroup], window: ForecastWindow, *, scenarios: int, seed: int
+) -> Calibrator:
+    """Calibrate on the last like days, the outcome being what the completed sessions could have held.
+
+    A stand-in until dispatched windows are on record: it takes departures as known, so it knows nothing of what
+    dispatch loses by not knowing them.
+    """
+    plug_ins_s = np.sort(np.concatenate([group.history.plug_in_s for group in groups])) if groups else np.zeros(0)
+    days = like_days(
+        plug_ins_s.astype(np.int64),
+        now_s=window.now_s,
+        starts_s=window.starts_s,
+        ends_s=window.ends_s,
+        timezone=window.timezone,
+    )
+    calibrator = Calibrator()
+    for starts_s in days.starts_s[-REHEARSED_WINDOWS:]:
+        shift_s = window.starts_s - int(starts_s)
+        past = replace(window, now_s=window.now_s - shift_s, starts_s=int(starts_s), ends_s=window.ends_s - shift_s)
+        curve = rehearse(groups, past, scenarios=scenarios, seed=seed)
+        if curve is not None:
+            calibrator.learn(curve, realised_kw=realised_kw(groups, past))
+    return calibrator
+
+
+def realised_kw(groups: Sequence[ChargerGroup], window: ForecastWindow) -> float:
+    """Return the block-minimum that the completed sessions of a past window could have held [kW]."""
+    total_kw = np.zeros(window.steps)
+    for group in groups:
+        rows = group.history.rows_present(window.starts_s, window.ends_s)
+        charger = group.history.charger[rows]
+        sessions = Sessions(
+            plug_in_s=group.history.plug_in_s[rows],
+            plug_out_s=group.history.plug_out_s[rows],
+            energy_kwh=group.history.energy_kwh[rows],
+            power_kw=group.history.power_kw[rows],
+            floor_kw=group.traits.floor_kw[charger],
+            v2g=group.traits.v2g[charger],
+        )
+        capacity = window_capacity(
+            sessions, edges_s=window.edges_s, direction=window.direction, prices=window.prices
+        ).capacity_kw
+        total_kw += capacity.sum(axis=0)
+    return max(float(total_kw.min()), 0.0)
+
+
+def window_rng(seed: int, window: ForecastWindow) -> np.random.Generator:
+    """Return the chance of one window: the same whatever was sized before it."""
+    return np.random.default_rng([seed, window.starts_s, window.now_s])

@@ -1,0 +1,68 @@
+"""Kilowatts against probability: the distribution of what a group can deliver in every PTU of a window."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+DECIMALS = 3
+"""Kept to the watt: enough for any product, short in JSON."""
+
+
+@dataclass(frozen=True)
+class ReliabilityCurve:
+    """S scenarios of the block-minimum [kW], ascending and non-negative.
+
+    The chance of delivering less than the k-th smallest is taken as k / (S + 1); between order statistics the curve
+    is linear, and below the smallest it runs linearly to zero, so that every miss share above zero has a power.
+    """
+
+    scenarios_kw: tuple[float, ...]
+
+    @classmethod
+    def of(cls, block_minimum_kw: ArrayLike) -> Self:
+        """Build a curve from scenarios in any order; negative powers count as zero."""
+        ordered = np.sort(np.maximum(np.asarray(block_minimum_kw, dtype=np.float64), 0.0))
+        return cls(tuple(np.round(ordered, DECIMALS).tolist()))
+
+    @cached_property
+    def _powers(self) -> Floats:
+        return np.concatenate([[0.0], np.asarray(self.scenarios_kw, dtype=np.float64)])
+
+    @property
+    def mean_kw(self) -> float:
+        """Mean over the scenarios."""
+        return float(np.mean(self._powers[1:])) if self.scenarios_kw else 0.0
+
+    @property
+    def largest_kw(self) -> float:
+        """What the best scenario delivers."""
+        return float(self._powers[-1])
+
+    def power_kw(self, miss_share: ArrayLike) -> Floats:
+        """Return the power that falls short with this probability; shape as given."""
+        place = np.clip(np.asarray(miss_share, dtype=np.float64), 0.0, 1.0) * len(self._powers)
+        return np.asarray(np.interp(place, np.arange(len(self._powers)), self._powers))
+
+    def miss_share(self, power_kw: float) -> float:
+        """Return the largest miss share whose power is still at most `power_kw`: the inverse of `power_kw`."""
+        place = int(np.searchsorted(self._powers, power_kw + 10.0**-DECIMALS / 2, side="right")) - 1
+        if place >= len(self._powers) - 1:
+            return (len(self._powers) - 1) / len(self._powers)
+        low, high = self._powers[place], self._powers[place + 1]
+        part = min(max(power_kw - low, 0.0) / (high - low), 1.0)
+        return float((place + part) / len(self._powers))
+
+    def scaled(self, factor: float) -> "ReliabilityCurve":
+        """Return the curve with every power multiplied."""
+        return ReliabilityCurve(tuple(np.round(factor * self._powers[1:], DECIMALS).tolist()))
+
+    def points(self, probabilities: Sequence[float]) -> tuple[tuple[float, float], ...]:
+        """Return (probability of delivering, kW) pairs, for charts."""
+        powers = self.power_kw(1.0 - np.asarray(probabilities, dtype=np.float64))
+        return tuple((float(p), round(float(kw), DECIMALS)) for p, kw in zip(probabilities, powers, strict=True))

@@ -1,0 +1,224 @@
+"""How much to promise: scenarios of the window, corrected by what was realised before, rounded to the product.
+
+`size_window` sizes one bid for any mix of assets:
+
+    bid = size_window(
+        window=WindowSpec(...),                       # block, direction, reliability, minimum and step
+        now_s=...,                                    # bidding time, UTC epoch seconds
+        timezone="Europe/Amsterdam",
+        groups=[ChargerGroup(name="public", history=..., plugged_in=..., traits=...), ...],
+        contributions=[Contribution(name="battery", power_kw=np.array([...]))],   # per PTU, or (K, T) scenarios
+        calibrator=...,                               # None: calibrated on the groups' own past (`calibrate_on_past`)
+        seed=...,
+    )
+
+- A `ChargerGroup` is a category of chargers: completed sessions, the cars plugged in now, and per charger whether it
+  can pause (`floor_kw`), and whether it is V2G. The rated power comes with each session. All groups of one call share
+  the days a scenario is drawn from, so what hits the public chargers on a day hits the home chargers as well.
+- A `Contribution` is power that does not depend on sessions (battery, buses, heat pumps): kW per PTU (T,) when it is
+  certain, or (K, T) equally likely cases, drawn independently of the rest.
+- `Calibrator` holds forecasts with their outcomes. Keep one per aggregation EAN, lead and direction: after each
+  window call `learn(ReliabilityCurve(explanation["scenarios_kw"]), realised_kw=...)`.
+
+`CalibratedSizer` is the same behind the `Sizer` protocol of the backtest.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidding.forecast.baselines import PriceCurve
+from bidding.forecast.window_forecast import ChargerGroup, ForecastWindow, WindowForecast, forecast_window
+from bidding.optimisation.calibration import Calibrator, Margin
+from bidding.optimisation.explanation import (
+    PROBABILITIES,
+    Explanation,
+    Limit,
+    category_shares,
+    limiting_power,
+    main_limit,
+)
+from bidding.optimisation.interface import SizedBid, SizingContext, WindowOutcome, WindowSpec
+from bidding.optimisation.rehearsal import calibrate_on_past, rehearse, window_rng
+from bidding.optimisation.reliability_curve import ReliabilityCurve
+
+Floats = NDArray[np.float64]
+
+SCENARIOS = 400
+"""Enough that the 1 % order statistic is the fourth of them, and a window still takes milliseconds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contribution:
+    """Power of assets without sessions: kW per PTU, shape (T,), or (K, T) equally likely cases."""
+
+    name: str
+    power_kw: Floats
+
+
+class ContributionShapeError(ValueError):
+    """A contribution does not have one value per PTU of the window."""
+
+
+def size_window(
+    *,
+    window: WindowSpec,
+    now_s: int,
+    timezone: str,
+    groups: Sequence[ChargerGroup],
+    contributions: Sequence[Contribution] = (),
+    calibrator: Calibrator | None = None,
+    scenarios: int = SCENARIOS,
+    seed: int = 0,
+    prices: PriceCurve | None = None,
+    outdoor_c: dict[int, float] | None = None,
+) -> SizedBid:
+    """Return the largest bid of the product that is kept with the window's reliability, and why.
+
+    Args:
+        window: the product.
+        now_s: bidding time, UTC epoch seconds; nothing in `groups` may be later.
+        timezone: IANA name in which days repeat.
+        groups: chargers by category.
+        contributions: power of other assets.
+        calibrator: forecasts with outcomes; None rehearses past windows on the groups' own history.
+        scenarios: number of scenarios.
+        seed: same seed, same bid.
+        prices: day-ahead prices when the window's baseline is `price`.
+        outdoor_c: mean outdoor temperature by local day number, for fleets whose use follows the weather.
+
+    Raises:
+        ContributionShapeError: a contribution does not fit the window.
+    """
+    asked = _asked(window, now_s=now_s, timezone=timezone, prices=prices)
+    rng = window_rng(seed, asked)
+    forecast = forecast_window(groups, asked, scenarios=scenarios, rng=rng, outdoor_c=outdoor_c)
+    added = {item.name: _drawn_kw(item, steps=asked.steps, scenarios=scenarios, rng=rng) for item in contributions}
+    if calibrator is None:
+        calibrator = calibrate_on_past(groups, asked, scenarios=scenarios, seed=seed)
+    return _size(window=window, forecast=forecast, contributions_kw=added, calibrator=calibrator)
+
+
+def _size(
+    *,
+    window: WindowSpec,
+    forecast: WindowForecast | None,
+    contributions_kw: dict[str, Floats],
+    calibrator: Calibrator,
+    margin_history: tuple[float, ...] = (),
+) -> SizedBid:
+    """Turn scenarios into a bid; without a forecast there is none."""
+    if forecast is None:
+        return SizedBid(0.0, {"reason": "No bid: too few comparable days on record.", "limited_by": "history"})
+    added = np.sum(list(contributions_kw.values()), axis=0) if contributions_kw else np.zeros((1, 1))
+    curve = ReliabilityCurve.of((forecast.capacity_kw + added).min(axis=1))
+    margin = calibrator.margin(reliability=window.reliability, product_bid_kw=window.product_bid_kw)
+    bid_kw = window.product_bid_kw(min(margin.power_kw(curve), curve.largest_kw))
+    power = limiting_power(forecast, np.broadcast_to(added, forecast.capacity_kw.shape))
+    reason, limit = _reason(bid_kw, margin, main_limit(power), window)
+    explanation = Explanation(
+        reason=reason,
+        reliability=window.reliability,
+        scenarios=len(curve.scenarios_kw),
+        past_days=len(forecast.days),
+        effective_days=round(forecast.days.effective_days, 1),
+        curve=curve.scaled(margin.realised_share).points(PROBABILITIES),
+        scenarios_kw=curve.scenarios_kw,
+        categories=category_shares(forecast, contributions_kw),
+        limited_by=limit,
+        power=power,
+        margin=margin,
+        margin_history=margin_history,
+    )
+    return SizedBid(bid_kw, explanation.to_json())
+
+
+def _asked(
+    window: WindowSpec, *, now_s: int, timezone: str, prices: PriceCurve | None, starts_s: int | None = None
+) -> ForecastWindow:
+    shift_s = 0 if starts_s is None else window.starts_s - starts_s
+    return ForecastWindow(
+        now_s=now_s - shift_s,
+        starts_s=window.starts_s - shift_s,
+        ends_s=window.ends_s - shift_s,
+        direction=window.direction,
+        timezone=timezone,
+        ptu_s=window.ptu_s,
+        prices=prices if window.baseline == "price" else None,
+    )
+
+
+def _drawn_kw(item: Contribution, *, steps: int, scenarios: int, rng: np.random.Generator) -> Floats:
+    """Return a contribution per scenario, (S, T)."""
+    cases_kw = np.atleast_2d(np.asarray(item.power_kw, dtype=np.float64))
+    if cases_kw.ndim != 2 or cases_kw.shape[1] != steps:  # noqa: PLR2004 - cases by PTUs
+        raise ContributionShapeError(
+            f"Contribution {item.name!r} has shape {np.shape(item.power_kw)} and the window {steps} PTUs; "
+            "give one value per PTU, or one row of them per case."
+        )
+    return np.asarray(cases_kw[rng.integers(len(cases_kw), size=scenarios)])
+
+
+def _reason(bid_kw: float, margin: Margin, limit: Limit, window: WindowSpec) -> tuple[str, Limit]:
+    if bid_kw > 0:
+        return f"{bid_kw:g} kW in every PTU with probability {window.reliability:.1%}; limited by {limit}.", limit
+    if margin.miss_share <= 0:
+        return f"No bid: only {margin.windows} windows with a known outcome to calibrate on.", "history"
+    return f"No bid: less than {max(window.min_bid_kw, window.step_kw):g} kW is sure enough.", "minimum_bid"
+
+
+class CalibratedSizer:
+    """The bid model behind the `Sizer` protocol: forecasts each window, learns from each outcome."""
+
+    def __init__(self, *, seed: int = 0, scenarios: int = SCENARIOS) -> None:
+        self._seed = seed
+        self._scenarios = scenarios
+        self._calibrator = Calibrator()
+        self._curves: dict[int, ReliabilityCurve] = {}
+        self._unlearned: list[WindowOutcome] = []
+        self._margins: list[float] = []
+
+    def size(self, context: SizingContext) -> SizedBid:
+        """Return the bid for a window."""
+        group = ChargerGroup(
+            name="chargers", history=context.history, plugged_in=context.plugged_in, traits=context.traits
+        )
+        self._learn(context, group)
+        asked = _asked(context.window, now_s=context.now_s, timezone=context.timezone, prices=context.prices)
+        forecast = forecast_window([group], asked, scenarios=self._scenarios, rng=window_rng(self._seed, asked))
+        if forecast is not None:
+            self._curves[asked.starts_s] = ReliabilityCurve.of(forecast.capacity_kw.min(axis=1))
+        bid = _size(
+            window=context.window,
+            forecast=forecast,
+            contributions_kw={},
+            calibrator=self._calibrator,
+            margin_history=tuple(self._margins),
+        )
+        margin = bid.explanation.get("margin")
+        if isinstance(margin, dict):
+            self._margins.append(round(margin["miss_share"], 5))
+        return bid
+
+    def observe(self, outcome: WindowOutcome) -> None:
+        """Remember what became of a window; it is learnt from at the next sizing."""
+        self._unlearned.append(outcome)
+
+    def _learn(self, context: SizingContext, group: ChargerGroup) -> None:
+        """Feed outcomes to the calibrator; a window never sized (warm-up) is forecast as it would have been."""
+        for outcome in self._unlearned:
+            asked = _asked(
+                context.window,
+                now_s=context.now_s,
+                timezone=context.timezone,
+                prices=context.prices,
+                starts_s=outcome.starts_s,
+            )
+            curve = self._curves.pop(outcome.starts_s, None)
+            if curve is None:
+                curve = rehearse([group], asked, scenarios=self._scenarios, seed=self._seed)
+            if curve is not None:
+                self._calibrator.learn(curve, realised_kw=outcome.capacity_kw)
+        self._unlearned.clear()
