@@ -1,8 +1,19 @@
 """The addresses of the service."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from oauth2_provider.views import TokenView
+
+from aggregator.core import health
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("healthz", health.live),
+    path("readyz", health.ready),
+    # The toolkit's other pages (authorisation by people, application management) have no use here and stay closed.
+    path("oauth/token/", TokenView.as_view()),
+    path("api/v1/", include("assets.cpo_api.urls")),
+    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema")),
 ]

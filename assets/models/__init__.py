@@ -1,4 +1,4 @@
-from assets.models.assets import Asset, AssetState, AssetKind
+from assets.models.assets import Asset, AssetKind, AssetState
 from assets.models.groups import AggregationEan, CongestionArea, Membership
 from assets.models.partners import Partner
 from assets.models.sessions import ChargingSession

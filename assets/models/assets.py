@@ -2,6 +2,7 @@ from django.db import models
 from django.db.models import Q
 
 from aggregator.core.fields import Ean18Field
+from assets.validation import kinds
 
 
 class AssetKind(models.TextChoices):
@@ -53,16 +54,25 @@ class Asset(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["partner", "external_id"], name="asset_external_id_once_per_partner"),
-            models.CheckConstraint(condition=Q(min_import_w__lte=models.F("max_import_w")), name="asset_min_import_within_max"),
             models.CheckConstraint(
-                condition=Q(round_trip_efficiency__gt=0, round_trip_efficiency__lte=1), name="asset_efficiency_is_a_share"
+                condition=Q(min_import_w__lte=models.F("max_import_w")),
+                name="asset_min_import_within_max",
+                violation_error_message=kinds.MIN_ABOVE_MAX,
+            ),
+            models.CheckConstraint(
+                condition=Q(round_trip_efficiency__gt=0, round_trip_efficiency__lte=1),
+                name="asset_efficiency_is_a_share",
+                violation_error_message='The round-trip efficiency is a share above 0 and at most 1: 92 % is "0.92".',
             ),
             models.CheckConstraint(
                 condition=~Q(kind__in=["battery", "heat_pump"]) | Q(capacity_wh__isnull=False),
                 name="asset_storage_has_capacity",
+                violation_error_message=kinds.STORAGE_WITHOUT_CAPACITY,
             ),
             models.CheckConstraint(
-                condition=Q(max_export_w=0) | Q(kind__in=["v2g_charger", "battery"]), name="asset_export_only_from_storage"
+                condition=Q(max_export_w=0) | Q(kind__in=["v2g_charger", "battery"]),
+                name="asset_export_only_from_storage",
+                violation_error_message=kinds.FEED_IN_WITHOUT_STORAGE,
             ),
         ]
 

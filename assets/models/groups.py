@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from aggregator.core.fields import Ean13Field, Ean18Field
+from assets.validation import kinds
 
 
 class CongestionArea(models.Model):
@@ -46,15 +47,24 @@ class AggregationEan(models.Model):
         max_digits=10, decimal_places=2, default=Decimal("180.00"), help_text="Asked per MWh of redispatch."
     )
     partner_share = models.DecimalField(
-        max_digits=5, decimal_places=4, default=Decimal("0.7000"), help_text="Part of the revenue that goes to partners."
+        max_digits=5,
+        decimal_places=4,
+        default=Decimal("0.7000"),
+        help_text="Part of the revenue that goes to partners.",
     )
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(ean__regex=r"^[0-9]{18}$"), name="aggregation_ean_is_18_digits"),
-            models.CheckConstraint(condition=Q(reliability__gt=0, reliability__lt=1), name="reliability_is_a_probability"),
-            models.CheckConstraint(condition=Q(partner_share__gte=0, partner_share__lte=1), name="partner_share_is_a_share"),
-            models.CheckConstraint(condition=Q(bid_step_w__gt=0) & Q(min_bid_w__gte=F("bid_step_w")), name="bid_step_positive"),
+            models.CheckConstraint(
+                condition=Q(reliability__gt=0, reliability__lt=1), name="reliability_is_a_probability"
+            ),
+            models.CheckConstraint(
+                condition=Q(partner_share__gte=0, partner_share__lte=1), name="partner_share_is_a_share"
+            ),
+            models.CheckConstraint(
+                condition=Q(bid_step_w__gt=0) & Q(min_bid_w__gte=F("bid_step_w")), name="bid_step_positive"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -73,10 +83,7 @@ class Membership(models.Model):
             ExclusionConstraint(
                 name="asset_in_one_group_at_a_time",
                 expressions=[("asset", RangeOperators.EQUAL), ("period", RangeOperators.OVERLAPS)],
-                violation_error_message=(
-                    "The asset already belongs to an aggregation EAN in part of this period. "
-                    "End that membership first, or start this one where it ends."
-                ),
+                violation_error_message=kinds.MEMBERSHIP_OVERLAPS,
             ),
             models.CheckConstraint(condition=~Q(period__isempty=True), name="membership_period_not_empty"),
         ]

@@ -1,6 +1,8 @@
 from django.db import models
 from django.db.models import F, Q
 
+from assets.validation import kinds
+
 
 class ChargingSession(models.Model):
     """A car from plug-in to plug-out. What the driver declared is kept apart from what then happened."""
@@ -13,11 +15,15 @@ class ChargingSession(models.Model):
     max_import_w = models.PositiveBigIntegerField(help_text="What car and charger can take together.")
     declared_departure_at = models.DateTimeField(null=True, blank=True)
     declared_energy_wh = models.PositiveBigIntegerField(null=True, blank=True)
-    arrival_level_wh = models.PositiveBigIntegerField(null=True, blank=True, help_text="In the car's battery at plug-in.")
+    arrival_level_wh = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="In the car's battery at plug-in."
+    )
     required_energy_wh = models.PositiveBigIntegerField(
         null=True, blank=True, help_text="What the car could have taken by plug-out; less charged is unserved."
     )
-    driver_token = models.CharField(max_length=64, blank=True, help_text="Keyed hash of the card; the card is not kept.")
+    driver_token = models.CharField(
+        max_length=64, blank=True, help_text="Keyed hash of the card; the card is not kept."
+    )
     known_at = models.DateTimeField(help_text="When this was last reported.")
 
     class Meta:
@@ -26,9 +32,11 @@ class ChargingSession(models.Model):
             models.CheckConstraint(
                 condition=Q(plug_out_at__isnull=True) | Q(plug_out_at__gt=F("plug_in_at")),
                 name="session_ends_after_it_starts",
-                violation_error_message="The session ends before it starts. Check plug_in_at and plug_out_at.",
+                violation_error_message=kinds.SESSION_ENDS_BEFORE_START,
             ),
-            models.UniqueConstraint(fields=["asset"], condition=Q(plug_out_at__isnull=True), name="one_open_session_per_asset"),
+            models.UniqueConstraint(
+                fields=["asset"], condition=Q(plug_out_at__isnull=True), name="one_open_session_per_asset"
+            ),
         ]
         indexes = [models.Index(fields=["asset", "plug_in_at"], name="session_by_asset_and_time")]
 

@@ -7,7 +7,9 @@ class SetpointBatch(models.Model):
     """What one partner is told at one moment for one purpose; it leaves as one message and is never changed."""
 
     partner = models.ForeignKey("assets.Partner", on_delete=models.PROTECT, related_name="setpoint_batches")
-    aggregation_ean = models.ForeignKey("assets.AggregationEan", on_delete=models.PROTECT, related_name="setpoint_batches")
+    aggregation_ean = models.ForeignKey(
+        "assets.AggregationEan", on_delete=models.PROTECT, related_name="setpoint_batches"
+    )
     order_reference = models.CharField(max_length=64, blank=True, help_text="The market order it serves.")
     reason = models.TextField(blank=True, help_text="Why an operator sent it, when no order did.")
     revision = models.PositiveIntegerField(help_text="A later batch of the same order replaces what it overlaps.")
@@ -19,7 +21,9 @@ class SetpointBatch(models.Model):
     class Meta:
         verbose_name_plural = "setpoint batches"
         constraints = [
-            models.CheckConstraint(condition=~Q(order_reference="") | ~Q(reason=""), name="setpoints_have_order_or_reason"),
+            models.CheckConstraint(
+                condition=~Q(order_reference="") | ~Q(reason=""), name="setpoints_have_order_or_reason"
+            ),
             models.UniqueConstraint(
                 fields=["partner", "order_reference", "revision"],
                 condition=~Q(order_reference=""),

@@ -23,7 +23,9 @@ class MeterInterval(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(import_wh__gte=0, export_wh__gte=0), name="meter_registers_not_negative"),
+            models.CheckConstraint(
+                condition=Q(import_wh__gte=0, export_wh__gte=0), name="meter_registers_not_negative"
+            ),
         ]
 
     def __str__(self) -> str:

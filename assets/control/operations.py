@@ -1,0 +1,277 @@
+"""Setpoints leave here, and what partners answer is kept.
+
+    send_setpoints(*, now, aggregation_ean, order_reference, reason, revision, plan, deadline_at) -> list[SetpointBatch]
+    record_setpoint_results(*, partner_id, rows) -> number updated
+    deliver_setpoints(*, clock, http) -> DeliveryReport
+
+A setpoint exists only because of an order or an operator with a reason, ends by itself, and lies within the limits of
+its asset: what does not is refused, never trimmed.
+"""
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+
+from aggregator.core.clock import Clock
+from aggregator.core.http import HttpClient, Response
+from aggregator.core.messaging.operations import DeliveryReport, deliver_due
+from aggregator.core.models import OutboxMessage
+from assets.control.channel import SETPOINTS_CHANNEL
+from assets.control.limits import AssetLimits, PlannedSetpoint, Refusal, refusals
+from assets.control.own_rest import OwnRest, signature
+from assets.control.ports import ControlAdapter
+from assets.models import Asset, Partner, Setpoint, SetpointBatch
+from assets.operations.reports import Rows
+from assets.staging import copied, staged
+from assets.validation import kinds
+from assets.validation.rows import InvalidRows, RowError
+
+__all__ = [
+    "PlannedSetpoint",
+    "Refusal",
+    "SetpointRefused",
+    "deliver_setpoints",
+    "record_setpoint_results",
+    "send_setpoints",
+]
+
+logger = logging.getLogger(__name__)
+
+ANSWER_ERRORS_LOGGED = 5
+
+
+class SetpointRefused(ValueError):
+    """Nothing was sent; `refusals` names each asset and why (an empty list: the whole request is at fault)."""
+
+    def __init__(self, reason: str, refusals: Sequence[Refusal] = ()) -> None:
+        super().__init__(reason)
+        self.refusals = list(refusals)
+
+
+@transaction.atomic
+def send_setpoints(
+    *,
+    now: datetime,
+    aggregation_ean: str,
+    order_reference: str,
+    reason: str,
+    revision: int,
+    plan: Sequence[PlannedSetpoint],
+    deadline_at: datetime,
+) -> list[SetpointBatch]:
+    """Store what each partner is told and put it in the outbox; return one batch per partner, by partner.
+
+    Raises `SetpointRefused`, and nothing is stored, when there is neither an order nor a reason, when an asset is not a
+    member of the group through its whole period, when a value lies outside its limits, when a period is past, off the
+    quarter hours or too long, or when a partner is stopped or inactive. `deadline_at`: after it a batch that could not
+    be delivered is given up.
+    """
+    _refuse_request(now, order_reference, reason, plan, deadline_at)
+    limits = _limits(aggregation_ean, plan)
+    # Locked in order, and before batch ids are drawn: a partner's batches commit in the order of their ids, so a
+    # reader of the feed never skips one; and a stop either comes first and is seen, or waits and withdraws the message.
+    partners = {
+        partner.pk: partner
+        for partner in Partner.objects.filter(pk__in={limit.partner_id for limit in limits.values()})
+        .order_by("pk")
+        .select_for_update(no_key=True)
+    }
+    stopped = {partner.pk: partner.name for partner in partners.values() if partner.is_stopped or not partner.is_active}
+    refused = list(refusals(plan, limits=limits, stopped=stopped, now=now))
+    if refused:
+        raise SetpointRefused(
+            f"{len(refused)} of {len(plan)} setpoints are refused, so none was sent. First: {refused[0].message}",
+            refused,
+        )
+    try:
+        with transaction.atomic():
+            batches = SetpointBatch.objects.bulk_create(
+                SetpointBatch(
+                    partner=partner,
+                    aggregation_ean_id=aggregation_ean,
+                    order_reference=order_reference,
+                    reason=reason,
+                    revision=revision,
+                    created_at=now,
+                )
+                for partner in partners.values()
+            )
+    except IntegrityError as error:
+        raise SetpointRefused(
+            f"Order {order_reference} already has setpoints of revision {revision}. Use the next revision."
+        ) from error
+    by_partner: dict[int, list[PlannedSetpoint]] = defaultdict(list)
+    for planned in plan:
+        by_partner[limits[planned.asset_id].partner_id].append(planned)
+    for batch in batches:
+        setpoints = _store(batch, by_partner[batch.partner_id], limits)
+        batch.message = _adapter(batch.partner).enqueue(
+            now=now, batch=batch, setpoints=setpoints, deadline_at=deadline_at
+        )
+    SetpointBatch.objects.bulk_update([batch for batch in batches if batch.message], ["message"])
+    return batches
+
+
+@transaction.atomic
+def record_setpoint_results(*, partner_id: int, rows: Rows) -> int:
+    """Keep the newest result of each setpoint; return how many changed. Raises `InvalidRows` on foreign or unknown ids.
+
+    Rows as in `assets.validation.kinds.RESULT`.
+    """
+    columns = kinds.RESULT.read(rows)
+    known = set(
+        Setpoint.objects.filter(pk__in=columns["setpoint_id"], batch__partner_id=partner_id).values_list(
+            "pk", flat=True
+        )
+    )
+    unknown = [
+        RowError(index, "setpoint_id", "unknown-setpoint", f"No setpoint {setpoint} was sent to this partner.")
+        for index, setpoint in enumerate(columns["setpoint_id"])
+        if setpoint not in known
+    ]
+    if unknown:
+        raise InvalidRows(unknown)
+    types = {"setpoint_id": "int8", "status": "text", "at": "timestamptz", "reason": "text"}
+    with staged("answered", types, zip(*(columns[name] for name in types), strict=True)), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE assets_setpoint AS old SET status = new.status, result_at = new.at, result_reason = new.reason
+            FROM (SELECT DISTINCT ON (setpoint_id) * FROM answered ORDER BY setpoint_id, at DESC) AS new
+            WHERE old.id = new.setpoint_id AND (old.result_at IS NULL OR old.result_at <= new.at)
+              AND (old.status, old.result_reason) <> (new.status, new.reason)
+            """
+        )
+        return int(cursor.rowcount)
+
+
+def deliver_setpoints(*, clock: Clock, http: HttpClient) -> DeliveryReport:
+    """Push what is due, signed, and keep what the partners answer."""
+
+    def on_answer(message: OutboxMessage, answer: Response) -> None:
+        _keep_answer(message, answer, now=clock.now())
+
+    return deliver_due(
+        clock=clock,
+        channel=SETPOINTS_CHANNEL,
+        http=http,
+        credentials=_signed,
+        on_answer=on_answer,
+        on_dead=_note_undelivered,
+    )
+
+
+def _adapter(partner: Partner) -> ControlAdapter:  # noqa: ARG001 - the seam: today every partner speaks our own interface
+    return OwnRest()
+
+
+def _refuse_request(
+    now: datetime, order_reference: str, reason: str, plan: Sequence[PlannedSetpoint], deadline_at: datetime
+) -> None:
+    if not order_reference and not reason.strip():
+        raise SetpointRefused("A setpoint needs the order it serves, or an operator's reason. Give one of the two.")
+    if not plan:
+        raise SetpointRefused("The plan names no asset, so there is nothing to send.")
+    if deadline_at <= now:
+        raise SetpointRefused(f"The deadline {deadline_at.isoformat()} has passed. Plan for what is still ahead.")
+
+
+def _limits(aggregation_ean: str, plan: Sequence[PlannedSetpoint]) -> dict[int, AssetLimits]:
+    """Return the limits of each planned asset with the part of its membership that covers the plan."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT asset.id, asset.partner_id, asset.external_id, asset.is_active,
+                   asset.max_import_w, asset.max_export_w,
+                   lower(membership.period), upper(membership.period), membership.id IS NOT NULL
+            FROM assets_asset AS asset
+            LEFT JOIN LATERAL (
+                SELECT id, period FROM assets_membership
+                WHERE asset_id = asset.id AND aggregation_ean_id = %s AND period && tstzrange(%s, %s)
+                ORDER BY period LIMIT 1
+            ) AS membership ON true
+            WHERE asset.id = ANY(%s)
+            """,
+            [
+                aggregation_ean,
+                min(planned.starts_at for planned in plan),
+                max(planned.ends_at for planned in plan),
+                [planned.asset_id for planned in plan],
+            ],
+        )
+        return {row[0]: AssetLimits(*row[1:]) for row in cursor.fetchall()}
+
+
+def _store(
+    batch: SetpointBatch, planned: Sequence[PlannedSetpoint], limits: Mapping[int, AssetLimits]
+) -> list[Setpoint]:
+    """Copy a batch's setpoints in; return them with their ids and the assets' names."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence('assets_setpoint', 'id')) FROM generate_series(1, %s)",
+            [len(planned)],
+        )
+        ids = [number for (number,) in cursor.fetchall()]
+    setpoints = [
+        Setpoint(
+            id=number,
+            batch=batch,
+            asset=Asset(id=one.asset_id, external_id=limits[one.asset_id].external_id),
+            starts_at=one.starts_at,
+            ends_at=one.ends_at,
+            power_w=list(one.power_w),
+        )
+        for number, one in zip(ids, planned, strict=True)
+    ]
+    copied(
+        "assets_setpoint",
+        {
+            "id": "int8",
+            "batch_id": "int8",
+            "asset_id": "int8",
+            "starts_at": "timestamptz",
+            "ends_at": "timestamptz",
+            "power_w": "int8[]",
+            "status": "varchar",
+            "result_reason": "text",
+        },
+        (
+            (row.pk, batch.pk, row.asset_id, row.starts_at, row.ends_at, row.power_w, str(row.status), "")
+            for row in setpoints
+        ),
+    )
+    return setpoints
+
+
+def _signed(message: OutboxMessage) -> Mapping[str, str]:
+    secret = Partner.objects.values_list("callback_secret", flat=True).get(setpoint_batches__message=message)
+    return signature(secret=secret, body=bytes(message.body))
+
+
+def _keep_answer(message: OutboxMessage, answer: Response, *, now: datetime) -> None:
+    """Store the results in a partner's answer. What cannot be read leaves the setpoints unanswered, and is reported."""
+    batch = message.setpoint_batch
+    try:
+        results = _results_in(answer.body, now)
+        record_setpoint_results(partner_id=batch.partner_id, rows=results)
+    except (ValueError, RecursionError) as error:  # InvalidRows is a ValueError; nesting without end recurses
+        detail = [f"{one.field}: {one.message}" for one in getattr(error, "errors", [])[:ANSWER_ERRORS_LOGGED]]
+        logger.warning("The answer to setpoint batch %s is not usable: %s %s", batch.pk, error, detail)
+
+
+def _results_in(body: bytes, now: datetime) -> list[dict[str, Any]]:
+    document = json.loads(body)
+    results = document.get("results") if isinstance(document, dict) else None
+    if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
+        raise ValueError('The answer has no list "results".')
+    return [{**result, "at": now} for result in results]
+
+
+def _note_undelivered(message: OutboxMessage) -> None:
+    Setpoint.objects.filter(batch__message=message, status=Setpoint.Status.PENDING).update(
+        result_reason=f"Not delivered: {message.last_error[:500]}"
+    )

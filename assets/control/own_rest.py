@@ -1,0 +1,69 @@
+"""Setpoints over our own interface: pushed to the partner's callback, signed, or left for it to fetch."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from aggregator.core.messaging.operations import enqueue
+from aggregator.core.models import OutboxMessage
+from assets.control.channel import SETPOINTS_CHANNEL, conversation_with
+from assets.models import Setpoint, SetpointBatch
+
+SIGNATURE_HEADER = "X-Signature"
+BATCH_HEADER = "X-Batch-Id"
+
+
+class OwnRest:
+    """Our own push to a callback address; without one the partner reads the feed."""
+
+    def enqueue(
+        self, *, now: datetime, batch: SetpointBatch, setpoints: Sequence[Setpoint], deadline_at: datetime
+    ) -> OutboxMessage | None:
+        """Put the batch in the outbox."""
+        if not batch.partner.callback_url:
+            return None
+        return enqueue(
+            now=now,
+            channel=SETPOINTS_CHANNEL,
+            conversation=conversation_with(batch.partner_id),
+            idempotency_key=f"setpoint-batch-{batch.pk}",
+            method="POST",
+            url=batch.partner.callback_url,
+            headers={"Content-Type": "application/json", BATCH_HEADER: str(batch.pk)},
+            body=json.dumps(batch_document(batch, setpoints), separators=(",", ":")).encode(),
+            deadline_at=deadline_at,
+        )
+
+
+def signature(*, secret: str, body: bytes) -> Mapping[str, str]:
+    """Return the header that proves a body came from us unchanged."""
+    return {SIGNATURE_HEADER: f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"}
+
+
+def batch_document(batch: SetpointBatch, setpoints: Sequence[Setpoint]) -> dict[str, Any]:
+    """Return a batch as partners read it, pushed or fetched; each setpoint has its `asset` at hand."""
+    return {
+        "batch_id": batch.pk,
+        "aggregation_ean": batch.aggregation_ean_id,
+        "order_reference": batch.order_reference,
+        "reason": batch.reason,
+        "revision": batch.revision,
+        "sent_at": _instant(batch.created_at),
+        "setpoints": [
+            {
+                "setpoint_id": setpoint.pk,
+                "asset": setpoint.asset.external_id,
+                "starts_at": _instant(setpoint.starts_at),
+                "ends_at": _instant(setpoint.ends_at),
+                "power_w": setpoint.power_w,
+            }
+            for setpoint in setpoints
+        ],
+    }
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,18 @@
+"""The seam between deciding a setpoint and telling it: one adapter per interface that a partner may speak."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from aggregator.core.models import OutboxMessage
+from assets.models import Setpoint, SetpointBatch
+
+
+class ControlAdapter(Protocol):
+    """Turns a batch into messages of one interface: our own REST today; OCPI profiles, S2 or OpenADR beside it."""
+
+    def enqueue(
+        self, *, now: datetime, batch: SetpointBatch, setpoints: Sequence[Setpoint], deadline_at: datetime
+    ) -> OutboxMessage | None:
+        """Put the batch in the outbox, in the caller's transaction; None when the partner fetches it itself."""
+        ...

@@ -1,0 +1,100 @@
+"""What the views of the partners' interface share."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from oauth2_provider.models import AccessToken
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from aggregator.core.problems import Problem
+from assets.cpo_api.authentication import BearerAuthentication
+from assets.cpo_api.bodies import JsonBody
+from assets.cpo_api.permissions import HasScope, IsActivePartner
+from assets.cpo_api.throttling import PartnerRateThrottle
+from assets.models import Partner
+from assets.validation.rows import InvalidRows
+
+ERRORS_SHOWN = 100
+
+
+class PartnerView(APIView):
+    """A view that a partner calls with a token; refused rows become a problem that lists them."""
+
+    authentication_classes = (BearerAuthentication,)
+    permission_classes = (HasScope, IsActivePartner)
+    throttle_classes = (PartnerRateThrottle,)
+    parser_classes = (JsonBody,)
+    required_scopes: tuple[str, ...] = ()
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer refused rows as a problem."""
+        if isinstance(exc, InvalidRows):
+            exc = _invalid_rows(exc)
+        return super().handle_exception(exc)
+
+
+def calling_partner(request: Request) -> Partner:
+    """Return the partner whose token it is; permissions have made sure that there is one."""
+    token: AccessToken = request.auth
+    partner: Partner = token.application.partner
+    return partner
+
+
+def rows_in(request: Request, name: str, *, at_most: int) -> Sequence[Mapping[str, Any]]:
+    """Return the rows under `name` in the body, or of a table; raise `Problem` when there are none or too many."""
+    document = request.data
+    if isinstance(document, dict):
+        strangers = sorted(map(str, document.keys() - {name}))
+        if strangers:
+            raise Problem(
+                status=400,
+                code="unknown-field",
+                detail=f'The body holds {strangers[0][:64]!r}; it should hold only "{name}".',
+            )
+    rows = document.get(name) if isinstance(document, dict) else getattr(document, "rows", None)
+    if not isinstance(rows, list) or not rows:
+        raise Problem(
+            status=400, code="no-rows", detail=f'The body should be an object with a list "{name}" of at least one row.'
+        )
+    if len(rows) > at_most:
+        raise Problem(
+            status=413,
+            code="too-many-rows",
+            detail=f"The batch has {len(rows)} rows; at most {at_most} are taken. Split it.",
+        )
+    return rows
+
+
+def page_limit(request: Request, *, default: int, at_most: int) -> int:
+    """Return the `limit` parameter."""
+    return _whole(request, "limit", default=default, lowest=1, highest=at_most)
+
+
+def cursor(request: Request) -> int:
+    """Return the `after` parameter as a number."""
+    return _whole(request, "after", default=0, lowest=0, highest=2**63 - 1)
+
+
+def _whole(request: Request, name: str, *, default: int, lowest: int, highest: int) -> int:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1  # noqa: PLR2004 - 64 bits
+    if not lowest <= number <= highest:
+        raise Problem(
+            status=400, code="out-of-range", detail=f"{name} should be a whole number from {lowest} to {highest}."
+        )
+    return number
+
+
+def _invalid_rows(error: InvalidRows) -> Problem:
+    shown = [
+        {"index": one.index, "field": one.field, "code": one.code, "message": one.message}
+        for one in error.errors[:ERRORS_SHOWN]
+    ]
+    more = (
+        f" The first {ERRORS_SHOWN} of {len(error.errors)} errors are listed." if len(error.errors) > len(shown) else ""
+    )
+    return Problem(status=400, code="invalid-rows", detail=f"{error}{more}", errors=shown)

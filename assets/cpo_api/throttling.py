@@ -1,0 +1,26 @@
+"""How often a partner may call."""
+
+import time
+
+from django.conf import settings
+from django.core.cache import cache
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+WINDOW_SECONDS = 60
+
+
+class PartnerRateThrottle(BaseThrottle):
+    """Counts a partner's requests per minute, in one number that all web processes share."""
+
+    def allow_request(self, request: Request, view: APIView) -> bool:  # noqa: ARG002 - DRF's signature
+        """Tell whether this request still fits into the minute."""
+        window = int(time.time() // WINDOW_SECONDS)
+        key = f"requests:{request.auth.application_id}:{window}"
+        cache.add(key, 0, timeout=2 * WINDOW_SECONDS)
+        return cache.incr(key) <= settings.PARTNER_REQUESTS_PER_MINUTE
+
+    def wait(self) -> float:
+        """Return the seconds until the next minute begins."""
+        return WINDOW_SECONDS - time.time() % WINDOW_SECONDS

@@ -1,0 +1,73 @@
+"""What can be done to the portfolio and its reports; each function is one transaction.
+
+Rows are mappings with the fields of `assets.validation.kinds`; instants in them are aware datetimes or RFC 3339 text.
+Bad rows raise `InvalidRows` (`errors`: index, field, code, message) and nothing is stored.
+
+    register_partner(*, name, now, callback_url="", actor=None) -> (Partner, Credentials)
+    stop_partner / resume_partner(*, partner_id, reason, now, actor=None) -> Partner
+    stop_all_partners(*, reason, now, actor=None) -> int
+    partner_named(name) -> Partner
+    upsert_assets(*, partner_id, rows, now) -> Upserted(created, updated, unchanged)
+    record_states(*, partner_id, rows, now) -> StatesRecorded(accepted, stale)
+    record_sessions(*, partner_id, rows, now) -> Upserted
+    store_meter_values(*, partner_id, rows, now) -> MeterValuesStored(stored, duplicates)
+    maintain_partitions(*, now) -> names of the month partitions made
+    create_congestion_area(*, code, name, grid_operator, postcodes) -> CongestionArea
+    create_aggregation_ean(*, ean, name, congestion_area, brp, now, actor=None, **product) -> AggregationEan
+    enrol_assets(*, aggregation_ean, asset_ids, starts_at, now, actor=None) -> int
+    end_membership(*, asset_id, ends_at, reason, now, actor=None) -> Membership
+
+Setpoints have their own: `assets.control.operations`. Reading is in `assets.queries`. An `aggregation_ean` is the
+18-digit text.
+"""
+
+from assets.operations.meter_values import MeterValuesStored, maintain_partitions, store_meter_values
+from assets.operations.partners import (
+    Credentials,
+    PartnerExists,
+    PartnerUnknown,
+    ReasonMissing,
+    partner_named,
+    register_partner,
+    resume_partner,
+    stop_all_partners,
+    stop_partner,
+)
+from assets.operations.portfolio import (
+    UnableToEndMembership,
+    UnableToEnrol,
+    create_aggregation_ean,
+    create_congestion_area,
+    end_membership,
+    enrol_assets,
+)
+from assets.operations.reports import StatesRecorded, Upserted, record_sessions, record_states, upsert_assets
+from assets.validation.rows import InvalidRows, RowError
+
+__all__ = [
+    "Credentials",
+    "InvalidRows",
+    "MeterValuesStored",
+    "PartnerExists",
+    "PartnerUnknown",
+    "ReasonMissing",
+    "RowError",
+    "StatesRecorded",
+    "UnableToEndMembership",
+    "UnableToEnrol",
+    "Upserted",
+    "create_aggregation_ean",
+    "create_congestion_area",
+    "end_membership",
+    "enrol_assets",
+    "maintain_partitions",
+    "partner_named",
+    "record_sessions",
+    "record_states",
+    "register_partner",
+    "resume_partner",
+    "stop_all_partners",
+    "stop_partner",
+    "store_meter_values",
+    "upsert_assets",
+]

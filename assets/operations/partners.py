@@ -1,0 +1,123 @@
+"""Partners come, are stopped, and go on."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from oauth2_provider.generators import generate_client_secret
+from oauth2_provider.models import get_application_model
+
+from aggregator.core import audit
+from aggregator.core.models import OutboxMessage
+from assets.control.channel import SETPOINTS_CHANNEL, conversation_with
+from assets.models import Partner
+
+
+class PartnerExists(ValueError):
+    """A partner of this name is already registered."""
+
+
+class PartnerUnknown(LookupError):
+    """No partner of this name is registered."""
+
+
+class ReasonMissing(ValueError):
+    """An act that needs a reason was given none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a new partner needs to call us and to check our calls; shown once, never again."""
+
+    client_id: str
+    client_secret: str
+    callback_secret: str
+
+
+@transaction.atomic
+def register_partner(
+    *, name: str, now: datetime, callback_url: str = "", actor: AbstractBaseUser | None = None
+) -> tuple[Partner, Credentials]:
+    """Register a partner with API credentials of its own; raise `PartnerExists` when the name is taken."""
+    if Partner.objects.filter(name=name).exists():
+        raise PartnerExists(f"A partner named {name!r} is already registered. Choose another name, or use that one.")
+    secret = generate_client_secret()
+    application_class = get_application_model()
+    application = application_class.objects.create(
+        name=name,
+        client_type=application_class.CLIENT_CONFIDENTIAL,
+        authorization_grant_type=application_class.GRANT_CLIENT_CREDENTIALS,
+        client_secret=secret,
+    )
+    partner = Partner(
+        name=name,
+        application=application,
+        callback_url=callback_url,
+        callback_secret=secrets.token_urlsafe(32),
+        created_at=now,
+    )
+    partner.full_clean()
+    partner.save()
+    audit.record(
+        now=now,
+        action="assets.partner.registered",
+        subject=partner,
+        actor=actor,
+        after={"name": name, "callback_url": callback_url},
+    )
+    return partner, Credentials(application.client_id, secret, partner.callback_secret)
+
+
+@transaction.atomic
+def stop_partner(*, partner_id: int, reason: str, now: datetime, actor: AbstractBaseUser | None = None) -> Partner:
+    """Send nothing more to a partner, and withhold what is under way to it; what it has already runs out by itself."""
+    partner = _switch(partner_id=partner_id, is_stopped=True, reason=reason, now=now, actor=actor)
+    OutboxMessage.objects.filter(
+        channel=SETPOINTS_CHANNEL, conversation=conversation_with(partner_id), delivered_at=None, dead_at=None
+    ).update(dead_at=now, last_error=f"The partner was stopped: {reason}")
+    return partner
+
+
+@transaction.atomic
+def stop_all_partners(*, reason: str, now: datetime, actor: AbstractBaseUser | None = None) -> int:
+    """Stop every partner that is not stopped yet; return how many."""
+    running = Partner.objects.filter(is_stopped=False).order_by("id").values_list("id", flat=True)
+    return len([stop_partner(partner_id=partner, reason=reason, now=now, actor=actor) for partner in running])
+
+
+@transaction.atomic
+def resume_partner(*, partner_id: int, reason: str, now: datetime, actor: AbstractBaseUser | None = None) -> Partner:
+    """Let setpoints go to a stopped partner again; what was withheld stays withheld."""
+    return _switch(partner_id=partner_id, is_stopped=False, reason=reason, now=now, actor=actor)
+
+
+def partner_named(name: str) -> Partner:
+    """Return the partner; raise `PartnerUnknown` naming the ones there are."""
+    try:
+        return Partner.objects.get(name=name)
+    except Partner.DoesNotExist as error:
+        known = ", ".join(Partner.objects.order_by("name").values_list("name", flat=True)) or "none yet"
+        raise PartnerUnknown(f"No partner is named {name!r}. Registered: {known}.") from error
+
+
+def _switch(
+    *, partner_id: int, is_stopped: bool, reason: str, now: datetime, actor: AbstractBaseUser | None
+) -> Partner:
+    if not reason.strip():
+        raise ReasonMissing("Say why the partner is stopped or resumed: the audit trail keeps the reason.")
+    partner = Partner.objects.select_for_update(no_key=True).get(pk=partner_id)
+    before = partner.is_stopped
+    partner.is_stopped = is_stopped
+    partner.save(update_fields=["is_stopped"])
+    audit.record(
+        now=now,
+        action=f"assets.partner.{'stopped' if is_stopped else 'resumed'}",
+        subject=partner,
+        actor=actor,
+        reason=reason,
+        before={"is_stopped": before},
+        after={"is_stopped": is_stopped},
+    )
+    return partner

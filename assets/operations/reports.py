@@ -1,0 +1,225 @@
+"""What partners report about their assets: the assets themselves, their states and their sessions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils.crypto import salted_hmac
+
+from aggregator.core import locks
+from assets.operations.resolve import asset_ids
+from assets.staging import staged
+from assets.validation import kinds
+from assets.validation.rows import InvalidRows, RowError
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Upserted:
+    """How many rows were new, changed, or already as reported."""
+
+    created: int
+    updated: int
+    unchanged: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatesRecorded:
+    """How many states became the newest of their asset; the others were older than what is known."""
+
+    accepted: int
+    stale: int
+
+
+@transaction.atomic
+def upsert_assets(*, partner_id: int, rows: Rows, now: datetime) -> Upserted:
+    """Register a partner's assets, or bring them up to date, by the partner's own `external_id`.
+
+    A row describes the whole asset: an absent field takes its default. All rows are stored or none: raises
+    `InvalidRows`. Rows as in `assets.validation.kinds.ASSET`.
+    """
+    columns = kinds.ASSET.read(rows)
+    locks.take(locks.AdvisoryLock.PARTNER_REPORTS, partner_id)
+    names = kinds.ASSET.names
+    types = dict.fromkeys(names, "int8") | {
+        "external_id": "text",
+        "kind": "text",
+        "category": "text",
+        "connection_ean": "text",
+        "pausing": "text",
+        "round_trip_efficiency": "numeric",
+    }
+    changing = ", ".join(names[1:])
+    described = ", ".join(f"new.{name}" for name in names[1:])
+    with staged("reported", types, zip(*(columns[name] for name in names), strict=True)), connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE assets_asset AS old SET ({changing}) = ROW({described}) FROM reported AS new
+            WHERE old.partner_id = %s AND old.external_id = new.external_id
+              AND ({", ".join(f"old.{name}" for name in names[1:])}) IS DISTINCT FROM ({described})
+            """,  # noqa: S608 - column names are ours
+            [partner_id],
+        )
+        updated = cursor.rowcount
+        cursor.execute(
+            f"""
+            INSERT INTO assets_asset (partner_id, is_active, registered_at, external_id, {changing})
+            SELECT %s, true, %s, external_id, {changing} FROM reported ORDER BY external_id
+            ON CONFLICT (partner_id, external_id) DO NOTHING
+            """,  # noqa: S608 - column names are ours
+            [partner_id, now],
+        )
+        created = cursor.rowcount
+    return Upserted(created, updated, len(rows) - created - updated)
+
+
+@transaction.atomic
+def record_states(*, partner_id: int, rows: Rows, now: datetime) -> StatesRecorded:
+    """Keep the newest state of each asset; older ones are counted as stale. Raises `InvalidRows`.
+
+    Rows as in `assets.validation.kinds.STATE`.
+    """
+    columns = kinds.STATE.read(rows)
+    _refuse(kinds.in_the_future(columns, "at", now=now))
+    assets = asset_ids(partner_id=partner_id, names=columns["asset"])
+    newest: dict[int, int] = {}
+    for index, (asset, at) in enumerate(zip(assets, columns["at"], strict=True)):
+        if asset not in newest or at > columns["at"][newest[asset]]:
+            newest[asset] = index
+    reported = ("at", "power_w", "level_wh", "is_plugged_in", "is_available")
+    types = ("timestamptz", "int8", "int8", "bool", "bool")
+    values = ((asset, *(columns[name][index] for name in reported)) for asset, index in sorted(newest.items()))
+    with (
+        staged("reported", {"asset_id": "int8", **dict(zip(reported, types, strict=True))}, values),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(
+            """
+            INSERT INTO assets_assetstate AS old (asset_id, at, power_w, level_wh, is_plugged_in, is_available)
+            SELECT asset_id, at, power_w, level_wh, is_plugged_in, is_available FROM reported ORDER BY asset_id
+            ON CONFLICT (asset_id) DO UPDATE SET
+                (at, power_w, level_wh, is_plugged_in, is_available)
+                = (excluded.at, excluded.power_w, excluded.level_wh, excluded.is_plugged_in, excluded.is_available)
+            WHERE excluded.at > old.at
+            """
+        )
+        accepted = cursor.rowcount
+    return StatesRecorded(accepted, len(rows) - accepted)
+
+
+_SESSION_TYPES = {
+    "row_index": "int4",
+    "asset_id": "int8",
+    "external_id": "text",
+    "plug_in_at": "timestamptz",
+    "plug_out_at": "timestamptz",
+    "energy_wh": "int8",
+    "max_import_w": "int8",
+    "declared_departure_at": "timestamptz",
+    "declared_energy_wh": "int8",
+    "arrival_level_wh": "int8",
+    "required_energy_wh": "int8",
+    "driver_token": "text",
+}
+_SESSION_VALUES = tuple(name for name in _SESSION_TYPES if name not in {"row_index", "asset_id", "external_id"})
+_ALWAYS_REPORTED = frozenset({"plug_in_at", "energy_wh", "max_import_w"})
+
+
+@transaction.atomic
+def record_sessions(*, partner_id: int, rows: Rows, now: datetime) -> Upserted:
+    """Record charging sessions by (asset, external_id). Raises `InvalidRows`; then nothing was stored.
+
+    A later report replaces an earlier one, but an absent optional field keeps what was reported before, and a report
+    without `plug_out_at` about a session that has ended is a late one and changes nothing. The driver's token is kept
+    as a keyed hash only. Rows as in `assets.validation.kinds.SESSION`.
+    """
+    columns = kinds.SESSION.read(rows)
+    _refuse(kinds.in_the_future(columns, "plug_in_at", "plug_out_at", now=now))
+    columns["asset_id"] = asset_ids(partner_id=partner_id, names=columns["asset"])
+    columns["driver_token"] = [_pseudonym(partner_id, token) for token in columns["driver_token"]]
+    columns["row_index"] = list(range(len(rows)))
+    locks.take(locks.AdvisoryLock.PARTNER_REPORTS, partner_id)
+    with staged("reported", _SESSION_TYPES, zip(*(columns[name] for name in _SESSION_TYPES), strict=True)):
+        updated = _update_sessions(now)
+        _refuse(_second_open_sessions())
+        created = _insert_sessions(now)
+    return Upserted(created, updated, len(rows) - created - updated)
+
+
+def _update_sessions(now: datetime) -> int:
+    def value(name: str) -> str:
+        if name in _ALWAYS_REPORTED:
+            return f"new.{name}"
+        if name == "driver_token":
+            return "COALESCE(NULLIF(new.driver_token, ''), old.driver_token)"
+        return f"COALESCE(new.{name}, old.{name})"
+
+    values = ", ".join(map(value, _SESSION_VALUES))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE assets_chargingsession AS old SET ({", ".join(_SESSION_VALUES)}, known_at) = ({values}, %s)
+            FROM reported AS new
+            WHERE old.asset_id = new.asset_id AND old.external_id = new.external_id
+              AND (new.plug_out_at IS NOT NULL OR old.plug_out_at IS NULL)
+              AND ({", ".join(f"old.{name}" for name in _SESSION_VALUES)}) IS DISTINCT FROM ({values})
+            """,  # noqa: S608 - column names are ours
+            [now],
+        )
+        return int(cursor.rowcount)
+
+
+def _second_open_sessions() -> Iterable[RowError]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH opening AS (
+                SELECT row_index, asset_id, external_id,
+                       row_number() OVER (PARTITION BY asset_id ORDER BY plug_in_at, row_index) AS place
+                FROM reported AS new
+                WHERE plug_out_at IS NULL AND NOT EXISTS (
+                    SELECT FROM assets_chargingsession AS old
+                    WHERE old.asset_id = new.asset_id AND old.external_id = new.external_id)
+            )
+            SELECT opening.row_index, other.external_id FROM opening
+            LEFT JOIN assets_chargingsession AS other
+              ON other.asset_id = opening.asset_id AND other.plug_out_at IS NULL
+            WHERE opening.place > 1 OR other.id IS NOT NULL
+            """
+        )
+        for index, other in cursor.fetchall():
+            yield RowError(
+                index,
+                "plug_out_at",
+                "second-open-session",
+                f"Session {other!r} of this asset has not ended. " * (other is not None)
+                + "An asset has one open session at a time: report the earlier one's plug_out_at first, or together with this.",
+            )
+
+
+def _insert_sessions(now: datetime) -> int:
+    names = ", ".join(("asset_id", "external_id", *_SESSION_VALUES))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            INSERT INTO assets_chargingsession ({names}, known_at) SELECT {names}, %s FROM reported ORDER BY row_index
+            ON CONFLICT (asset_id, external_id) DO NOTHING
+            """,  # noqa: S608 - column names are ours
+            [now],
+        )
+        return int(cursor.rowcount)
+
+
+def _pseudonym(partner_id: int, token: str) -> str:
+    if not token:
+        return ""
+    return salted_hmac(f"assets.driver_token.{partner_id}", token, algorithm="sha256").hexdigest()
+
+
+def _refuse(errors: Iterable[RowError]) -> None:
+    found = list(errors)
+    if found:
+        raise InvalidRows(found)

@@ -1,0 +1,19 @@
+"""What happens by itself on the field side."""
+
+from celery import shared_task
+
+from aggregator.core.services import clock, http_client
+from assets import operations
+from assets.control.operations import deliver_setpoints
+
+
+@shared_task(queue="dispatch")
+def send_setpoints(**_unknown: object) -> None:
+    """Push the setpoints that are due."""
+    deliver_setpoints(clock=clock(), http=http_client())
+
+
+@shared_task(queue="default")
+def maintain_partitions(**_unknown: object) -> None:
+    """Make the coming months of the meter table."""
+    operations.maintain_partitions(now=clock().now())
