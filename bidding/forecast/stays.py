@@ -58,7 +58,7 @@ class StayForecast:
         cumulative = np.cumsum(self.weight, axis=1)
         for car, (levels, row) in enumerate(zip(cumulative, uniforms, strict=True)):
             chosen[car] = np.searchsorted(levels, row * levels[-1], side="right")
-            return np.asarray(np.minimum(chosen, self.weight.shape[1] - 1))
+        return np.asarray(np.minimum(chosen, self.weight.shape[1] - 1))
 
     def departure_quantiles_s(self, levels: Floats) -> Floats:
         """Return quantiles of the departure, shape (m, len(levels)), UTC epoch seconds."""
