@@ -32,7 +32,7 @@ class _Ean(str):
         digits = text.strip() if isinstance(text, str) else text
         if not isinstance(digits, str) or not digits.isascii() or not digits.isdigit() or len(digits) != cls.length:
             raise InvalidEan(
-                f"{text!r} is not an EAN-{cls.length}: give exactly {cls.length} digits, as text (a number loses zeros)."
+                f"{text!r} is not an EAN-{cls.length}: give exactly {cls.length} digits, as text (numbers lose zeros)."
             )
         expected = check_digit(digits[:-1])
         if int(digits[-1]) != expected:

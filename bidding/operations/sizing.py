@@ -1,0 +1,122 @@
+"""Sizing a bid for a group: from what is known now to what is offered."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aggregator.core.interval import Interval
+from aggregator.core.ptu import MARKET_ZONE, PTU_SECONDS
+from aggregator.core.units import watt
+from assets.models import AggregationEan, Asset, AssetKind
+from bidding.dispatch.steady import USUAL_DAYS, steady_resources
+from bidding.forecast.baselines import arrival_kwh
+from bidding.forecast.sessions import SessionTable
+from bidding.forecast.window_forecast import ChargerGroup
+from bidding.models import Announcement
+from bidding.models.directions import as_literal
+from bidding.operations.bids import SizedWindow
+from bidding.optimisation.interface import ChargerTraits, Direction, WindowSpec
+from bidding.optimisation.sizing import Contribution, size_window
+from bidding.portfolio import Group, PlugHistory, group_at, plug_history, usual_power_kw
+
+Floats = NDArray[np.float64]
+
+W_PER_KW = 1_000
+WEEKS_FOR_BASELINE = 4
+
+
+def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: datetime) -> SizedWindow:
+    """Return what a group can reliably offer for an announcement, on what is known at `now`.
+
+    The seed follows from group and window, so the same knowledge gives the same bid.
+    """
+    group = group_at(aggregation_ean=aggregation_ean, instant=now)
+    period = Interval(announcement.starts_at, announcement.ends_at)
+    direction = as_literal(announcement.direction)
+    histories = {category: plug_history(plugs=plugs, now=now) for category, plugs in _by_category(group.plugs).items()}
+    traits = {asset.pk: asset for asset in group.plugs}
+    sized = size_window(
+        window=WindowSpec(
+            starts_s=int(period.starts_at.timestamp()),
+            ends_s=int(period.ends_at.timestamp()),
+            direction=direction,
+            baseline="arrival",
+            reliability=float(aggregation_ean.reliability),
+            min_bid_kw=aggregation_ean.min_bid_w / W_PER_KW,
+            step_kw=aggregation_ean.bid_step_w / W_PER_KW,
+        ),
+        now_s=int(now.timestamp()),
+        timezone=MARKET_ZONE.key,
+        groups=[
+            ChargerGroup(
+                name=category,
+                history=history.sessions,
+                plugged_in=history.plugged_in,
+                traits=_traits([traits[asset_id] for asset_id in history.asset_ids]),
+            )
+            for category, history in histories.items()
+        ],
+        contributions=_contributions(group, period, direction),
+        seed=int(period.starts_at.timestamp()) // PTU_SECONDS + int(aggregation_ean.ean) % 1_000_003,
+    )
+    most_w = aggregation_ean.max_bid_w // aggregation_ean.bid_step_w * aggregation_ean.bid_step_w
+    bid_w = min(watt(sized.bid_kw), most_w)
+    return SizedWindow(
+        bid_w=bid_w,
+        sellable_w=bid_w,
+        baseline_w=[watt(power_kw) for power_kw in _baseline_kw(group, list(histories.values()), period)],
+        explanation=sized.explanation,
+        reason=str(sized.explanation["reason"]),
+    )
+
+
+def _by_category(plugs: Sequence[Asset]) -> dict[str, list[Asset]]:
+    found: dict[str, list[Asset]] = {}
+    for asset in plugs:
+        found.setdefault(asset.category, []).append(asset)
+    return dict(sorted(found.items()))
+
+
+def _traits(assets: Sequence[Asset]) -> ChargerTraits:
+    """Return what each charger's cars can do; a car not known to pause keeps its minimum."""
+    return ChargerTraits(
+        floor_kw=np.array(
+            [0.0 if asset.pausing == Asset.Pausing.CAN_PAUSE else asset.min_import_w / W_PER_KW for asset in assets]
+        ),
+        v2g=np.array([asset.kind == AssetKind.V2G_CHARGER for asset in assets], dtype=np.bool_),
+    )
+
+
+def _contributions(group: Group, period: Interval, direction: Direction) -> list[Contribution]:
+    """Return what batteries and heat pumps can move in every PTU to the end of the window."""
+    assets, steady = steady_resources(group=group, remaining=period, direction=direction)
+    ptus = len(list(period.steps(timedelta(seconds=PTU_SECONDS))))
+    by_name = {"battery": AssetKind.BATTERY, "heat": AssetKind.HEAT_PUMP}
+    power_kw = {
+        name: float(sum(kw for asset, kw in zip(assets, steady.movable_kw, strict=True) if asset.kind == kind))
+        for name, kind in by_name.items()
+    }
+    return [Contribution(name=name, power_kw=np.full(ptus, kw)) for name, kw in power_kw.items() if kw > 0]
+
+
+def _baseline_kw(group: Group, histories: Sequence[PlugHistory], period: Interval) -> Floats:
+    """Return the group's expected consumption: cars as in the same hours of the past weeks, heat pumps as usual."""
+    edges_s = np.array(
+        [int(piece.starts_at.timestamp()) for piece in period.steps(timedelta(seconds=PTU_SECONDS))]
+        + [int(period.ends_at.timestamp())],
+        dtype=np.int64,
+    )
+    weeks = [
+        sum((_past_kw(history.sessions, edges_s - week * 604_800) for history in histories), np.zeros(len(edges_s) - 1))
+        for week in range(1, WEEKS_FOR_BASELINE + 1)
+    ]
+    heat_kw = usual_power_kw(assets=group.heat_pumps, period=period, days=USUAL_DAYS)
+    return np.asarray(np.mean(weeks, axis=0) + np.nan_to_num(heat_kw).sum(axis=0))
+
+
+def _past_kw(sessions: SessionTable, edges_s: NDArray[np.int64]) -> Floats:
+    rows = sessions.rows_present(int(edges_s[0]), int(edges_s[-1]))
+    energy_kwh = arrival_kwh(sessions.plug_in_s[rows], sessions.energy_kwh[rows], sessions.power_kw[rows], edges_s)
+    return np.asarray(energy_kwh.sum(axis=0) * 3600 / PTU_SECONDS)
