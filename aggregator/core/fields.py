@@ -8,7 +8,7 @@ from django.db import models
 from aggregator.core.ean import Ean13, Ean18, InvalidEan
 
 
-class _EanField(models.CharField[Any, Any]):
+class _EanField(models.CharField):  # type: ignore[type-arg]  # the class is generic for the checker only
     """A fixed-length digit string whose check digit is verified when a person or partner enters it."""
 
     ean_class: type[Ean18] | type[Ean13]
