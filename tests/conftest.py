@@ -1,7 +1,5 @@
 """Every test that touches the database uses a real PostgreSQL: the configured one, or the embedded one."""
 
-import os
-
 import pytest
 
 from aggregator import embedded
@@ -10,7 +8,6 @@ from aggregator import embedded
 def pytest_configure(config: pytest.Config) -> None:
     # Workers of a parallel run attach to the servers their controller started.
     if not hasattr(config, "workerinput"):
-        os.environ.setdefault("AGGREGATOR_VAR", str(embedded.CHECKOUT / "var" / "test"))
         config.stash[_STARTED] = embedded.start()
 
 

@@ -1,0 +1,155 @@
+import json
+import threading
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import IntegrityError, connection, transaction
+
+from aggregator.core.models import AuditEvent, OutboxMessage
+from bidding.models import Announcement, Bid, Commitment, LedgerEntry, NoBid
+from bidding.operations import bids
+from bidding.queries import announcements_to_answer
+
+
+def offer(announcement, group, sized, exchange, now):
+    return bids.offer(announcement=announcement, aggregation_ean=group, sized=sized, exchange=exchange, now=now)
+
+
+def test_an_automatic_group_offers_approves_and_enqueues_one_order(announcement, group, exchange, sized, now):
+    bid = offer(announcement, group, sized(), exchange, now)
+
+    assert bid.status == Bid.Status.APPROVED
+    assert list(LedgerEntry.objects.values_list("committed_w", flat=True)) == [300_000] * 12
+    message = OutboxMessage.objects.get()
+    assert (message.method, message.deadline_at) == ("POST", announcement.starts_at - timedelta(minutes=15))
+    assert json.loads(bytes(message.body)) == {
+        "orderType": "SELL",
+        "participantId": exchange.participant_id,
+        "quantity": 0.3,
+        "start": 1768406400000,
+        "end": 1768417200000,
+        "price": 180.0,
+        "ean": group.ean,
+        "marketBased": True,
+        "metaData": {"clientOrderId": str(bid.reference)},
+    }
+    assert bid.nominations.count() == 12
+    assert "key" not in json.dumps(message.headers)
+
+
+def test_a_group_that_wants_approval_waits_for_it(announcement, group, exchange, sized, now):
+    group.autonomy = "approve"
+    group.save()
+    operator = User.objects.create_user("night-shift")
+
+    bid = offer(announcement, group, sized(), exchange, now)
+    assert bid.status == Bid.Status.PROPOSED
+    assert not OutboxMessage.objects.exists()
+
+    bids.approve(bid_id=bid.pk, exchange=exchange, now=now, actor=operator, reason="looks right")
+    assert OutboxMessage.objects.count() == 1
+    assert AuditEvent.objects.get(action="bidding.bid.approved").actor_name == "night-shift"
+    with pytest.raises(bids.NotInState, match="not “Waits for approval”"):
+        bids.approve(bid_id=bid.pk, exchange=exchange, now=now, actor=operator)
+
+
+def test_refusing_a_bid_frees_its_power(announcement, group, exchange, sized, now):
+    group.autonomy = "approve"
+    group.save()
+    bid = offer(announcement, group, sized(), exchange, now)
+
+    bids.refuse(bid_id=bid.pk, now=now, actor=User.objects.create_user("op"), reason="grid test tonight")
+
+    assert set(LedgerEntry.objects.values_list("committed_w", flat=True)) == {0}
+    assert Bid.objects.get().status_reason == "grid test tonight"
+
+
+def test_after_the_gate_there_is_no_bid_but_a_reason(announcement, group, exchange, sized):
+    gate = announcement.starts_at - timedelta(minutes=15)
+
+    answer = offer(announcement, group, sized(), exchange, gate)
+
+    assert isinstance(answer, NoBid)
+    assert answer.reason == "The gate closed before the bid was ready."
+    assert not LedgerEntry.objects.exists()
+
+
+def test_nothing_sure_enough_is_recorded_once_and_answers_the_announcement(announcement, group, exchange, sized, now):
+    assert announcements_to_answer(now=now) == [(announcement, group)]
+
+    offer(announcement, group, sized(bid_w=0, reason="No bid: too little."), exchange, now)
+    offer(announcement, group, sized(bid_w=0, reason="No bid: too little."), exchange, now)
+
+    assert NoBid.objects.get().reason == "No bid: too little."
+    assert announcements_to_answer(now=now) == []
+
+
+@pytest.mark.parametrize(
+    ("power_w", "constraint"), [(50_000, "bid_at_least_the_minimum"), (150_000, "bid_in_whole_steps")]
+)
+def test_the_database_refuses_a_bid_off_the_product(announcement, group, exchange, sized, now, power_w, constraint):
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        offer(announcement, group, sized(bid_w=power_w), exchange, now)
+    assert not LedgerEntry.objects.exists()
+
+
+def test_no_kw_is_sold_twice(announcement, group, exchange, sized, now):
+    offer(announcement, group, sized(), exchange, now)
+    other = Announcement.objects.get(pk=announcement.pk)
+    other.pk, other.external_id = None, "A2"
+    other.save()
+
+    with pytest.raises(IntegrityError, match="never_sell_a_kw_twice"), transaction.atomic():
+        offer(other, group, sized(bid_w=100_000), exchange, now)
+
+    assert Bid.objects.count() == 1
+    assert set(LedgerEntry.objects.values_list("committed_w", flat=True)) == {300_000}
+
+
+def test_raw_sql_cannot_oversell_either(announcement, group, exchange, sized, now):
+    offer(announcement, group, sized(), exchange, now)
+    with pytest.raises(IntegrityError, match="never_sell_a_kw_twice"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("UPDATE bidding_commitment SET power_w = power_w + 1")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once_make_one_bid(announcement, group, exchange, sized, now):
+    barrier = threading.Barrier(2)
+    outcomes = []
+
+    def worker():
+        barrier.wait()
+        try:
+            outcomes.append(type(offer(announcement, group, sized(), exchange, now)).__name__)
+        except IntegrityError:
+            outcomes.append("refused")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=worker) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(outcomes) == ["Bid", "refused"]
+    assert OutboxMessage.objects.count() == 1
+    assert Commitment.objects.count() == 12
+
+
+def test_an_order_the_exchange_refused_frees_its_power(announcement, group, exchange, sized, now):
+    bid = offer(announcement, group, sized(), exchange, now)
+    bids.mark_failed(reference=str(bid.reference), reason="HTTP 412: EAN_NOT_REGISTERED", now=now)
+
+    bid.refresh_from_db()
+    assert (bid.status, bid.status_reason) == (Bid.Status.FAILED, "HTTP 412: EAN_NOT_REGISTERED")
+    assert set(LedgerEntry.objects.values_list("committed_w", flat=True)) == {0}
+
+
+def test_the_price_of_an_order_keeps_its_cents(announcement, group, exchange, sized, now):
+    group.price_eur_per_mwh = Decimal("183.07")
+    group.save()
+    offer(announcement, group, sized(), exchange, now)
+    assert json.loads(bytes(OutboxMessage.objects.get().body), parse_float=Decimal)["price"] == Decimal("183.07")

@@ -1,0 +1,67 @@
+from decimal import Decimal
+
+import pytest
+
+from bidding.markets.exchange.orders import OrderState
+from bidding.models import Activation, ActivationPtu, Bid, LedgerEntry
+from bidding.operations import bids
+from bidding.operations.orders import follow_order
+
+
+@pytest.fixture
+def bid(announcement, group, exchange, sized, now):
+    bid = bids.offer(announcement=announcement, aggregation_ean=group, sized=sized(), exchange=exchange, now=now)
+    bids.mark_submitted(reference=str(bid.reference), exchange_order_id="X1", now=now)
+    return bid
+
+
+def state(cleared_w, *, is_final, is_cancelled=False):
+    return OrderState("X1", "", cleared_w, Decimal("180.00") if cleared_w else None, is_final, is_cancelled)
+
+
+def committed():
+    return set(LedgerEntry.objects.values_list("committed_w", flat=True))
+
+
+def test_full_clearing_orders_the_whole_bid(bid, now):
+    follow_order(bid_id=bid.pk, state=state(300_000, is_final=True), now=now)
+
+    activation = Activation.objects.get()
+    assert (activation.reference, activation.status) == ("X1", Activation.Status.ORDERED)
+    assert list(activation.ptus.values_list("ordered_w", flat=True)) == [300_000] * 12
+    bid.refresh_from_db()
+    assert (bid.status, bid.cleared_power_w) == (Bid.Status.CLEARED, 300_000)
+
+
+def test_a_partial_fill_is_ordered_at_once_and_the_rest_freed_when_final(bid, now):
+    follow_order(bid_id=bid.pk, state=state(100_000, is_final=False), now=now)
+    assert set(ActivationPtu.objects.values_list("ordered_w", flat=True)) == {100_000}
+    assert committed() == {300_000}
+
+    follow_order(bid_id=bid.pk, state=state(200_000, is_final=False), now=now)
+    assert set(ActivationPtu.objects.values_list("ordered_w", flat=True)) == {200_000}
+
+    follow_order(bid_id=bid.pk, state=state(200_000, is_final=True), now=now)
+    assert committed() == {200_000}
+    bid.refresh_from_db()
+    assert (bid.status, bid.cleared_price_eur_per_mwh) == (Bid.Status.PARTLY_CLEARED, Decimal("180.00"))
+    assert Activation.objects.count() == 1
+
+
+@pytest.mark.parametrize(("is_cancelled", "status"), [(False, "not_cleared"), (True, "withdrawn")])
+def test_an_order_that_ends_without_a_fill_frees_everything(bid, now, is_cancelled, status):
+    follow_order(bid_id=bid.pk, state=state(0, is_final=True, is_cancelled=is_cancelled), now=now)
+
+    bid.refresh_from_db()
+    assert bid.status == status
+    assert committed() == {0}
+    assert not Activation.objects.exists()
+
+
+def test_news_that_comes_twice_or_late_changes_nothing(bid, now):
+    follow_order(bid_id=bid.pk, state=state(300_000, is_final=True), now=now)
+    follow_order(bid_id=bid.pk, state=state(300_000, is_final=True), now=now)
+    follow_order(bid_id=bid.pk, state=state(100_000, is_final=False), now=now)
+
+    assert Activation.objects.count() == 1
+    assert set(ActivationPtu.objects.values_list("ordered_w", flat=True)) == {300_000}
