@@ -22,7 +22,7 @@ MIN_CHARGING_AMPERE = 6.0
 
 def pause_floor_kw(phases: ArrayLike) -> Floats:
     """Least charging power of a car that cannot pause: 1.38, 2.76 or 4.14 kW on 1, 2 or 3 phases."""
-    return np.asarray(np.asarray(phases, np.float64) * (MIN_CHARGING_AMPERE * VOLTS / 1000))
+    return np.asarray(phases, np.float64) * (MIN_CHARGING_AMPERE * VOLTS / 1000)
 
 
 def connected_share(*, arrival_hours: ArrayLike, departure_hours: ArrayLike, window: Window) -> Floats:
@@ -31,7 +31,7 @@ def connected_share(*, arrival_hours: ArrayLike, departure_hours: ArrayLike, win
     arrival = np.asarray(arrival_hours, np.float64).reshape(-1, 1)
     departure = np.asarray(departure_hours, np.float64).reshape(-1, 1)
     overlap = np.minimum(departure, edges + window.step_hours) - np.maximum(arrival, edges)
-    return np.clip(overlap / window.step_hours, 0.0, 1.0)
+    return np.asarray(np.clip(overlap / window.step_hours, 0.0, 1.0))
 
 
 def one_way_charger(
