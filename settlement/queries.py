@@ -163,6 +163,8 @@ def due_activations(*, now: datetime, wait: timedelta, required_completeness: De
 def is_complete(activation: Activation, *, required_completeness: Decimal) -> bool:
     """Tell whether enough of an activation's data are there to settle it before its deadline."""
     ptu_starts = list(activation.ptus.order_by("ptu_start").values_list("ptu_start", flat=True))
+    if not ptu_starts:
+        return False
     readings = group_readings(aggregation_ean=activation.aggregation_ean_id, ptu_starts=ptu_starts)
     expected = int(readings.is_member.sum())
     received = int((readings.is_member & readings.has_meter_value).sum())

@@ -1,11 +1,11 @@
-"""Settlement's ticks: thin doors around one operation."""
+"""Settlement's ticks: thin doors around one operation. The scheduler sends them to the queue `settlement`."""
 
 import logging
 from typing import Any
 
+from celery import shared_task
 from django.conf import settings
 
-from aggregator.celery import app
 from aggregator.core import services
 from aggregator.core.jobs import AlreadyRunning, job
 from settlement import queries
@@ -14,7 +14,7 @@ from settlement.delivery import operations
 logger = logging.getLogger(__name__)
 
 
-@app.task(queue="settlement")
+@shared_task
 def settle_due(**_kwargs: Any) -> None:
     """Settle the activations whose data are in or whose deadline passed; a round with none leaves no job row."""
     clock = services.clock()

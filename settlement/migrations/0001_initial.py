@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('assets', '0001_initial'),
-        ('bidding', '0002_initial'),
+        ('bidding', '0001_initial'),
     ]
 
     operations = [

@@ -23,25 +23,23 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--month", required=True, type=_month, metavar="YYYY-MM")
-        parser.add_argument("--json", action="store_true", help="print the statement as JSON instead of tables")
-        parser.add_argument("--csv", type=Path, metavar="PATH", help="also write the lines as CSV")
+        parser.add_argument(
+            "--json", dest="as_json", action="store_true", help="print the statement as JSON instead of tables"
+        )
+        parser.add_argument("--csv", dest="csv_path", type=Path, metavar="PATH", help="also write the lines as CSV")
 
-    def handle(self, *, month: Interval, json: bool, csv: Path | None, **_options: Any) -> None:  # noqa: A002 - option names
+    def handle(self, *, month: Interval, as_json: bool, csv_path: Path | None, **_options: Any) -> None:
         statement = issue_statement(interval=month, now=services.clock().now())
         document = statement_document(statement)
-        if csv:
-            csv.write_text(statement_csv(document), encoding="utf-8")
-        if json:
-            self.stdout.write(_to_json(document))
+        if csv_path:
+            csv_path.write_text(statement_csv(document), encoding="utf-8")
+        if as_json:
+            self.stdout.write(json.dumps(document, indent=2))
             return
-        Console(file=self.stdout).print(statement_page(statement, document))  # type: ignore[arg-type]  # a text stream in all but name
+        Console(file=self.stdout).print(statement_page(statement, document))  # type: ignore[arg-type]  # writes like a text stream
         waiting = queries.unsettled_activations(month).count()
         if waiting:
             self.stdout.write(f"Not in it yet: {waiting} activation(s) that wait for their end or their meter values.")
-
-
-def _to_json(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=2)
 
 
 def _month(text: str) -> Interval:
