@@ -150,10 +150,10 @@ DEPOT = Group(Ean18.from_body("87168510000000003"), "Overvecht depot en warmte",
 second in part and the third not at all."""
 
 _SPREAD: dict[str, tuple[tuple[Group, int], ...]] = {
-    "public": ((CITY, 420), (QUARTER, 280)),
+    "public": ((CITY, 270), (QUARTER, 430)),
     "workplace": ((CITY, 100), (QUARTER, 50)),
-    "home": ((CITY, 100), (QUARTER, 200)),
-    "shared_car": ((CITY, 130), (QUARTER, 70), (DEPOT, 50)),
+    "home": ((CITY, 80), (QUARTER, 220)),
+    "shared_car": ((CITY, 90), (QUARTER, 105), (DEPOT, 55)),
     "bus": ((DEPOT, 68),),
     "battery": ((DEPOT, 1),),
     "heat": ((DEPOT, 120),),
