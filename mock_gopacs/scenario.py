@@ -83,10 +83,12 @@ class Scenario:
 def read_scenario(document: Mapping[str, Any], parameters: Mapping[str, Any]) -> Scenario:
     """Return the scenario with `parameters` filled in; raise `InvalidScenario`."""
     try:
-        return _read(_filled_in(document, parameters))
+        return _read(_filled_in(dict(document), dict(parameters)))
     except KeyError as error:
         raise InvalidScenario(f"The scenario lacks {error}: add it.") from error
-    except (TypeError, ValueError, ArithmeticError) as error:
+    except InvalidScenario:
+        raise
+    except (TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise InvalidScenario(f"The scenario cannot be read: {error}") from error
 
 

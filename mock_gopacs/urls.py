@@ -21,7 +21,7 @@ urlpatterns = [
     path("control/scenario", control.scenario),
     path("control/reset", control.reset),
     path("control/step", control.step),
-    path("control/announcements/<str:announcement_id>/withdraw", control.withdraw),
+    path("control/announcements/<uuid:announcement_id>/withdraw", control.withdraw),
     path("control/orders", control.orders),
     path("control/clearings", control.clearings),
     path("control/log", control.log),

@@ -91,7 +91,7 @@ def uuid_parameter(text: str) -> uuid.UUID | None:
         return None
 
 
-def not_found(_request: HttpRequest, _exception: Http404 | None = None) -> JsonResponse:
+def not_found(_request: HttpRequest, exception: Http404) -> JsonResponse:  # noqa: ARG001 - Django names it
     """Answer for an address that does not exist."""
     return errors(404, [Problem("PATH_UNKNOWN", "There is nothing at this address.")])
 
@@ -101,6 +101,6 @@ def server_error(_request: HttpRequest) -> JsonResponse:
     return errors(500, [Problem("INTERNAL", "The mock market failed; its log says why.")])
 
 
-def bad_request(_request: HttpRequest, _exception: Exception | None = None) -> JsonResponse:
+def bad_request(_request: HttpRequest, exception: Exception) -> JsonResponse:  # noqa: ARG001 - Django names it
     """Answer for a request that Django itself refuses."""
-    return errors(400, [Problem("BODY_INVALID", "The request is malformed, or its host name is not allowed.")])
+    return errors(400, [Problem("BODY_INVALID", "The request is malformed.")])

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from aggregator.core.clock import clock_from_environment
 from mock_gopacs import faults, loading, market
 from mock_gopacs.models import Announcement, Clearing, Fault, LogEntry, Market, Order
 from mock_gopacs.scenario import InvalidScenario, read_scenario
-from mock_gopacs.views.answers import json_view, number_parameter, refuse, uuid_parameter
+from mock_gopacs.views.answers import json_view, number_parameter, refuse
 from mock_gopacs.wire import epoch_ms, number, order_document
 
 LARGEST_LOG_PAGE = 1000
@@ -79,13 +80,10 @@ def step(request: HttpRequest) -> JsonResponse:
 
 
 @control_view("POST")
-def withdraw(_request: HttpRequest, *, announcement_id: str) -> JsonResponse:
+def withdraw(_request: HttpRequest, *, announcement_id: uuid.UUID) -> JsonResponse:
     """Take an announcement back."""
-    key = uuid_parameter(announcement_id)
     try:
-        if key is None:
-            raise Announcement.DoesNotExist
-        market.withdraw(key, now=clock_from_environment().now())
+        market.withdraw(announcement_id, now=clock_from_environment().now())
     except Announcement.DoesNotExist:
         refuse(404, "ANNOUNCEMENT_UNKNOWN", f"There is no published announcement {announcement_id}.")
     return JsonResponse({})

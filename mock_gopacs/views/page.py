@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from aggregator.core.clock import clock_from_environment
+from aggregator.core.money import CENT
 from aggregator.core.ptu import MARKET_ZONE
 from mock_gopacs.models import Announcement, Clearing, Congestion, Market, Order, Registration, Side
 
@@ -87,7 +88,7 @@ def _clearing_row(clearing: Clearing) -> dict[str, Any]:
         "state": clearing.get_state_display(),
         "cleared_mwh": clearing.cleared_mwh,
         "shortage_mwh": clearing.shortage_mwh,
-        "spread_eur": clearing.spread_eur,
+        "spread_eur": None if clearing.spread_eur is None else clearing.spread_eur.quantize(CENT),
         "solver_status": clearing.solver_status,
     }
 
