@@ -169,7 +169,8 @@ def is_complete(activation: Activation, *, required_completeness: Decimal) -> bo
     expected = int(readings.is_member.sum())
     received = int((readings.is_member & readings.has_meter_value).sum())
     return (
-        received >= required_completeness * expected
+        expected > 0
+        and received >= required_completeness * expected
         and not ChargingSession.objects.filter(
             asset_id__in=readings.asset_ids, plug_in_at__lt=activation.ends_at, plug_out_at__isnull=True
         ).exists()
