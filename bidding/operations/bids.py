@@ -95,6 +95,40 @@ def offer(
     return bid
 
 
+def fill_in(
+    *,
+    bid: Bid,
+    announcement: Announcement,
+    aggregation_ean: AggregationEan,
+    power_w: int,
+    price_eur_per_mwh: Decimal,
+    now: datetime,
+) -> Bid:
+    """Complete a bid that an operator makes by hand with what follows from its announcement and group; not saved."""
+    bid.announcement, bid.aggregation_ean = announcement, aggregation_ean
+    bid.direction, bid.starts_at, bid.ends_at = announcement.direction, announcement.starts_at, announcement.ends_at
+    bid.power_w, bid.price_eur_per_mwh = power_w, price_eur_per_mwh
+    bid.min_power_w, bid.step_w = aggregation_ean.min_bid_w, aggregation_ean.bid_step_w
+    bid.reliability, bid.explanation = aggregation_ean.reliability, {"reason": "Made by hand."}
+    bid.status, bid.created_at, bid.updated_at = Bid.Status.PROPOSED, now, now
+    return bid
+
+
+@transaction.atomic
+def propose_by_hand(*, bid: Bid, now: datetime, actor: AbstractBaseUser) -> Bid:
+    """Save a bid made by hand and take its power from the ledger; it goes out when approved.
+
+    The operator vouches that the group can deliver it: what is offered counts as sellable. Raises `ValidationError`
+    with the product rule it breaks, `django.db.IntegrityError` when the power is already sold.
+    """
+    AggregationEan.objects.select_for_update().get(pk=bid.aggregation_ean_id)
+    bid.full_clean()
+    bid.save()
+    _commit(bid=bid, ptus=ptu_range(Interval(bid.starts_at, bid.ends_at)), sellable_w=bid.power_w, now=now)
+    audit.record(now=now, action="bidding.bid.proposed", subject=bid, actor=actor, after={"power_w": bid.power_w})
+    return bid
+
+
 @transaction.atomic
 def approve(*, bid_id: int, exchange: Exchange, now: datetime, actor: AbstractBaseUser, reason: str = "") -> Bid:
     """Let a proposed bid go to the exchange. Raises `NotInState` or `GateClosed`."""
