@@ -122,6 +122,7 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = embedded.data_directory() / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns about a folder that is not there
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
@@ -182,7 +183,13 @@ OAUTH2_PROVIDER = {
 }
 
 REDIS_URL = embedded.redis_url()
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"db": 1},  # apart from the task queues: emptying the cache must not empty them
+    }
+}
 CLOCK_FILE = env.str("AGGREGATOR_CLOCK_FILE", default="")
 TICK_SECONDS = env.float("TICK_SECONDS", default=60.0)
 SETTLEMENT_WAIT = timedelta(seconds=env.float("SETTLEMENT_WAIT_SECONDS", default=43_200.0))

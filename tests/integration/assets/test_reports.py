@@ -1,0 +1,186 @@
+from datetime import timedelta
+
+import pytest
+
+from assets import operations, queries
+from assets.models import Asset, AssetState, ChargingSession
+from tests.field_side import NOW, at, battery, charger, make_assets
+
+
+def _session(asset="a", name="s", **fields):
+    return {
+        "asset": asset,
+        "external_id": name,
+        "plug_in_at": at("08:00"),
+        "plug_out_at": at("12:00"),
+        "energy_wh": 9_000,
+        "max_import_w": 7_400,
+        **fields,
+    }
+
+
+def _errors(refusal):
+    return [(error.index, error.field, error.code) for error in refusal.value.errors]
+
+
+def test_assets_are_created_updated_and_left_alone(partner):
+    operations.upsert_assets(partner_id=partner.pk, rows=[charger("a"), charger("b")], now=NOW)
+
+    done = operations.upsert_assets(
+        partner_id=partner.pk, rows=[charger("a"), charger("b", max_import_w=22_000), battery("c")], now=NOW
+    )
+
+    assert done == operations.Upserted(created=1, updated=1, unchanged=1)
+    assert list(Asset.objects.order_by("external_id").values_list("external_id", "max_import_w")) == [
+        ("a", 11_000),
+        ("b", 22_000),
+        ("c", 100_000),
+    ]
+
+
+def test_partners_may_use_the_same_name_for_different_assets(partner, other_partner):
+    make_assets(partner, [charger("a", max_import_w=3_700)])
+
+    done = operations.upsert_assets(partner_id=other_partner.pk, rows=[charger("a")], now=NOW)
+
+    assert done.created == 1
+    assert Asset.objects.get(partner=partner).max_import_w == 3_700
+
+
+def test_one_bad_asset_stores_none(partner):
+    with pytest.raises(operations.InvalidRows) as refusal:
+        operations.upsert_assets(
+            partner_id=partner.pk, rows=[charger("a"), charger("b", connection_ean="871685900012636542")], now=NOW
+        )
+
+    assert _errors(refusal) == [(1, "connection_ean", "wrong-ean")]
+    assert not Asset.objects.exists()
+
+
+def test_the_newest_state_wins_whatever_the_order(partner):
+    [asset] = make_assets(partner, [charger("a")])
+    states = [
+        {"asset": "a", "at": at("16:05"), "power_w": 5_000, "is_plugged_in": True},
+        {"asset": "a", "at": at("16:00"), "power_w": 9_000},
+    ]
+
+    first = operations.record_states(partner_id=partner.pk, rows=states, now=NOW)
+    late = operations.record_states(
+        partner_id=partner.pk, rows=[{"asset": "a", "at": at("16:04"), "power_w": 1}], now=NOW
+    )
+
+    assert first == operations.StatesRecorded(accepted=1, stale=1)
+    assert late == operations.StatesRecorded(accepted=0, stale=1)
+    state = queries.latest_states(asset_ids=[asset.pk])[asset.pk]
+    assert (state.at, state.power_w, state.is_plugged_in, state.is_available) == (at("16:05"), 5_000, True, True)
+
+
+def test_a_state_from_the_future_is_refused(partner):
+    make_assets(partner, [charger("a")])
+
+    with pytest.raises(operations.InvalidRows) as refusal:
+        operations.record_states(
+            partner_id=partner.pk, rows=[{"asset": "a", "at": NOW + timedelta(minutes=6), "power_w": 1}], now=NOW
+        )
+
+    assert _errors(refusal) == [(0, "at", "in-the-future")]
+    assert not AssetState.objects.exists()
+
+
+def test_a_foreign_asset_is_as_unknown_as_none(partner, other_partner):
+    make_assets(other_partner, [charger("theirs")])
+
+    with pytest.raises(operations.InvalidRows) as refusal:
+        operations.record_sessions(partner_id=partner.pk, rows=[_session("theirs"), _session("none")], now=NOW)
+
+    assert _errors(refusal) == [(0, "asset", "unknown-asset"), (1, "asset", "unknown-asset")]
+
+
+def test_sessions_are_recorded_once_and_completed_later(partner):
+    [asset] = make_assets(partner, [charger("a")])
+    opened = _session(plug_out_at=None, energy_wh=0, declared_departure_at=at("18:00"), driver_token="card-1")
+
+    first = operations.record_sessions(partner_id=partner.pk, rows=[opened], now=at("08:01"))
+    again = operations.record_sessions(partner_id=partner.pk, rows=[opened], now=at("08:02"))
+    closed = operations.record_sessions(partner_id=partner.pk, rows=[_session()], now=at("12:01"))
+
+    assert first == operations.Upserted(created=1, updated=0, unchanged=0)
+    assert again == operations.Upserted(created=0, updated=0, unchanged=1)
+    assert closed == operations.Upserted(created=0, updated=1, unchanged=0)
+    session = ChargingSession.objects.get(asset=asset)
+    assert (session.plug_out_at, session.energy_wh, session.known_at) == (at("12:00"), 9_000, at("12:01"))
+    assert session.declared_departure_at == at("18:00")  # the closing report did not repeat it
+
+
+def test_a_late_open_report_does_not_reopen_a_closed_session(partner):
+    make_assets(partner, [charger("a")])
+    operations.record_sessions(partner_id=partner.pk, rows=[_session()], now=NOW)
+
+    late = operations.record_sessions(
+        partner_id=partner.pk, rows=[_session(plug_out_at=None, energy_wh=3)], now=NOW
+    )
+
+    assert late == operations.Upserted(created=0, updated=0, unchanged=1)
+    assert ChargingSession.objects.get().energy_wh == 9_000
+
+
+def test_one_batch_may_close_a_session_and_open_the_next(partner):
+    make_assets(partner, [charger("a")])
+    operations.record_sessions(partner_id=partner.pk, rows=[_session(name="one", plug_out_at=None)], now=NOW)
+    following = _session(name="two", plug_in_at=at("13:00"), plug_out_at=None)
+
+    done = operations.record_sessions(partner_id=partner.pk, rows=[following, _session(name="one")], now=NOW)
+
+    assert done == operations.Upserted(created=1, updated=1, unchanged=0)
+
+
+def test_a_second_open_session_is_refused_and_nothing_stored(partner):
+    make_assets(partner, [charger("a"), charger("b")])
+    operations.record_sessions(partner_id=partner.pk, rows=[_session(name="one", plug_out_at=None)], now=NOW)
+
+    with pytest.raises(operations.InvalidRows) as refusal:
+        operations.record_sessions(
+            partner_id=partner.pk,
+            rows=[_session("b", name="fine"), _session(name="two", plug_in_at=at("13:00"), plug_out_at=None)],
+            now=NOW,
+        )
+
+    assert _errors(refusal) == [(1, "plug_out_at", "second-open-session")]
+    assert list(ChargingSession.objects.values_list("external_id", flat=True)) == ["one"]
+
+
+def test_two_open_sessions_of_one_asset_in_a_batch_are_refused(partner):
+    make_assets(partner, [charger("a")])
+    rows = [_session(name="one", plug_out_at=None), _session(name="two", plug_in_at=at("09:00"), plug_out_at=None)]
+
+    with pytest.raises(operations.InvalidRows) as refusal:
+        operations.record_sessions(partner_id=partner.pk, rows=rows, now=NOW)
+
+    assert _errors(refusal) == [(1, "plug_out_at", "second-open-session")]
+
+
+def test_the_driver_token_is_kept_as_a_hash_that_differs_per_partner(partner, other_partner):
+    for owner in (partner, other_partner):
+        make_assets(owner, [charger("a")])
+        operations.record_sessions(partner_id=owner.pk, rows=[_session(driver_token="NL-ABC-1")], now=NOW)
+
+    tokens = list(ChargingSession.objects.values_list("driver_token", flat=True))
+
+    assert all(len(token) == 64 and "ABC" not in token for token in tokens)
+    assert tokens[0] != tokens[1]
+
+
+def test_sessions_that_touch_an_interval_are_found(partner):
+    from aggregator.core.interval import Interval  # noqa: PLC0415 - only here
+
+    [asset] = make_assets(partner, [charger("a")])
+    rows = [
+        _session(name="before", plug_in_at=at("01:00"), plug_out_at=at("08:00")),
+        _session(name="across", plug_in_at=at("08:00"), plug_out_at=at("09:30")),
+        _session(name="open", plug_in_at=at("10:00"), plug_out_at=None),
+    ]
+    operations.record_sessions(partner_id=partner.pk, rows=rows, now=NOW)
+
+    found = queries.sessions_between(asset_ids=[asset.pk], interval=Interval(at("08:00"), at("11:00")))
+
+    assert [session.external_id for session in found] == ["across", "open"]

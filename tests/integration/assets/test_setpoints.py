@@ -1,0 +1,314 @@
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from aggregator.core.clock import VirtualClock
+from aggregator.core.http import HttpClient
+from aggregator.core.models import AuditEvent, OutboxMessage
+from assets import operations, queries
+from assets.control.operations import (
+    PlannedSetpoint,
+    SetpointRefused,
+    deliver_setpoints,
+    record_setpoint_results,
+    send_setpoints,
+)
+from assets.models import Setpoint, SetpointBatch
+from tests.field_side import GROUP_EAN, NOW, at, battery, charger, enrol, make_assets, make_partner
+
+
+class _Callback:
+    """A partner's callback address that keeps what it is sent and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.received: list[tuple[dict[str, str], bytes]] = []
+        self.status, self.answer = 200, b'{"results": []}'
+        callback = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                callback.received.append((dict(self.headers), body))
+                self.send_response(callback.status)
+                self.send_header("Content-Length", str(len(callback.answer)))
+                self.end_headers()
+                self.wfile.write(callback.answer)
+
+            def log_message(self, *_arguments: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/setpoints"
+        Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def callback() -> Iterator[_Callback]:
+    server = _Callback()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def clock(tmp_path) -> VirtualClock:
+    return VirtualClock.create(tmp_path / "clock", starts_at=NOW, speed=0)
+
+
+@pytest.fixture
+def http() -> HttpClient:
+    return HttpClient(allowed_private_hosts=frozenset({"127.0.0.1"}))
+
+
+@pytest.fixture
+def pushed_partner(db, callback):
+    return make_partner("Pushed", callback_url=callback.url)
+
+
+def _plan(asset, power_w=(1_380, 1_380), start="17:00", end="17:30"):
+    return PlannedSetpoint(asset_id=asset.pk, starts_at=at(start), ends_at=at(end), power_w=list(power_w))
+
+
+def _send(*plan, **fields):
+    order = {"order_reference": "order-1", "reason": "", "revision": 1, "deadline_at": at("17:30")}
+    return send_setpoints(now=NOW, aggregation_ean=GROUP_EAN, plan=plan, **{**order, **fields})
+
+
+def test_each_partner_gets_one_batch_with_its_own_assets(partner, other_partner, group):
+    mine, mine_too = make_assets(partner, [charger("a"), battery("b")])
+    [theirs] = make_assets(other_partner, [charger("c")])
+    enrol(group, [mine, mine_too, theirs])
+
+    batches = _send(_plan(mine), _plan(theirs), _plan(mine_too, power_w=[-100_000, 0]))
+
+    assert [(batch.partner, batch.setpoints.count()) for batch in batches] == [(partner, 2), (other_partner, 1)]
+    feed = queries.setpoint_batches_of_partner(partner=partner, after=0, limit=10)
+    assert [(batch, [(one.asset.external_id, one.power_w) for one in setpoints]) for batch, setpoints in feed] == [
+        (batches[0], [("a", [1_380, 1_380]), ("b", [-100_000, 0])])
+    ]
+    assert not OutboxMessage.objects.exists()  # neither partner has a callback address
+
+
+def test_a_batch_is_pushed_signed_and_its_answer_kept(pushed_partner, group, callback, clock, http):
+    first, second = make_assets(pushed_partner, [charger("a"), charger("b")])
+    enrol(group, [first, second])
+    [batch] = _send(_plan(first), _plan(second))
+    one, other = batch.setpoints.order_by("id")
+    callback.answer = json.dumps(
+        {
+            "results": [
+                {"setpoint_id": one.pk, "status": "accepted", "reason": ""},
+                {"setpoint_id": other.pk, "status": "rejected", "reason": "in maintenance"},
+            ]
+        }
+    ).encode()
+
+    report = deliver_setpoints(clock=clock, http=http)
+
+    assert (report.delivered, report.failed, report.dead) == (1, 0, 0)
+    [(headers, body)] = callback.received
+    expected = hmac.new(pushed_partner.callback_secret.encode(), body, hashlib.sha256).hexdigest()
+    assert headers["X-Signature"] == f"sha256={expected}"
+    assert headers["X-Batch-Id"] == str(batch.pk)
+    assert json.loads(body) == {
+        "batch_id": batch.pk,
+        "aggregation_ean": GROUP_EAN,
+        "order_reference": "order-1",
+        "reason": "",
+        "revision": 1,
+        "sent_at": "2026-01-14T16:07:00Z",
+        "setpoints": [
+            {
+                "setpoint_id": setpoint.pk,
+                "asset": name,
+                "starts_at": "2026-01-14T17:00:00Z",
+                "ends_at": "2026-01-14T17:30:00Z",
+                "power_w": [1_380, 1_380],
+            }
+            for setpoint, name in ((one, "a"), (other, "b"))
+        ],
+    }
+    assert list(Setpoint.objects.order_by("id").values_list("status", "result_at", "result_reason")) == [
+        ("accepted", NOW, ""),
+        ("rejected", NOW, "in maintenance"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"OK", id="not-json"),
+        pytest.param(b"[" * 100_000, id="deep"),
+        pytest.param(b'{"results": [7]}', id="not-objects"),
+        pytest.param(b'{"results": [{"setpoint_id": 1000000, "status": "accepted"}]}', id="unknown-setpoint"),
+    ],
+)
+def test_an_unusable_answer_leaves_setpoints_unanswered(pushed_partner, group, callback, clock, http, answer):
+    [asset] = make_assets(pushed_partner, [charger("a")])
+    enrol(group, [asset])
+    _send(_plan(asset))
+    callback.answer = answer
+
+    assert deliver_setpoints(clock=clock, http=http).delivered == 1
+
+    assert Setpoint.objects.get().status == "pending"
+
+
+def test_a_failed_push_is_repeated_with_the_same_bytes(pushed_partner, group, callback, clock, http, tmp_path):
+    [asset] = make_assets(pushed_partner, [charger("a")])
+    enrol(group, [asset])
+    _send(_plan(asset))
+    callback.status = 503
+    assert deliver_setpoints(clock=clock, http=http).failed == 1
+    callback.status = 200
+    later = VirtualClock.create(tmp_path / "later", starts_at=NOW + timedelta(minutes=1), speed=0)
+
+    assert deliver_setpoints(clock=later, http=http).delivered == 1
+
+    (_, first), (_, second) = callback.received
+    assert first == second
+
+
+def test_a_push_that_is_given_up_says_so_at_its_setpoints(pushed_partner, group, callback, clock, http):
+    [asset] = make_assets(pushed_partner, [charger("a")])
+    enrol(group, [asset])
+    _send(_plan(asset))
+    callback.status = 400
+
+    assert deliver_setpoints(clock=clock, http=http).dead == 1
+
+    setpoint = Setpoint.objects.get()
+    assert (setpoint.status, setpoint.result_reason[:14]) == ("pending", "Not delivered:")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        pytest.param({"power_w": [11_001, 0]}, "above-limit", id="import"),
+        pytest.param({"power_w": [0, -1]}, "above-limit", id="export"),
+        pytest.param({"power_w": [0]}, "wrong-length", id="length"),
+        pytest.param({"start": "17:05", "end": "17:35"}, "off-grid", id="grid"),
+        pytest.param({"start": "15:00", "end": "15:30"}, "past", id="past"),
+        pytest.param({"start": "00:00", "end": "48:00"}, "too-long", id="long"),
+    ],
+)
+def test_what_an_asset_may_not_be_asked_is_refused_and_nothing_sent(partner, group, change, code):
+    fine, asset = make_assets(partner, [charger("a"), charger("b")])
+    enrol(group, [fine, asset])
+
+    with pytest.raises(SetpointRefused) as refusal:
+        _send(_plan(fine), _plan(asset, **change))
+
+    assert [(one.asset_id, one.code) for one in refusal.value.refusals] == [(asset.pk, code)]
+    assert not SetpointBatch.objects.exists()
+
+
+def test_an_asset_that_leaves_during_the_period_is_refused(partner, group):
+    [asset] = make_assets(partner, [charger("a")])
+    enrol(group, [asset])
+    operations.end_membership(asset_id=asset.pk, ends_at=at("17:15"), reason="sold", now=NOW)
+
+    with pytest.raises(SetpointRefused) as refusal:
+        _send(_plan(asset))
+
+    assert [one.code for one in refusal.value.refusals] == ["not-a-member"]
+
+
+def test_unknown_inactive_and_repeated_assets_are_refused(partner, group):
+    asset, inactive = make_assets(partner, [charger("a"), charger("b")])
+    enrol(group, [asset, inactive])
+    type(inactive).objects.filter(pk=inactive.pk).update(is_active=False)
+    unknown = type(asset)(pk=10**9)
+
+    with pytest.raises(SetpointRefused) as refusal:
+        _send(_plan(asset), _plan(asset), _plan(inactive), _plan(unknown))
+
+    assert [one.code for one in refusal.value.refusals] == ["repeated-asset", "inactive", "unknown-asset"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        pytest.param({"order_reference": "", "reason": " "}, "order it serves, or an operator's reason", id="no-cause"),
+        pytest.param({"deadline_at": NOW}, "has passed", id="late"),
+    ],
+)
+def test_a_request_without_cause_or_time_is_refused(partner, group, fields, words):
+    [asset] = make_assets(partner, [charger("a")])
+    enrol(group, [asset])
+
+    with pytest.raises(SetpointRefused, match=words):
+        _send(_plan(asset), **fields)
+
+
+def test_a_revision_is_sent_once(partner, group):
+    [asset] = make_assets(partner, [charger("a")])
+    enrol(group, [asset])
+    _send(_plan(asset))
+
+    with pytest.raises(SetpointRefused, match="next revision"):
+        _send(_plan(asset))
+
+    assert len(_send(_plan(asset), revision=2)) == 1
+
+
+def test_a_stopped_partner_is_sent_and_shown_nothing(pushed_partner, group, callback, clock, http):
+    [asset] = make_assets(pushed_partner, [charger("a")])
+    enrol(group, [asset])
+    _send(_plan(asset))
+
+    stopped = operations.stop_partner(partner_id=pushed_partner.pk, reason="odd switching seen", now=NOW)
+
+    assert deliver_setpoints(clock=clock, http=http).delivered == 0
+    assert callback.received == []
+    assert queries.setpoint_batches_of_partner(partner=stopped, after=0, limit=10) == []
+    with pytest.raises(SetpointRefused) as refusal:
+        _send(_plan(asset), revision=2)
+    assert [one.code for one in refusal.value.refusals] == ["partner-stopped"]
+    event = AuditEvent.objects.get(action="assets.partner.stopped")
+    assert (event.reason, event.before, event.after) == (
+        "odd switching seen",
+        {"is_stopped": False},
+        {"is_stopped": True},
+    )
+
+    operations.resume_partner(partner_id=pushed_partner.pk, reason="explained", now=NOW)
+    _send(_plan(asset), revision=2)
+    assert deliver_setpoints(clock=clock, http=http).delivered == 1
+
+
+def test_the_newest_result_is_kept_and_foreign_setpoints_are_unknown(partner, other_partner, group):
+    [asset] = make_assets(partner, [charger("a")])
+    enrol(group, [asset])
+    [batch] = _send(_plan(asset))
+    [setpoint] = batch.setpoints.all()
+
+    def result(status, minute):
+        return {"setpoint_id": setpoint.pk, "status": status, "at": at(f"17:{minute}")}
+
+    assert record_setpoint_results(partner_id=partner.pk, rows=[result("followed", 10), result("accepted", 5)]) == 1
+    assert record_setpoint_results(partner_id=partner.pk, rows=[result("not_followed", 9)]) == 0
+    with pytest.raises(operations.InvalidRows):
+        record_setpoint_results(partner_id=other_partner.pk, rows=[result("rejected", 20)])
+
+    setpoint.refresh_from_db()
+    assert (setpoint.status, setpoint.result_at) == ("followed", at("17:10"))
+
+
+def test_sending_takes_as_many_queries_for_many_assets_as_for_few(partner, group, django_assert_max_num_queries):
+    assets = make_assets(partner, [charger(f"a{number}") for number in range(500)])
+    enrol(group, assets)
+
+    with django_assert_max_num_queries(12):
+        _send(*(_plan(asset) for asset in assets))
+
+    assert Setpoint.objects.count() == 500
