@@ -221,7 +221,8 @@ def _enough(measured: Measured, wanted: npt.NDArray[np.bool_], wider: npt.NDArra
 
 def _quantiles(values: Floats) -> Floats:
     """Return evenly spaced quantiles; the ends are the 0.5 and 99.5 % points, so that no single session shows."""
-    return np.quantile(values, np.clip(np.linspace(0, 1, QUANTILES), 0.005, 0.995))
+    ranks = np.clip(np.linspace(0, 1, QUANTILES), 0.005, 0.995)
+    return np.asarray(np.quantile(values, ranks), dtype=np.float64)
 
 
 def _table(path: Path) -> list[list[str]]:
@@ -234,7 +235,8 @@ def _elaad_arrivals(path: Path, column: int) -> Floats:
     for row in _table(path):
         hour, minute = row[0].split(":")[:2]
         shares[int(hour) * 4 + int(minute) // 15] = float(row[column])
-    return shares / shares.sum()
+    normalised: Floats = shares / shares.sum()
+    return normalised
 
 
 def _by_block(path: Path, column: int) -> Floats:

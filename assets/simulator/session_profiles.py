@@ -107,7 +107,8 @@ def _arrival_quarters(profile: Profile, day_type: Integers, generator: np.random
     for number in range(len(DAY_TYPES)):
         chosen = day_type == number
         quarter[chosen] = np.searchsorted(cumulative[number], draw[chosen], side="right")
-    return np.minimum(quarter, cumulative.shape[1] - 1)
+    bounded: Integers = np.minimum(quarter, cumulative.shape[1] - 1)
+    return bounded
 
 
 def _quantile(tables: Floats, rank: Floats) -> Floats:

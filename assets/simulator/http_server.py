@@ -1,0 +1,92 @@
+"""The simulator's own door: callbacks from the aggregator, and what people and scripts ask of it."""
+
+import hashlib
+import hmac
+import json
+import logging
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from assets.simulator.inbox import ConflictingBatch, Inbox
+from assets.simulator.setpoints import InvalidBatch
+
+logger = logging.getLogger(__name__)
+
+LARGEST_BODY_BYTES = 32 * 1024 * 1024
+_CALLBACKS = "/callbacks/"
+
+Page = Callable[[], tuple[HTTPStatus, dict[str, Any]]]
+
+
+def signature(secret: str, body: bytes) -> str:
+    """Return the X-Signature of a body."""
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+class SimulatorServer(ThreadingHTTPServer):
+    """Bound to `address`; `secrets` maps partner keys to callback secrets, `pages` maps paths to answers."""
+
+    daemon_threads = True
+
+    def __init__(
+        self, *, address: tuple[str, int], inbox: Inbox, secrets: Mapping[str, str], pages: Mapping[str, Page]
+    ) -> None:
+        super().__init__(address, _Handler)
+        self.inbox = inbox
+        self.secrets = secrets
+        self.pages = pages
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: SimulatorServer
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        page = self.server.pages.get(self.path)
+        if page is None:
+            self._problem(HTTPStatus.NOT_FOUND, f"Nothing at {self.path}; there are {', '.join(self.server.pages)}.")
+            return
+        self._answer(*page())
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > LARGEST_BODY_BYTES:
+            self.close_connection = True
+            self._problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"At most {LARGEST_BODY_BYTES} bytes.")
+            return
+        body = self.rfile.read(length)
+        partner = self.path.removeprefix(_CALLBACKS)
+        secret = self.server.secrets.get(partner)
+        if not self.path.startswith(_CALLBACKS) or secret is None:
+            self._problem(HTTPStatus.NOT_FOUND, f"No partner at {self.path}.")
+        elif not hmac.compare_digest(self.headers.get("X-Signature", "").encode(), signature(secret, body).encode()):
+            self._problem(HTTPStatus.UNAUTHORIZED, "X-Signature does not match the body and the callback secret.")
+        else:
+            self._receive(partner, body)
+
+    def _receive(self, partner: str, body: bytes) -> None:
+        try:
+            received = self.server.inbox.receive(partner, body)
+        except InvalidBatch as error:
+            self._problem(HTTPStatus.BAD_REQUEST, str(error))
+        except ConflictingBatch as error:
+            self._problem(HTTPStatus.CONFLICT, str(error))
+        else:
+            self._answer(HTTPStatus.OK, received.document())
+
+    def _problem(self, status: HTTPStatus, detail: str) -> None:
+        self._answer(status, {"title": status.phrase, "status": status, "detail": detail})
+
+    def _answer(self, status: HTTPStatus, document: dict[str, Any]) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class's name
+        logger.debug(format, *arguments)
