@@ -1,0 +1,158 @@
+"""The demo's outcome as data: `report.json`.
+
+Money can be recomputed from the report alone. In each PTU of a delivery, `delivered_w` is clipped to 0 … `ordered_w`
+and a quarter of it, in whole Wh, is paid at the bid's `price_eur_per_mwh`; a line's `delivered_wh` is the partner's
+part of that paid energy (the aggregator's own line, partner null, has none). The amount of an aggregation EAN is
+rounded to cents once, and its lines add up to it. `tests/report_check.py` is that calculation.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, Q
+
+from aggregator.core.interval import Interval
+from assets.models import Setpoint
+from bidding.models import Announcement, Bid
+from settlement.models import DeliveryPtu, Statement
+from settlement.statements.operations import issue_statement
+
+Row = dict[str, Any]
+
+
+def build_report(
+    *, day: Interval, now: datetime, timings: Mapping[str, float], simulator_report: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what happened in `day`, from the database; issue its settlement statement if that is not done yet.
+
+    Args:
+        day: the period played; windows that start in it count.
+        now: the present instant.
+        timings: real seconds per step.
+        simulator_report: what the simulated CPO says; only its `drivers` are used.
+
+    Raises:
+        KeyError: the simulator's report says nothing about drivers.
+    """
+    statement = issue_statement(interval=day, now=now)
+    drivers = simulator_report["drivers"]
+    return {
+        "announcements": _announcements(day),
+        "bids": _bids(day),
+        "deliveries": _deliveries(statement, day),
+        "setpoints": _setpoints(day),
+        "drivers": {
+            "sessions": int(drivers["sessions"]),
+            "served": int(drivers["served"]),
+            "unserved_kwh": round(float(drivers["unserved_kwh"]), 3),
+        },
+        "settlement": _settlement(statement),
+        "timings": dict(timings),
+    }
+
+
+def rfc3339(instant: datetime) -> str:
+    """Return an instant as the report writes it."""
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _announcements(day: Interval) -> list[Row]:
+    newest = (
+        Announcement.objects.filter(starts_at__gte=day.starts_at, starts_at__lt=day.ends_at)
+        .select_related("congestion_area")
+        .order_by("external_id", "-revision")
+        .distinct("external_id")
+    )
+    return [
+        {
+            "external_id": announcement.external_id,
+            "revision": announcement.revision,
+            "congestion_area": announcement.congestion_area.code if announcement.congestion_area else None,
+            "direction": announcement.direction,
+            "starts_at": rfc3339(announcement.starts_at),
+            "ends_at": rfc3339(announcement.ends_at),
+            "required_power_w": announcement.required_power_w,
+        }
+        for announcement in newest
+    ]
+
+
+def bids_of(day: Interval) -> list[Bid]:
+    """Return the bids for windows that start in a period, by aggregation EAN and time."""
+    return list(
+        Bid.objects.filter(starts_at__gte=day.starts_at, starts_at__lt=day.ends_at)
+        .select_related("aggregation_ean")
+        .order_by("aggregation_ean_id", "starts_at", "pk")
+    )
+
+
+def _bids(day: Interval) -> list[Row]:
+    """A bid that never got its answer keeps its own status as outcome, so that nobody takes it for a result."""
+    return [
+        {
+            "aggregation_ean": bid.aggregation_ean_id,
+            "starts_at": rfc3339(bid.starts_at),
+            "ends_at": rfc3339(bid.ends_at),
+            "direction": bid.direction,
+            "power_w": bid.power_w,
+            "price_eur_per_mwh": str(_price(bid)),
+            "reliability": float(bid.reliability),
+            "outcome": bid.status,
+            "cleared_power_w": bid.cleared_power_w,
+        }
+        for bid in bids_of(day)
+    ]
+
+
+def _price(bid: Bid) -> Decimal:
+    """Return what is paid: the price of clearing, else the price asked."""
+    return bid.price_eur_per_mwh if bid.cleared_price_eur_per_mwh is None else bid.cleared_price_eur_per_mwh
+
+
+def _deliveries(statement: Statement, day: Interval) -> list[Row]:
+    rows = (
+        DeliveryPtu.objects.filter(
+            delivery__statements=statement, ptu_start__gte=day.starts_at, ptu_start__lt=day.ends_at
+        )
+        .select_related("delivery__activation")
+        .order_by("delivery__activation__aggregation_ean_id", "ptu_start", "pk")
+    )
+    return [
+        {
+            "aggregation_ean": row.delivery.activation.aggregation_ean_id,
+            "ptu_start": rfc3339(row.ptu_start),
+            "ordered_w": row.ordered_w,
+            "baseline_w": row.baseline_w,
+            "metered_w": row.metered_w,
+            "delivered_w": row.delivered_w,
+        }
+        for row in rows
+    ]
+
+
+def _setpoints(day: Interval) -> dict[str, int]:
+    """Count setpoints; one that was followed was accepted before."""
+    status = Setpoint.Status
+    return Setpoint.objects.filter(starts_at__gte=day.starts_at, starts_at__lt=day.ends_at).aggregate(
+        sent=Count("pk"),
+        accepted=Count("pk", filter=Q(status__in=[status.ACCEPTED, status.FOLLOWED, status.NOT_FOLLOWED])),
+        followed=Count("pk", filter=Q(status=status.FOLLOWED)),
+    )
+
+
+def _settlement(statement: Statement) -> Row:
+    lines = statement.lines.select_related("partner").order_by("aggregation_ean_id", "pk")
+    return {
+        "total_eur": str(statement.total_eur),
+        "lines": [
+            {
+                "partner": line.partner.name if line.partner else None,
+                "aggregation_ean": line.aggregation_ean_id,
+                "delivered_wh": line.delivered_wh,
+                "amount_eur": str(line.amount_eur),
+            }
+            for line in lines
+        ],
+    }

@@ -1,0 +1,123 @@
+"""The check of a report, on a small evening worked out by hand."""
+
+import copy
+
+import pytest
+
+from tests.report_check import exact_amounts_eur, problems
+
+FIRST, SECOND = "871685900012636543", "871685900000000014"
+
+
+def make_report():
+    """Two PTUs of two groups: one gives too much and too little, the other is not cleared.
+
+    100 kW ordered at 180 EUR/MWh; 120 kW and then 30 kW delivered; paid 25000 + 7500 Wh, 5.85 EUR.
+    """
+    return {
+        "announcements": [{"external_id": "a-1", "starts_at": "2026-01-14T16:00:00Z"}],
+        "bids": [
+            {
+                "aggregation_ean": FIRST,
+                "starts_at": "2026-01-14T16:00:00Z",
+                "ends_at": "2026-01-14T16:30:00Z",
+                "direction": "reduce",
+                "power_w": 200_000,
+                "price_eur_per_mwh": "180.00",
+                "reliability": 0.95,
+                "outcome": "partly_cleared",
+                "cleared_power_w": 100_000,
+            },
+            {
+                "aggregation_ean": SECOND,
+                "starts_at": "2026-01-14T16:00:00Z",
+                "ends_at": "2026-01-14T16:30:00Z",
+                "direction": "reduce",
+                "power_w": 100_000,
+                "price_eur_per_mwh": "250.00",
+                "reliability": 0.95,
+                "outcome": "not_cleared",
+                "cleared_power_w": 0,
+            },
+        ],
+        "deliveries": [
+            {
+                "aggregation_ean": FIRST,
+                "ptu_start": "2026-01-14T16:00:00Z",
+                "ordered_w": 100_000,
+                "baseline_w": 300_000,
+                "metered_w": 180_000,
+                "delivered_w": 120_000,
+            },
+            {
+                "aggregation_ean": FIRST,
+                "ptu_start": "2026-01-14T16:15:00Z",
+                "ordered_w": 100_000,
+                "baseline_w": 300_000,
+                "metered_w": 270_000,
+                "delivered_w": 30_000,
+            },
+        ],
+        "setpoints": {"sent": 50, "accepted": 48, "followed": 45},
+        "drivers": {"sessions": 60, "served": 58, "unserved_kwh": 6.2},
+        "settlement": {
+            "total_eur": "5.85",
+            "lines": [
+                {"partner": "Laadkracht", "aggregation_ean": FIRST, "delivered_wh": 32_500, "amount_eur": "4.10"},
+                {"partner": None, "aggregation_ean": FIRST, "delivered_wh": 0, "amount_eur": "1.75"},
+            ],
+        },
+        "timings": {"total": 1.0},
+    }
+
+
+def test_a_sound_report_has_no_problems():
+    assert problems(make_report()) == []
+
+
+def test_money_follows_from_deliveries_and_prices():
+    assert {ean: str(amount) for ean, amount in exact_amounts_eur(make_report()).items()} == {FIRST: "5.85"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        (("announcements",), [], "nothing was announced"),
+        (("bids", 0, "outcome"), "submitted", "never got its answer"),
+        (("bids", 0, "outcome"), "cleared", "is cleared with 100000 of 200000 W"),
+        (("bids", 0, "reliability"), 95, "no probability"),
+        (("bids", 1, "cleared_power_w"), 300_000, "300000 of 100000 W"),
+        (("bids", 0, "ends_at"), "2026-01-14T16:45:00Z", "no delivery in 1 PTUs, the first at 2026-01-14T16:30:00Z"),
+        (("bids", 0, "direction"), "increase", "not baseline minus metered"),
+        (("bids", 0, "price_eur_per_mwh"), "181.00", "gets 5.85 EUR and earned 5.88 EUR"),
+        (("deliveries", 0, "aggregation_ean"), SECOND, "belongs to no cleared bid"),
+        (("deliveries", 0, "ordered_w"), 200_000, "more than the 100000 W cleared"),
+        (("deliveries", 0, "metered_w"), 0, "not baseline minus metered"),
+        (("deliveries", 1, "delivered_w"), 40_000, "was paid for 32500 Wh and delivered 35000 Wh"),
+        (("deliveries", 1, "ptu_start"), "2026-01-14T16:00:00Z", "counted twice"),
+        (("settlement", "total_eur"), "5.86", "the lines add up to 5.85 EUR and the total is 5.86 EUR"),
+        (("settlement", "lines", 0, "amount_eur"), "4.11", "the lines add up to 5.86 EUR"),
+        (("settlement", "lines", 0, "amount_eur"), "4.095", "not on whole cents"),
+        (("settlement", "lines", 1, "delivered_wh"), 1, "a line of None has 1 Wh"),
+        (("setpoints", "followed"), 49, "do not count down"),
+        (("drivers", "served"), 61, "do not add up"),
+        (("drivers", "unserved_kwh"), 0.1, "contradict themselves"),
+        (("drivers", "served"), 60, "contradict themselves"),
+    ],
+)
+def test_a_wrong_number_is_found(path, value, problem):
+    report = copy.deepcopy(make_report())
+    *parents, last = path
+    place = report
+    for step in parents:
+        place = place[step]
+    place[last] = value
+    assert any(problem in found for found in problems(report))
+
+
+def test_money_that_is_wrong_everywhere_alike_is_found():
+    # given lines and total that agree with each other, a cent too high
+    report = make_report()
+    report["settlement"]["total_eur"] = "5.86"
+    report["settlement"]["lines"][0]["amount_eur"] = "4.11"
+    assert problems(report) == [f"{FIRST} gets 5.86 EUR and earned 5.85 EUR"]
