@@ -3,6 +3,7 @@
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any, get_type_hints
 
 from hypothesis import strategies as st
@@ -53,6 +54,7 @@ _BY_KIND: list[tuple[Kind, st.SearchStrategy[Any]]] = [
 ]
 
 
+@cache
 def messages_of(message_type: type[PayloadMessage], version: str) -> st.SearchStrategy[PayloadMessage]:
     """Return a strategy for one type of message in one version."""
     return _rows(message_type, rules_of(version), version)
@@ -63,6 +65,7 @@ def any_message(version: str) -> st.SearchStrategy[PayloadMessage]:
     return st.sampled_from(sorted(MESSAGE_TYPES)).flatmap(lambda name: messages_of(MESSAGE_TYPES[name], version))
 
 
+@cache
 def _rows(row_type: Any, rules: Rules, version: str) -> st.SearchStrategy[Any]:
     hints = get_type_hints(row_type, include_extras=True)
     required = {column.field: column.required for column in table_of(row_type, rules).columns}
