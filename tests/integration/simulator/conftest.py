@@ -21,7 +21,7 @@ ENDS_AT = STARTS_AT + timedelta(hours=5)
 class Process:
     """The simulator as its own process, on its own clock."""
 
-    def __init__(self, directory, aggregator):
+    def __init__(self, directory, aggregator) -> None:
         directory.mkdir(parents=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -52,7 +52,7 @@ class Process:
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "assets.simulator", "--config", str(self.config)],
             cwd=REPOSITORY,
             env={**os.environ, CLOCK_FILE_VARIABLE: str(self.clock_file)},
@@ -97,7 +97,7 @@ def aggregator():
 def start(tmp_path):
     running = []
 
-    def begin(aggregator, name="run"):
+    def begin(aggregator, name="run") -> Process:
         process = Process(tmp_path / name, aggregator)
         running.append(process)
         process.wait_until(lambda progress: progress["phase"] == "running")

@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 class FakeAggregator(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.lock = threading.Lock()
         self.is_down = False
@@ -47,10 +47,10 @@ class FakeAggregator(ThreadingHTTPServer):
                     "/api/v1/setpoints/results": self._result,
                 }[path](partner, row)
 
-    def _asset(self, partner, row):
+    def _asset(self, partner, row) -> None:
         self.assets[row["external_id"]] = {**row, "partner": partner}
 
-    def _session(self, partner, row):
+    def _session(self, partner, row) -> None:
         assert self.assets[row["asset"]]["partner"] == partner
         key = row["asset"], row["external_id"]
         known = self.sessions.get(key)
@@ -66,18 +66,18 @@ class FakeAggregator(ThreadingHTTPServer):
                     raise ValueError(f"two open sessions at {asset}: {name} and {row['external_id']}")
         self.sessions[key] = row
 
-    def _state(self, partner, row):
+    def _state(self, partner, row) -> None:
         assert self.assets[row["asset"]]["partner"] == partner
         self.states[row["asset"]] = row
 
-    def _meter_value(self, partner, row):
+    def _meter_value(self, partner, row) -> None:
         assert self.assets[row["asset"]]["partner"] == partner
         key = row["asset"], row["starts_at"]
         value = int(row["import_wh"]), int(row["export_wh"])
         if self.meter_values.setdefault(key, value) != value:
             raise ValueError(f"meter value {key} changed from {self.meter_values[key]} to {value}")
 
-    def _result(self, _partner, row):
+    def _result(self, _partner, row) -> None:
         known = self.results.setdefault(row["setpoint_id"], row)
         if known != row:
             raise ValueError(f"result changed: {known} -> {row}")
@@ -87,10 +87,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def do_PUT(self):
+    def do_PUT(self) -> None:
         self.do_POST()
 
-    def do_POST(self):
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.server.is_down:
             self._answer(503, {})
@@ -105,21 +105,21 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._answer(200, {})
 
-    def _rows(self, body):
+    def _rows(self, body) -> list:
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         if self.headers["Content-Type"] == "text/csv":
             return list(csv.DictReader(body.decode().splitlines()))
         return next(iter(json.loads(body).values()))
 
-    def _answer(self, status, document):
+    def _answer(self, status, document) -> None:
         body = json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         pass
 
 

@@ -75,7 +75,11 @@ def test_an_evening_is_reported_whole(aggregator, start):
     assert report == json.loads((process.config.parent / "state" / "report.json").read_text())
     for group in PORTFOLIO.groups:
         metered = [
-            sum(evening[name, at][0] - evening[name, at][1] for name, a in ASSETS.items() if a.aggregation_ean == group.ean)
+            sum(
+                evening[name, at][0] - evening[name, at][1]
+                for name, a in ASSETS.items()
+                if a.aggregation_ean == group.ean
+            )
             for at in report["ptu_starts"]
         ]
         assert [power / 4 for power in report["power_by_aggregation_ean"][group.ean]] == pytest.approx(metered, abs=60)
