@@ -113,14 +113,22 @@ def _shape_errors(rows: Sequence[Mapping[str, Any]], names: tuple[str, ...]) -> 
                 yield RowError(index, stranger[:64], "unknown-field", unknown_field(stranger, names))
 
 
+_OTHER_UNITS = {
+    "_kwh": ("_wh", "watt-hour", "11 kWh is 11000"),
+    "_mwh": ("_wh", "watt-hour", "11 MWh is 11000000"),
+    "_kw": ("_w", "watt", "11 kW is 11000"),
+    "_mw": ("_w", "watt", "11 MW is 11000000"),
+}
+
+
 def unknown_field(stranger: str, names: Sequence[str]) -> str:
     """Return why a field is refused and which one was probably meant."""
-    for kilo, base, unit in (("_kwh", "_wh", "watt-hour"), ("_kw", "_w", "watt"), ("_mw", "_w", "watt")):
-        meant = stranger.lower().removesuffix(kilo) + base
-        if stranger.lower().endswith(kilo) and meant in names:
+    for ending, (base, unit, example) in _OTHER_UNITS.items():
+        meant = stranger.lower().removesuffix(ending) + base
+        if stranger.lower().endswith(ending) and meant in names:
             return (
-                f"{stranger[:64]} is in a unit that is not used here. Give {meant} as a whole number of {unit}: "
-                f"11 k{'Wh' if base == '_wh' else 'W'} is 11000."
+                f"{stranger[:64]} is in a unit that is not used here. "
+                f"Give {meant} as a whole number of {unit}: {example}."
             )
     close = get_close_matches(stranger, names, n=1)
     hint = f"Did you mean {close[0]}?" if close else f"Known fields: {', '.join(names)}."
