@@ -1,7 +1,5 @@
 """Bodies of partners' requests: JSON or CSV, plain or gzipped, never larger than the limit once unpacked."""
 
-import csv
-import io
 import json
 import zlib
 from collections.abc import Mapping
@@ -12,6 +10,7 @@ from django.conf import settings
 from rest_framework.parsers import BaseParser
 
 from aggregator.core.problems import Problem
+from assets.validation.tables import NotATable, read_table
 
 GZIP_WINDOW_BITS = 16 + zlib.MAX_WBITS
 
@@ -58,12 +57,9 @@ class CsvBody(BaseParser):
         """Return the rows."""
         body = _read(stream, parser_context)
         try:
-            lines = io.StringIO(body.decode("utf-8-sig"), newline="")
-            return Table(list(csv.DictReader(lines, restkey="too_many_columns", strict=True)))
-        except (ValueError, csv.Error) as error:
-            raise Problem(
-                status=400, code="not-csv", detail=f"The body is not a comma-separated table in UTF-8: {error}."
-            ) from error
+            return Table(read_table(body))
+        except NotATable as error:
+            raise Problem(status=400, code="not-csv", detail=str(error)) from error
 
 
 def _read(stream: IO[bytes], parser_context: Mapping[str, Any] | None) -> bytes:

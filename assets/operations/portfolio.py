@@ -12,7 +12,7 @@ from aggregator.core import audit
 from aggregator.core.interval import utc
 from aggregator.core.ptu import ptu_start
 from assets.models import AggregationEan, Asset, CongestionArea, Membership
-from assets.validation.kinds import MEMBERSHIP_OVERLAPS
+from assets.validation.kinds import MEMBERSHIP_OFF_GRID, MEMBERSHIP_OVERLAPS
 
 
 class UnableToEnrol(ValueError):
@@ -131,10 +131,7 @@ def end_membership(
 
 def _require_quarter_hour(instant: datetime, refusal: type[ValueError]) -> None:
     if ptu_start(instant) != instant:
-        raise refusal(
-            f"{instant.isoformat()} does not lie on a quarter hour, and a meter value belongs to one group. "
-            "Start or end memberships at :00, :15, :30 or :45."
-        )
+        raise refusal(f"{instant.isoformat()} is not possible. {MEMBERSHIP_OFF_GRID}")
 
 
 def _overlaps(asset_ids: Iterable[int], period: DateTimeTZRange) -> str:

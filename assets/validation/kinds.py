@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from aggregator.core.ptu import PTU_SECONDS
+from aggregator.core.ptu import PTU_SECONDS, ptu_start
 from assets.validation.rows import Columns, Field, RowError, RowKind
 from assets.validation.rules import (
     Unacceptable,
@@ -32,6 +32,9 @@ SESSION_ENDS_BEFORE_START = "The session ends before it starts. Check plug_in_at
 MEMBERSHIP_OVERLAPS = (
     "The asset already belongs to an aggregation EAN in part of this period. "
     "End that membership first, or start this one where it ends."
+)
+MEMBERSHIP_OFF_GRID = (
+    "Memberships start and end on quarter hours (:00, :15, :30, :45), because a meter value belongs to one group."
 )
 MIN_ABOVE_MAX = "min_import_w is above max_import_w. The least power while running cannot exceed the most."
 FEED_IN_WITHOUT_STORAGE = "Only a v2g_charger or a battery can feed in. Set max_export_w to 0, or correct kind."
@@ -98,6 +101,25 @@ ASSET = RowKind(
         Field("round_trip_efficiency", share, default=Decimal(1)),
     ),
     checks=(_asset_limits, lambda rows: repeated(rows, "external_id")),
+)
+
+
+def _membership_fields(rows: Columns) -> Iterable[RowError]:
+    pairs = list(zip(rows["aggregation_ean"], rows["member_from"], strict=True))
+    halves = ((ean is None) != (start is None) for ean, start in pairs)
+    message = "aggregation_ean and member_from belong together. Give both, or neither."
+    yield from _rejections(halves, "member_from", "required", message)
+    off_grid = (start is not None and ptu_start(start) != start for _, start in pairs)
+    yield from _rejections(off_grid, "member_from", "off-grid", MEMBERSHIP_OFF_GRID)
+
+
+PORTFOLIO = RowKind(
+    fields=(
+        *ASSET.fields,
+        Field("aggregation_ean", ean18, repeats=True),
+        Field("member_from", instant, repeats=True),
+    ),
+    checks=(*ASSET.checks, _membership_fields),
 )
 
 STATE = RowKind(

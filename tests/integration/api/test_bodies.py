@@ -48,7 +48,11 @@ def test_a_bad_asset_is_explained_and_not_stored(call, fields, field, code, hint
         pytest.param({"plug_in_at": "yesterday"}, "plug_in_at", "not-an-instant", "Write 2026", id="words"),
         pytest.param({"plug_in_at": 1_768_377_600}, "plug_in_at", "not-an-instant", "Write text like", id="epoch"),
         pytest.param(
-            {"plug_out_at": "2026-01-14T07:00:00Z"}, "plug_out_at", "ends-before-it-starts", "Check plug_in_at", id="order"
+            {"plug_out_at": "2026-01-14T07:00:00Z"},
+            "plug_out_at",
+            "ends-before-it-starts",
+            "Check plug_in_at",
+            id="order",
         ),
         pytest.param({"energy_wh": -1}, "energy_wh", "negative", "in each direction", id="negative"),
         pytest.param({"energy_kwh": 1}, "energy_kwh", "unknown-field", "Give energy_wh", id="unit"),
@@ -198,7 +202,10 @@ def test_assets_are_listed_page_by_page_with_their_group(call, partner, django_a
         first = call("GET", "/assets?limit=2").json()
     second = call("GET", f"/assets?limit=2&after={first['next_after']}").json()
 
-    assert [(asset["external_id"], asset["aggregation_ean"]) for asset in first["assets"]] == [("a", group.ean), ("b", None)]
+    assert [(asset["external_id"], asset["aggregation_ean"]) for asset in first["assets"]] == [
+        ("a", group.ean),
+        ("b", None),
+    ]
     assert ([asset["external_id"] for asset in second["assets"]], second["next_after"]) == (["c"], None)
     assert call("GET", "/assets/a").json() == first["assets"][0]
     assert Membership.objects.count() == 1

@@ -69,7 +69,10 @@ def test_a_correction_is_a_new_revision_and_the_old_one_stays(partner, group):
 
     _store(partner, _value(import_wh=1_900, revision=1))
 
-    assert list(MeterInterval.objects.order_by("revision").values_list("revision", "import_wh")) == [(0, 2_000), (1, 1_900)]
+    assert list(MeterInterval.objects.order_by("revision").values_list("revision", "import_wh")) == [
+        (0, 2_000),
+        (1, 1_900),
+    ]
     [energy] = queries.energy_by_ptu(aggregation_ean=GROUP_EAN, interval=Interval(at("15:00"), at("15:15")))
     assert energy.import_wh == 1_900
 
@@ -148,5 +151,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(partner, django_asser
 
 def _partitions():
     with connection.cursor() as cursor:
-        cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'assets_meterinterval'::regclass")
+        cursor.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'assets_meterinterval'::regclass"
+        )
         return {name for (name,) in cursor.fetchall()}

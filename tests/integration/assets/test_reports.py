@@ -116,9 +116,7 @@ def test_a_late_open_report_does_not_reopen_a_closed_session(partner):
     make_assets(partner, [charger("a")])
     operations.record_sessions(partner_id=partner.pk, rows=[_session()], now=NOW)
 
-    late = operations.record_sessions(
-        partner_id=partner.pk, rows=[_session(plug_out_at=None, energy_wh=3)], now=NOW
-    )
+    late = operations.record_sessions(partner_id=partner.pk, rows=[_session(plug_out_at=None, energy_wh=3)], now=NOW)
 
     assert late == operations.Upserted(created=0, updated=0, unchanged=1)
     assert ChargingSession.objects.get().energy_wh == 9_000

@@ -52,7 +52,9 @@ def test_a_rule_accepts_or_explains_whatever_it_is_given(rule, value):
         assert refusal.message.endswith(".")
 
 
-@given(rows=st.lists(st.dictionaries(st.sampled_from([*kinds.SESSION.names, "odd"]), anything) | st.integers(), max_size=4))
+@given(
+    rows=st.lists(st.dictionaries(st.sampled_from([*kinds.SESSION.names, "odd"]), anything) | st.integers(), max_size=4)
+)
 def test_rows_are_read_whole_or_refused_by_row(rows):
     try:
         columns = kinds.SESSION.read(rows)
