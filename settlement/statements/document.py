@@ -93,7 +93,7 @@ def statement_page(statement: Statement, document: dict[str, Any]) -> Renderable
         for instant in (statement.starts_at, statement.ends_at, statement.issued_at)
     )
     lines = Table("Aggregation EAN", "Beneficiary", title="Money", title_justify="left")
-    lines.add_column("Paid energy [kWh]", justify="right")
+    lines.add_column(r"Paid energy \[kWh]", justify="right")
     lines.add_column("Amount [EUR]", justify="right")
     for line in document["lines"]:
         energy = f"{line['delivered_wh'] / 1000:,.1f}" if line["partner"] else ""

@@ -127,7 +127,7 @@ def test_the_command_prints_a_page_and_names_what_is_not_in_it(settled):
     out = StringIO()
     call_command("statement", "--month", "2026-01", stdout=out)
     page = out.getvalue()
-    for text in ("01-01-2026 00:00 to 01-02-2026 00:00", "Laadkracht", "0.63", "order-1", "100.0 %"):
+    for text in ("01-01-2026 00:00 to 01-02-2026 00:00", "Laadkracht", "[kWh]", "0.63", "order-1", "100.0 %"):
         assert text in page
     assert "Not in it yet: 1 activation(s)" in page
 

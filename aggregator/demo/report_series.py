@@ -1,0 +1,120 @@
+"""What the report page draws besides the report itself: power over the evening and the reasons for each bid."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aggregator.core.interval import Interval
+from aggregator.core.ptu import PTU, PTU_SECONDS, ptu_range
+from aggregator.demo.report import bids_of, rfc3339
+from assets.models import Setpoint
+from bidding.models import ActivationPtu, Bid
+from settlement import queries
+from settlement.baseline.arrival import HOUR_S, SessionNeeds
+from settlement.delivery.baselines import SESSION_KINDS, asset_baselines
+from settlement.queries import GroupReadings
+
+Floats = NDArray[np.float64]
+
+SHOWN_BEFORE = timedelta(hours=2)
+SHOWN_AFTER = timedelta(hours=6)
+PTUS_PER_HOUR = 4
+
+
+def page_extra(*, day: Interval, now: datetime, simulator_report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the series of each bid of a day, for `write_report_page`.
+
+    Per bid: the group's name, its power per PTU from two hours before the window to six after it (`baseline_w`,
+    `plan_w`, `metered_w` of the assets that have a meter value; `ordered_w` null outside the window; `undisturbed_w`
+    what the simulator says would have happened), and the bid's `explanation`.
+    """
+    return {"bids": [_series(bid, day=day, now=now, simulator_report=simulator_report) for bid in bids_of(day)]}
+
+
+def _series(bid: Bid, *, day: Interval, now: datetime, simulator_report: Mapping[str, Any]) -> dict[str, Any]:
+    shown = Interval(max(bid.starts_at - SHOWN_BEFORE, day.starts_at), min(bid.ends_at + SHOWN_AFTER, day.ends_at, now))
+    ptus = [start for start in ptu_range(Interval(day.starts_at, day.ends_at)) if start in shown]
+    ean = bid.aggregation_ean_id
+    readings = queries.group_readings(aggregation_ean=ean, ptu_starts=ptus)
+    baselines = asset_baselines(aggregation_ean=ean, readings=readings, ptu_starts=ptus, now=now)
+    counts = readings.is_member & readings.has_meter_value & baselines.is_known
+    plan_kwh = _planned_kwh(readings, baselines.energy_wh / 1000, ptus=ptus, now=now)
+    orders = dict(
+        ActivationPtu.objects.filter(activation__bid=bid, ptu_start__in=ptus).values_list("ptu_start", "ordered_w")
+    )
+    return {
+        "aggregation_ean": ean,
+        "name": bid.aggregation_ean.name,
+        "starts_at": rfc3339(bid.starts_at),
+        "direction": bid.direction,
+        "ptu_starts": [rfc3339(start) for start in ptus],
+        "baseline_w": _watts(np.where(counts, baselines.energy_wh, 0).sum(axis=0)),
+        "plan_w": _watts(np.where(counts, plan_kwh * 1000, 0).sum(axis=0)),
+        "metered_w": _watts(np.where(counts, readings.metered_wh, 0).sum(axis=0)),
+        "ordered_w": [orders.get(start) for start in ptus],
+        "undisturbed_w": _undisturbed_w(simulator_report, ean, ptus),
+        "explanation": bid.explanation,
+    }
+
+
+def _planned_kwh(readings: GroupReadings, baseline_kwh: Floats, *, ptus: Sequence[datetime], now: datetime) -> Floats:
+    """Return what each asset would take if it did exactly what its setpoints say, shape (assets, PTUs).
+
+    Without a setpoint an asset follows its baseline; a car that was held back goes on at full power until its energy
+    is in. No setpoint comes before the first PTU shown.
+    """
+    told_kw = _setpoints_kw(readings.asset_ids, ptus)
+    plan_kwh = np.where(np.isnan(told_kw), baseline_kwh, told_kw / PTUS_PER_HOUR)
+    chargers = [row for row, kind in enumerate(readings.kinds) if kind in SESSION_KINDS]
+    needs, _ = queries.session_needs(
+        asset_ids=[readings.asset_ids[row] for row in chargers], period=Interval(ptus[0], ptus[-1] + PTU), now=now
+    )
+    plan_kwh[chargers] = _cars_kwh(needs, told_kw[chargers], starts_s=[int(start.timestamp()) for start in ptus])
+    return plan_kwh
+
+
+def _cars_kwh(needs: SessionNeeds, told_kw: Floats, *, starts_s: Sequence[int]) -> Floats:
+    """Charge every car PTU by PTU at the lower of its own power and what its charger was told."""
+    power_kw = needs.power_w / 1000
+    needed_kwh = np.minimum(needs.needed_wh / 1000, power_kw * (needs.plug_out_s - needs.plug_in_s) / HOUR_S)
+    charged_kwh = np.minimum(np.maximum(starts_s[0] - needs.plug_in_s, 0) / HOUR_S * power_kw, needed_kwh)
+    plan_kwh = np.zeros_like(told_kw)
+    for ptu, (start, end) in enumerate(pairwise([*starts_s, starts_s[-1] + PTU_SECONDS])):
+        here_h = np.clip(np.minimum(needs.plug_out_s, end) - np.maximum(needs.plug_in_s, start), 0, None) / HOUR_S
+        limit_kw = np.fmin(told_kw[needs.asset, ptu], power_kw)
+        step_kwh = np.minimum(limit_kw * here_h, needed_kwh - charged_kwh)
+        charged_kwh += step_kwh
+        np.add.at(plan_kwh[:, ptu], needs.asset, step_kwh)
+    return plan_kwh
+
+
+def _setpoints_kw(asset_ids: Sequence[int], ptus: Sequence[datetime]) -> Floats:
+    """Return the last setpoint of each asset in each PTU; NaN where there was none."""
+    told_kw = np.full((len(asset_ids), len(ptus)), np.nan)
+    row_of = {asset_id: row for row, asset_id in enumerate(asset_ids)}
+    ptu_of = {start: number for number, start in enumerate(ptus)}
+    setpoints = (
+        Setpoint.objects.filter(asset_id__in=asset_ids, starts_at__lte=ptus[-1], ends_at__gt=ptus[0])
+        .order_by("batch_id", "pk")
+        .values_list("asset_id", "starts_at", "power_w")
+    )
+    for asset_id, starts_at, power_w in setpoints:
+        for number, value in enumerate(power_w):
+            ptu = ptu_of.get(starts_at + number * PTU)
+            if ptu is not None:
+                told_kw[row_of[asset_id], ptu] = value / 1000
+    return told_kw
+
+
+def _undisturbed_w(simulator_report: Mapping[str, Any], ean: str, ptus: Sequence[datetime]) -> list[int | None]:
+    powers = simulator_report.get("undisturbed_power_by_aggregation_ean", {}).get(ean, [])
+    known = dict(zip(simulator_report.get("ptu_starts", []), powers, strict=False))
+    return [known.get(rfc3339(start)) for start in ptus]
+
+
+def _watts(energy_wh: NDArray[Any]) -> list[int]:
+    return [round(value * PTUS_PER_HOUR) for value in energy_wh.tolist()]

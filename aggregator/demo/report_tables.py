@@ -1,0 +1,197 @@
+"""The tables of the demo's report, for the page and for the terminal. Times are on the Dutch clock."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aggregator.demo.report_charts import local
+
+AGGREGATOR = "Aggregator"
+OUTCOMES = {"cleared": "Cleared in full", "partly_cleared": "Cleared in part", "not_cleared": "Not cleared"}
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a table."""
+
+    text: str
+    is_number: bool = False
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column's heading."""
+
+    name: str
+    is_number: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of the page."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+    heading: str = ""
+    caption: str = ""
+    total: Sequence[Cell] = ()
+
+
+def announcement_table(report: Row) -> Table:
+    """Return what grid operators asked for."""
+    return Table(
+        heading="What was announced",
+        columns=[
+            Column("Area"),
+            Column("Wanted"),
+            Column("From"),
+            Column("Until"),
+            _number_column("Most in a PTU [kW]"),
+        ],
+        rows=[
+            [
+                Cell(row["congestion_area"] or "none of ours"),
+                Cell(_direction(row["direction"])),
+                Cell(_time(row["starts_at"])),
+                Cell(_time(row["ends_at"])),
+                _number(max(row["required_power_w"]) / 1000),
+            ]
+            for row in report["announcements"]
+        ],
+    )
+
+
+def bid_table(report: Row, names: Mapping[str, str]) -> Table:
+    """Return what was offered and what became of it; with a column of group names where they are known."""
+    columns = [Column("Group") if names else None, Column("Aggregation EAN"), Column("Window")]
+    return Table(
+        heading="What was offered",
+        columns=[column for column in columns if column]
+        + [_number_column(name) for name in ("Bid [kW]", "Price [EUR/MWh]", "Reliability")]
+        + [Column("Outcome"), _number_column("Cleared [kW]"), _number_column("Delivered")],
+        rows=[
+            ([Cell(names.get(bid["aggregation_ean"], ""))] if names else [])
+            + [
+                Cell(bid["aggregation_ean"]),
+                Cell(f"{_time(bid['starts_at'])} to {_time(bid['ends_at'])}", style="whole"),
+                _number(bid["power_w"] / 1000),
+                Cell(bid["price_eur_per_mwh"], is_number=True),
+                Cell(f"{bid['reliability']:.1%}", is_number=True),
+                Cell(OUTCOMES.get(bid["outcome"], bid["outcome"]), style=f"outcome {bid['outcome']}"),
+                _number(bid["cleared_power_w"] / 1000),
+                Cell(delivered_share(deliveries_of(report, bid)), is_number=True),
+            ]
+            for bid in report["bids"]
+        ],
+    )
+
+
+def power_table(series: Row, deliveries: Sequence[Row]) -> Table:
+    """Return the numbers of a power chart."""
+    delivered_w = {row["ptu_start"]: row["delivered_w"] for row in deliveries}
+    columns = ("baseline_w", "plan_w", "metered_w", "undisturbed_w", "ordered_w")
+    return Table(
+        caption="Mean power per quarter hour, kW.",
+        columns=[Column("Start")]
+        + [
+            _number_column(name)
+            for name in ("Baseline", "Plan", "Metered", "Undisturbed (simulator)", "Ordered", "Delivered")
+        ],
+        rows=[
+            [Cell(_time(start)), *map(_kilowatt, values), _kilowatt(delivered_w.get(start))]
+            for start, *values in zip(series["ptu_starts"], *(series[name] for name in columns), strict=True)
+        ],
+    )
+
+
+def curve_table(curve: Sequence[Sequence[float]]) -> Table:
+    """Return the numbers of a reliability chart."""
+    return Table(
+        columns=[_number_column("Reliability"), _number_column("Power [kW]")],
+        rows=[
+            [Cell(f"{probability:.1%}", is_number=True), _number(power_kw)]
+            for probability, power_kw in sorted((point[0], point[1]) for point in curve)
+        ],
+    )
+
+
+def money_table(report: Row, names: Mapping[str, str]) -> Table:
+    """Return the statement lines and their total."""
+    first = [Column("Group")] if names else []
+    settlement = report["settlement"]
+    return Table(
+        columns=[
+            *first,
+            Column("Aggregation EAN"),
+            Column("Beneficiary"),
+            _number_column("Paid energy [kWh]"),
+            _number_column("Amount [EUR]"),
+        ],
+        rows=[
+            ([Cell(names.get(line["aggregation_ean"], ""))] if names else [])
+            + [
+                Cell(line["aggregation_ean"]),
+                Cell(line["partner"] or AGGREGATOR),
+                Cell(f"{line['delivered_wh'] / 1000:,.3f}" if line["partner"] else "", is_number=True),
+                Cell(line["amount_eur"], is_number=True),
+            ]
+            for line in settlement["lines"]
+        ],
+        total=[
+            Cell("Total"),
+            *[Cell("")] * (len(first) + 1),
+            Cell(f"{sum(line['delivered_wh'] for line in settlement['lines']) / 1000:,.3f}", is_number=True),
+            Cell(settlement["total_eur"], is_number=True),
+        ],
+    )
+
+
+def timing_table(report: Row) -> Table:
+    """Return the seconds per step."""
+    return Table(
+        caption="Real seconds per step on the machine that made this report.",
+        columns=[Column("Step"), _number_column("Seconds")],
+        rows=[[Cell(step), Cell(f"{seconds:.1f}", is_number=True)] for step, seconds in report["timings"].items()],
+    )
+
+
+def deliveries_of(report: Row, bid: Row) -> list[Row]:
+    """Return the delivery of a bid's window."""
+    return [
+        row
+        for row in report["deliveries"]
+        if row["aggregation_ean"] == bid["aggregation_ean"] and bid["starts_at"] <= row["ptu_start"] < bid["ends_at"]
+    ]
+
+
+def delivered_share(deliveries: Sequence[Row]) -> str:
+    """Return the paid part of the ordered energy."""
+    paid_w = sum(max(0, min(row["delivered_w"], row["ordered_w"])) for row in deliveries)
+    return percent(paid_w, sum(row["ordered_w"] for row in deliveries))
+
+
+def _time(text: str) -> str:
+    return f"{local(text):%H:%M}"
+
+
+def _direction(direction: str) -> str:
+    return {"reduce": "less consumption", "increase": "more consumption"}[direction]
+
+
+def percent(part: int, whole: int) -> str:
+    """Return a share as text; a dash when there is nothing to share."""
+    return f"{part / whole:.1%}" if whole else "-"
+
+
+def _number(value: float) -> Cell:
+    return Cell(f"{value:,.0f}", is_number=True)
+
+
+def _kilowatt(value: int | None) -> Cell:
+    return Cell("" if value is None else f"{value / 1000:,.1f}", is_number=True)
+
+
+def _number_column(name: str) -> Column:
+    return Column(name, is_number=True)
