@@ -146,6 +146,13 @@ def manage(environment: dict[str, str], *arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "mock_gopacs", *arguments], env=environment, check=True, capture_output=True)  # noqa: S603 - our own command
 
 
+def run_with_models(environment: dict[str, str], script: str) -> None:
+    """Run Python inside the market's project: for races that HTTP cannot arrange."""
+    environment = {**environment, "DJANGO_SETTINGS_MODULE": "mock_gopacs.settings"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, check=False, capture_output=True, text=True)  # noqa: S603 - our own command
+    assert done.returncode == 0, done.stderr
+
+
 def start_web(environment: dict[str, str]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "gunicorn", "--config", "mock_gopacs/gunicorn_conf.py", "mock_gopacs.wsgi"]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)  # noqa: S603 - our own command

@@ -13,6 +13,7 @@ from tests.integration.mock_gopacs.market_process import (
     PARTICIPANT_ID,
     end,
     ms,
+    run_with_models,
     scenario_document,
     start_clockwork,
     utc,
@@ -175,6 +176,56 @@ def test_an_order_that_has_not_dwelt_long_enough_is_left_out(market_process):
     market_process.advance(utc(15, 10))
     assert market_process.order(in_time["id"])["clearedQuantity"] == 0.2
     assert market_process.order(too_late["id"])["clearedQuantity"] == 0.0
+
+
+def test_an_order_that_expires_at_the_clearing_is_left_out_and_freed(market_process):
+    market_process.set_clock(utc(14, 31))
+    market_process.load(changed_announcement(clears_at=["16:15"]))
+    market_process.control("POST", "step")
+    order = market_process.placed(customExpirationTime=ms(utc(15, 15)))
+    market_process.advance(utc(15, 15))
+    history = market_process.order(order["id"])["history"]
+    assert [event["event"] for event in history] == ["CREATED", "LOCKED", "UNLOCKED", "EXPIRED"]
+
+
+def test_an_order_held_by_two_clearings_is_free_after_the_second(market_process):
+    # given two areas whose clearings overlap by three minutes
+    document = scenario_document()
+    document["announcements"].append({**document["announcements"][0], "area": "north", "clears_at": ["16:12"]})
+    market_process.set_clock(utc(14, 31))
+    market_process.load(document)
+    market_process.control("POST", "step")
+    order = market_process.placed()
+    # when the first is done
+    assert market_process.advance(utc(15, 10)) == ["book locked", "book locked", "book cleared"]
+    # then the order is still locked, until the second is
+    assert market_process.order(order["id"])["locked"]
+    assert market_process.call("DELETE", f"{ORDERS}/{order['id']}").status_code == 423
+    market_process.advance(utc(15, 12))
+    assert not market_process.order(order["id"])["locked"]
+
+
+def test_an_answer_to_a_book_that_has_changed_meanwhile_is_not_applied(market):
+    # given a locked book
+    market.placed()
+    market.advance(utc(15, 5))
+    # when the problem shrinks between solving and settling, as it does when another clearing of it comes first
+    script = """
+import django; django.setup()
+from datetime import datetime, UTC
+from mock_gopacs import market
+from mock_gopacs.book import read_book, solve
+from mock_gopacs.models import Announcement, Clearing, Fill
+clearing = Clearing.objects.get()
+solution = solve(read_book(clearing), time_limit_seconds=5)
+Announcement.objects.update(remaining_mw=["0.1"] * 12)
+assert market._settle(clearing, solution, clearing.clears_at) is None
+assert (Clearing.objects.get().state, Fill.objects.count()) == ("LOCKED", 0)
+"""
+    run_with_models(market.environment, script)
+    # then the market solves what is there now
+    market.advance(utc(15, 10))
+    assert market.control("GET", "clearings")[0]["clearedMwh"] == 0.3
 
 
 def test_a_counter_order_in_another_congested_area_is_not_used(market_process):
