@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from assets.models import AggregationEan, Asset, CongestionArea, Partner
+from assets.models import Asset, CongestionArea, Partner
 from assets.operations.partners import register_partner
 from assets.operations.portfolio import create_aggregation_ean, create_congestion_area, enrol_assets
 from assets.simulator.portfolio import Portfolio
@@ -47,9 +47,7 @@ def enrol(*, portfolio: Portfolio, starts_at: datetime, now: datetime) -> int:
     for partner, asset in portfolio.assets():
         by_group.setdefault(asset.aggregation_ean, []).append(ids[partner.name, asset.external_id])
     return sum(
-        enrol_assets(
-            aggregation_ean=AggregationEan.objects.get(pk=ean), asset_ids=asset_ids, starts_at=starts_at, now=now
-        )
+        enrol_assets(aggregation_ean=ean, asset_ids=asset_ids, starts_at=starts_at, now=now)
         for ean, asset_ids in sorted(by_group.items())
     )
 

@@ -5,21 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from django.db import connection
 from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, ptu_start
-from assets.models import Asset, AssetKind, Setpoint
+from assets.models import Asset, AssetKind
 from bidding.backtest.outlook import Outlook, OutlookModel
 from bidding.backtest.policy import DispatchView
+from bidding.dispatch.metered import metered_so_far
 from bidding.forecast.sessions import SessionTable
 from bidding.portfolio import Group, latest_states, plug_history
 
 Floats = NDArray[np.float64]
 
 W_PER_KW = 1_000
-IDLE_KW = 0.1
+FULL_WITHIN_KWH = 0.05
 STILL_HERE_S = 1 << 40  # a plug-out so late that no session counts it as past
 LOCAL_TIME = "Europe/Amsterdam"
 
@@ -44,15 +44,14 @@ def plugs_at(*, group: Group, remaining: Interval, now: datetime, ignored_asset_
     here = history.plugged_in
     assets = tuple(by_id[history.asset_ids[number]] for number in here.charger[keep])
     plug_in_s, power_kw = here.plug_in_s[keep], here.power_kw[keep]
-    power_now_kw, is_idle = _measured(assets, now)
-    ahead_h = (remaining.starts_at - _metered_until(now)).total_seconds() / 3600
-    metered_kwh = _metered_since_plug_in(assets, plug_in_s, now)
-    energy_kwh = np.maximum(metered_kwh + power_now_kw * ahead_h, 0.0)
-    limited = _is_limited(assets, now)
-    declared_kwh = here.declared_energy_kwh[keep]
-    is_full = (is_idle & ~limited) | (energy_kwh >= np.nan_to_num(declared_kwh, nan=np.inf))
+    sofar = metered_so_far(assets=assets, plug_in_s=plug_in_s, until=ptu_start(now))
+    ahead_h = (remaining.starts_at - ptu_start(now)).total_seconds() / 3600
+    energy_kwh = sofar.energy_kwh + _power_now_kw(assets, now) * ahead_h
+    # A car seen idle while nothing held it back is full: what it had then is what it wants, as if it had told.
+    wanted_kwh = np.where(np.isnan(sofar.full_at_kwh), here.declared_energy_kwh[keep], sofar.full_at_kwh)
+    is_full = energy_kwh >= np.nan_to_num(wanted_kwh, nan=np.inf) - FULL_WITHIN_KWH
     stored_kwh = _stored_before_arrival_kwh(assets, history.arrival_level_kwh[keep])
-    outlook = _outlook(history.sessions, assets, plug_in_s, power_kw, now, declared_kwh, here.declared_plug_out_s[keep])
+    outlook = _outlook(history.sessions, assets, plug_in_s, power_kw, now, wanted_kwh, here.declared_plug_out_s[keep])
     # A V2G car may give what it brought above its floor. Seen from the policy it came earlier, at its floor, and has
     # charged that much since: energy, stay and elapsed time are shifted together, so its baseline does not change.
     shift_h = stored_kwh / power_kw
@@ -105,53 +104,11 @@ def _outlook(
     )
 
 
-def _measured(assets: Sequence[Asset], now: datetime) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the power each asset reported last, and whether it is known to draw nothing."""
+def _power_now_kw(assets: Sequence[Asset], now: datetime) -> Floats:
+    """Return the power each asset reported last; an asset silent for two PTUs is taken to draw nothing."""
     states = latest_states(assets)
     known = [states.get(asset.pk) for asset in assets]
-    power = np.array([state.power_w / W_PER_KW if state else 0.0 for state in known])
-    fresh = np.array([state is not None and now - state.at < 2 * PTU for state in known], dtype=np.bool_)
-    return power, fresh & (np.abs(power) < IDLE_KW)
-
-
-def _metered_until(now: datetime) -> datetime:
-    """Return the end of the last PTU whose meter values can be here: the running one has none yet."""
-    return ptu_start(now)
-
-
-def _metered_since_plug_in(assets: Sequence[Asset], plug_in_s: NDArray[np.int64], now: datetime) -> Floats:
-    """Return the net energy metered at each asset since its car came, in one query."""
-    if not assets:
-        return np.zeros(0)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT open.position, COALESCE(SUM(latest.net_wh), 0)
-              FROM unnest(%s::bigint[], %s::bigint[]) WITH ORDINALITY AS open(asset_id, plug_in_s, position)
-              LEFT JOIN LATERAL (
-                    SELECT DISTINCT ON (starts_at) import_wh - export_wh AS net_wh
-                      FROM assets_meterinterval
-                     WHERE asset_id = open.asset_id
-                       AND starts_at >= to_timestamp(open.plug_in_s - open.plug_in_s %% 900)
-                       AND starts_at < %s
-                     ORDER BY starts_at, revision DESC
-                   ) AS latest ON true
-             GROUP BY open.position
-             ORDER BY open.position
-            """,
-            [[asset.pk for asset in assets], [int(second) for second in plug_in_s], _metered_until(now)],
-        )
-        return np.array([float(total) / W_PER_KW for _, total in cursor.fetchall()])
-
-
-def _is_limited(assets: Sequence[Asset], now: datetime) -> NDArray[np.bool_]:
-    """Tell which assets we hold below their rated power now; an idle car among them need not be full."""
-    held = set(
-        Setpoint.objects.filter(
-            asset__in=[asset.pk for asset in assets], starts_at__lte=now, ends_at__gt=now
-        ).values_list("asset_id", flat=True)
-    )
-    return np.array([asset.pk in held for asset in assets], dtype=np.bool_)
+    return np.array([state.power_w / W_PER_KW if state and now - state.at < 2 * PTU else 0.0 for state in known])
 
 
 def _stored_before_arrival_kwh(assets: Sequence[Asset], arrival_level_kwh: Floats) -> Floats:

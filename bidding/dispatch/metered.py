@@ -1,0 +1,68 @@
+"""What the meters say of the cars plugged in now: how much they took, and which showed that they want no more."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aggregator.core.ptu import PTU, PTU_SECONDS
+from assets.models import Asset, MeterInterval, Setpoint
+
+Floats = NDArray[np.float64]
+
+WH_PER_KWH = 1_000
+IDLE_WH = 25  # 100 W for a quarter hour: less is a charger's own use
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeteredSoFar:
+    """Per car, shape (n,).
+
+    Attributes:
+        energy_kwh: net energy since plug-in; negative when it fed in more than it took.
+        full_at_kwh: the net energy at which it was last seen idle while free to charge; NaN when it never was.
+    """
+
+    energy_kwh: Floats
+    full_at_kwh: Floats
+
+
+def metered_so_far(*, assets: Sequence[Asset], plug_in_s: NDArray[np.int64], until: datetime) -> MeteredSoFar:
+    """Return what was metered of each car from its plug-in up to `until`, the end of the last finished PTU."""
+    energy_kwh, full_at_kwh = np.zeros(len(assets)), np.full(len(assets), np.nan)
+    if not assets:
+        return MeteredSoFar(energy_kwh, full_at_kwh)
+    position = {asset.pk: index for index, asset in enumerate(assets)}
+    first_ptu_s = plug_in_s - plug_in_s % PTU_SECONDS
+    since = datetime.fromtimestamp(int(first_ptu_s.min()), UTC)
+    held = _held_ptus(assets, since)
+    rows = (
+        MeterInterval.objects.filter(asset__in=position, starts_at__gte=since, starts_at__lt=until)
+        .order_by("asset_id", "starts_at", "-revision")
+        .distinct("asset_id", "starts_at")
+        .values_list("asset_id", "starts_at", "import_wh", "export_wh")
+    )
+    for asset_id, starts_at, import_wh, export_wh in rows:
+        index = position[asset_id]
+        start_s = int(starts_at.timestamp())
+        if start_s < first_ptu_s[index]:
+            continue
+        energy_kwh[index] += (import_wh - export_wh) / WH_PER_KWH
+        was_here_all_along = start_s > first_ptu_s[index]
+        if was_here_all_along and import_wh < IDLE_WH and (asset_id, start_s) not in held:
+            full_at_kwh[index] = energy_kwh[index]
+    return MeteredSoFar(energy_kwh, full_at_kwh)
+
+
+def _held_ptus(assets: Sequence[Asset], since: datetime) -> set[tuple[int, int]]:
+    """Return the PTUs in which some setpoint kept an asset below its full power."""
+    full_w = {asset.pk: asset.max_import_w for asset in assets}
+    told = Setpoint.objects.filter(asset__in=full_w, ends_at__gt=since).values_list("asset_id", "starts_at", "power_w")
+    return {
+        (asset_id, int((starts_at + ptu * PTU).timestamp()))
+        for asset_id, starts_at, values in told
+        for ptu, power_w in enumerate(values)
+        if power_w < full_w[asset_id]
+    }
