@@ -7,6 +7,9 @@ from oauth2_provider.views import TokenView
 
 from aggregator.core import health
 
+handler404 = "aggregator.core.problems.not_found"
+handler500 = "aggregator.core.problems.server_error"
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", health.live),

@@ -59,7 +59,10 @@ def make_group(area: CongestionArea, *, ean: str = GROUP_EAN) -> AggregationEan:
     )
 
 
-def enrol(group: AggregationEan, assets: Sequence[Asset], *, starts_at: datetime = at("00:00", day=1)) -> None:
+NEW_YEAR = at("00:00", day=1)
+
+
+def enrol(group: AggregationEan, assets: Sequence[Asset], *, starts_at: datetime = NEW_YEAR) -> None:
     """Make assets members of a group from January 1st on."""
     operations.enrol_assets(
         aggregation_ean=group.pk, asset_ids=[asset.pk for asset in assets], starts_at=starts_at, now=NOW

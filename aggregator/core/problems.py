@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -52,6 +53,20 @@ def answer(*, status: int, code: str, detail: str) -> JsonResponse:
     return JsonResponse(document(status=status, code=code, detail=detail), status=status, content_type=CONTENT_TYPE)
 
 
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer an address that leads nowhere: as a problem under /api/, as a page elsewhere."""
+    if request.path.startswith("/api/"):
+        return answer(status=404, code="not-found", detail="There is nothing at this address.")
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer a failure of ours, which is in the log."""
+    if request.path.startswith("/api/"):
+        return answer(status=500, code="internal-error", detail="We failed. Trying again later may help.")
+    return defaults.server_error(request)
+
+
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:  # noqa: ARG001 - DRF's signature
     """Answer an exception of a view as a problem; None leaves unexpected ones to Django (logged, 500)."""
     if isinstance(error, Http404):
@@ -61,10 +76,10 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
     if not isinstance(error, exceptions.APIException):
         return None
     headers = {}
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header
-    if getattr(error, "wait", None):
-        headers["Retry-After"] = str(max(1, round(error.wait)))
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if seconds := getattr(error, "wait", None):
+        headers["Retry-After"] = str(max(1, round(seconds)))
     set_rollback()
     body = document(
         status=error.status_code,

@@ -8,8 +8,10 @@ from oauth2_provider.models import AccessToken, get_access_token_model
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from assets.models import Partner
 
-class BearerAuthentication(OAuth2Authentication):
+
+class BearerAuthentication(OAuth2Authentication):  # type: ignore[misc] # the toolkit has no types
     """Reads the Authorization header only.
 
     The toolkit's own class also looks for a token in form bodies, and so reads a body of megabytes before it knows
@@ -32,7 +34,13 @@ class BearerAuthentication(OAuth2Authentication):
         return None, found
 
 
-class BearerScheme(DjangoOAuthToolkitScheme):
+class BearerScheme(DjangoOAuthToolkitScheme):  # type: ignore[no-untyped-call] # registers itself
     """How the OpenAPI document describes it."""
 
-    target_class = BearerAuthentication
+    target_class = "assets.cpo_api.authentication.BearerAuthentication"
+
+
+def calling_partner(request: Request) -> Partner:
+    """Return the partner whose token it is; permissions have made sure that there is one."""
+    partner: Partner = request.auth.application.partner  # type: ignore[union-attr] # our tokens come from the toolkit
+    return partner

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from oauth2_provider.models import AccessToken
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -13,7 +13,6 @@ from assets.cpo_api.authentication import BearerAuthentication
 from assets.cpo_api.bodies import JsonBody
 from assets.cpo_api.permissions import HasScope, IsActivePartner
 from assets.cpo_api.throttling import PartnerRateThrottle
-from assets.models import Partner
 from assets.validation.rows import InvalidRows
 
 ERRORS_SHOWN = 100
@@ -25,7 +24,7 @@ class PartnerView(APIView):
     authentication_classes = (BearerAuthentication,)
     permission_classes = (HasScope, IsActivePartner)
     throttle_classes = (PartnerRateThrottle,)
-    parser_classes = (JsonBody,)
+    parser_classes: tuple[type[BaseParser], ...] = (JsonBody,)
     required_scopes: tuple[str, ...] = ()
 
     def handle_exception(self, exc: Exception) -> Response:
@@ -33,13 +32,6 @@ class PartnerView(APIView):
         if isinstance(exc, InvalidRows):
             exc = _invalid_rows(exc)
         return super().handle_exception(exc)
-
-
-def calling_partner(request: Request) -> Partner:
-    """Return the partner whose token it is; permissions have made sure that there is one."""
-    token: AccessToken = request.auth
-    partner: Partner = token.application.partner
-    return partner
 
 
 def rows_in(request: Request, name: str, *, at_most: int) -> Sequence[Mapping[str, Any]]:
@@ -53,7 +45,7 @@ def rows_in(request: Request, name: str, *, at_most: int) -> Sequence[Mapping[st
                 code="unknown-field",
                 detail=f'The body holds {strangers[0][:64]!r}; it should hold only "{name}".',
             )
-    rows = document.get(name) if isinstance(document, dict) else getattr(document, "rows", None)
+    rows = document.get(name) if isinstance(document, dict) else None
     if not isinstance(rows, list) or not rows:
         raise Problem(
             status=400, code="no-rows", detail=f'The body should be an object with a list "{name}" of at least one row.'

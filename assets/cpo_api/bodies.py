@@ -3,23 +3,17 @@
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import IO, Any
 
 from django.conf import settings
 from rest_framework.parsers import BaseParser
 
 from aggregator.core.problems import Problem
+from assets.validation import kinds
+from assets.validation.rows import rows_from_text
 from assets.validation.tables import NotATable, read_table
 
 GZIP_WINDOW_BITS = 16 + zlib.MAX_WBITS
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of text, as read from a table."""
-
-    rows: list[dict[str, str | None]]
 
 
 class JsonBody(BaseParser):
@@ -43,8 +37,8 @@ class JsonBody(BaseParser):
             ) from error
 
 
-class CsvBody(BaseParser):
-    """A table in UTF-8 with a line of column names; returned as rows of text."""
+class MeterValueTable(BaseParser):
+    """A table of meter values; read into the same rows as their JSON."""
 
     media_type = "text/csv"
 
@@ -53,11 +47,11 @@ class CsvBody(BaseParser):
         stream: IO[bytes],
         media_type: str | None = None,  # noqa: ARG002 - DRF's signature
         parser_context: Mapping[str, Any] | None = None,
-    ) -> Table:
-        """Return the rows."""
+    ) -> dict[str, Any]:
+        """Return the rows as the JSON document would hold them."""
         body = _read(stream, parser_context)
         try:
-            return Table(read_table(body))
+            return {"values": rows_from_text(read_table(body), kinds.METER_VALUE)}
         except NotATable as error:
             raise Problem(status=400, code="not-csv", detail=str(error)) from error
 

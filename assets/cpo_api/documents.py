@@ -1,24 +1,30 @@
 """The shapes on the wire, for the OpenAPI document. What is accepted is decided by `assets.validation.kinds`."""
 
+from typing import Any
+
 from rest_framework import serializers
 
 from assets.validation import kinds
 from assets.validation.rules import LARGEST_INTEGER, LONGEST_NAME
 
 
-def _name(**options: object) -> serializers.CharField:
+class _Document(serializers.Serializer[Any]):
+    """A shape that is described and never used to parse."""
+
+
+def _name(**options: Any) -> serializers.CharField:
     return serializers.CharField(max_length=LONGEST_NAME, **options)
 
 
-def _amount(**options: object) -> serializers.IntegerField:
+def _amount(**options: Any) -> serializers.IntegerField:
     return serializers.IntegerField(min_value=0, max_value=LARGEST_INTEGER, **options)
 
 
-def _power(**options: object) -> serializers.IntegerField:
+def _power(**options: Any) -> serializers.IntegerField:
     return serializers.IntegerField(min_value=-LARGEST_INTEGER, max_value=LARGEST_INTEGER, **options)
 
 
-class AssetRow(serializers.Serializer):
+class AssetRow(_Document):
     """A steerable unit, seen at its grid side. Power in W, storage in Wh."""
 
     external_id = _name(help_text="Your own, stable name for it.")
@@ -38,10 +44,10 @@ class AssetRow(serializers.Serializer):
     round_trip_efficiency = serializers.CharField(required=False, default="1", help_text='Share as text, like "0.92".')
 
 
-class AssetBatch(serializers.Serializer):
+class AssetBatch(_Document):
     """Assets to register or bring up to date."""
 
-    assets = AssetRow(many=True, min_length=1, max_length=5_000)
+    assets = serializers.ListField(child=AssetRow(), min_length=1, max_length=5_000)
 
 
 class AssetView(AssetRow):
@@ -50,7 +56,7 @@ class AssetView(AssetRow):
     aggregation_ean = serializers.CharField(allow_null=True)
 
 
-class AssetPage(serializers.Serializer):
+class AssetPage(_Document):
     """A page of assets, by name."""
 
     assets = AssetView(many=True)
@@ -59,7 +65,7 @@ class AssetPage(serializers.Serializer):
     )
 
 
-class Upserted(serializers.Serializer):
+class Upserted(_Document):
     """What a batch did."""
 
     created = serializers.IntegerField()
@@ -67,7 +73,7 @@ class Upserted(serializers.Serializer):
     unchanged = serializers.IntegerField()
 
 
-class StateRow(serializers.Serializer):
+class StateRow(_Document):
     """What an asset does at an instant."""
 
     asset = _name()
@@ -78,20 +84,20 @@ class StateRow(serializers.Serializer):
     is_available = serializers.BooleanField(required=False, default=True)
 
 
-class StateBatch(serializers.Serializer):
+class StateBatch(_Document):
     """States; the newest of each asset is kept."""
 
-    states = StateRow(many=True, min_length=1, max_length=10_000)
+    states = serializers.ListField(child=StateRow(), min_length=1, max_length=10_000)
 
 
-class StatesRecorded(serializers.Serializer):
+class StatesRecorded(_Document):
     """What a batch did; stale states were older than what is known."""
 
     accepted = serializers.IntegerField()
     stale = serializers.IntegerField()
 
 
-class SessionRow(serializers.Serializer):
+class SessionRow(_Document):
     """A car from plug-in to plug-out. Report it at plug-in, when it changes, and at plug-out."""
 
     asset = _name()
@@ -111,13 +117,13 @@ class SessionRow(serializers.Serializer):
     )
 
 
-class SessionBatch(serializers.Serializer):
+class SessionBatch(_Document):
     """Sessions to record or bring up to date."""
 
-    sessions = SessionRow(many=True, min_length=1, max_length=10_000)
+    sessions = serializers.ListField(child=SessionRow(), min_length=1, max_length=10_000)
 
 
-class MeterValueRow(serializers.Serializer):
+class MeterValueRow(_Document):
     """Energy of one asset in one quarter hour."""
 
     asset = _name()
@@ -130,20 +136,20 @@ class MeterValueRow(serializers.Serializer):
     )
 
 
-class MeterValueBatch(serializers.Serializer):
+class MeterValueBatch(_Document):
     """Meter values."""
 
-    values = MeterValueRow(many=True, min_length=1, max_length=20_000)
+    values = serializers.ListField(child=MeterValueRow(), min_length=1, max_length=20_000)
 
 
-class MeterValuesStored(serializers.Serializer):
+class MeterValuesStored(_Document):
     """What a batch did."""
 
     stored = serializers.IntegerField()
     duplicates = serializers.IntegerField()
 
 
-class SetpointView(serializers.Serializer):
+class SetpointView(_Document):
     """What an asset is asked to keep. Afterwards it falls back to its own default by itself."""
 
     setpoint_id = serializers.IntegerField()
@@ -156,7 +162,7 @@ class SetpointView(serializers.Serializer):
     )
 
 
-class SetpointBatchView(serializers.Serializer):
+class SetpointBatchView(_Document):
     """One message with setpoints; a later one replaces what it overlaps."""
 
     batch_id = serializers.IntegerField()
@@ -168,14 +174,14 @@ class SetpointBatchView(serializers.Serializer):
     setpoints = SetpointView(many=True)
 
 
-class SetpointFeed(serializers.Serializer):
+class SetpointFeed(_Document):
     """A page of the feed."""
 
     batches = SetpointBatchView(many=True)
     next_after = serializers.IntegerField(help_text="Give it as `after` in the next call.")
 
 
-class ResultRow(serializers.Serializer):
+class ResultRow(_Document):
     """What became of a setpoint."""
 
     setpoint_id = _amount()
@@ -184,19 +190,19 @@ class ResultRow(serializers.Serializer):
     reason = serializers.CharField(required=False, max_length=2_000, allow_blank=True)
 
 
-class ResultBatch(serializers.Serializer):
+class ResultBatch(_Document):
     """Results of setpoints; the newest of each is kept."""
 
-    results = ResultRow(many=True, min_length=1, max_length=10_000)
+    results = serializers.ListField(child=ResultRow(), min_length=1, max_length=10_000)
 
 
-class ResultsRecorded(serializers.Serializer):
+class ResultsRecorded(_Document):
     """How many setpoints changed."""
 
     updated = serializers.IntegerField()
 
 
-class ProblemError(serializers.Serializer):
+class ProblemError(_Document):
     """What is wrong with one field of one row, counted from 0."""
 
     index = serializers.IntegerField()
@@ -205,7 +211,7 @@ class ProblemError(serializers.Serializer):
     message = serializers.CharField()
 
 
-class Problem(serializers.Serializer):
+class Problem(_Document):
     """An error (RFC 9457)."""
 
     type = serializers.CharField()
@@ -213,4 +219,4 @@ class Problem(serializers.Serializer):
     status = serializers.IntegerField()
     code = serializers.CharField(help_text="Names the rule; stays the same when the words change.")
     detail = serializers.CharField()
-    errors = ProblemError(many=True)
+    errors = ProblemError(many=True)  # type: ignore[assignment] # RFC 9457 leaves us the name; DRF uses it otherwise

@@ -8,6 +8,8 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
+from assets.cpo_api.authentication import calling_partner
+
 WINDOW_SECONDS = 60
 
 
@@ -17,9 +19,10 @@ class PartnerRateThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: APIView) -> bool:  # noqa: ARG002 - DRF's signature
         """Tell whether this request still fits into the minute."""
         window = int(time.time() // WINDOW_SECONDS)
-        key = f"requests:{request.auth.application_id}:{window}"
+        key = f"requests:{calling_partner(request).pk}:{window}"
         cache.add(key, 0, timeout=2 * WINDOW_SECONDS)
-        return cache.incr(key) <= settings.PARTNER_REQUESTS_PER_MINUTE
+        limit: int = settings.PARTNER_REQUESTS_PER_MINUTE
+        return cache.incr(key) <= limit
 
     def wait(self) -> float:
         """Return the seconds until the next minute begins."""

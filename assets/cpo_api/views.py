@@ -13,11 +13,11 @@ from assets import operations, queries
 from assets.control import operations as control
 from assets.control.own_rest import batch_document
 from assets.cpo_api import documents
-from assets.cpo_api.base import PartnerView, calling_partner, cursor, page_limit, rows_in
-from assets.cpo_api.bodies import CsvBody, JsonBody, Table
+from assets.cpo_api.authentication import calling_partner
+from assets.cpo_api.base import PartnerView, cursor, page_limit, rows_in
+from assets.cpo_api.bodies import JsonBody, MeterValueTable
 from assets.models import Asset
 from assets.validation import kinds
-from assets.validation.rows import rows_from_text
 
 _REFUSALS = {
     400: "Rows or parameters are not acceptable; nothing was stored.",
@@ -135,7 +135,7 @@ class MeterValuesView(PartnerView):
     """15-minute energy of the partner's assets."""
 
     required_scopes = ("meter-values",)
-    parser_classes = (JsonBody, CsvBody)
+    parser_classes = (JsonBody, MeterValueTable)
 
     @extend_schema(
         operation_id="post_meter_values",
@@ -147,10 +147,9 @@ class MeterValuesView(PartnerView):
 
         Sending values again is harmless. A correction is a row with a higher `revision`.
         """
-        rows = rows_in(request, "values", at_most=20_000)
-        if isinstance(request.data, Table):
-            rows = rows_from_text(rows, kinds.METER_VALUE)
-        done = operations.store_meter_values(partner_id=calling_partner(request).pk, rows=rows, now=clock().now())
+        done = operations.store_meter_values(
+            partner_id=calling_partner(request).pk, rows=rows_in(request, "values", at_most=20_000), now=clock().now()
+        )
         return Response(asdict(done))
 
 
@@ -194,5 +193,5 @@ def _asset(asset: Asset) -> dict[str, Any]:
     return {
         **{name: getattr(asset, name) for name in kinds.ASSET.names},
         "round_trip_efficiency": str(asset.round_trip_efficiency),
-        "aggregation_ean": asset.aggregation_ean,
+        "aggregation_ean": asset.aggregation_ean,  # type: ignore[attr-defined] # annotated by the query
     }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from aggregator.core import locks
 from assets.models import MeterInterval
@@ -77,7 +78,7 @@ def maintain_partitions(*, now: datetime) -> list[str]:
     return _create_partitions(months)
 
 
-def _contradictions(cursor: "connection.cursor") -> Iterable[RowError]:
+def _contradictions(cursor: CursorWrapper) -> Iterable[RowError]:
     cursor.execute(
         """
         SELECT new.row_index, known.import_wh, known.export_wh, known.quality, known.revision

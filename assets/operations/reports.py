@@ -191,12 +191,12 @@ def _second_open_sessions() -> Iterable[RowError]:
             """
         )
         for index, other in cursor.fetchall():
+            known = f"Session {other!r} of this asset has not ended. " if other else ""
             yield RowError(
                 index,
                 "plug_out_at",
                 "second-open-session",
-                f"Session {other!r} of this asset has not ended. " * (other is not None)
-                + "An asset has one open session at a time: report the earlier one's plug_out_at first, or together with this.",
+                f"{known}An asset has one open session at a time: report the earlier one's plug_out_at first.",
             )
 
 

@@ -101,7 +101,7 @@ def _errors(field: Field, values: list[Any]) -> Iterable[RowError]:
             yield RowError(index, field.name, error.code, error.message)
 
 
-def _shape_errors(rows: Sequence[Mapping[str, Any]], names: tuple[str, ...]) -> Iterable[RowError]:
+def _shape_errors(rows: Sequence[Any], names: tuple[str, ...]) -> Iterable[RowError]:
     known = frozenset(names)
     for index, row in enumerate(rows):
         if not isinstance(row, Mapping):

@@ -64,7 +64,7 @@ def non_negative_integer(value: Any) -> int:
     number = integer(value)
     raise Unacceptable(
         "negative",
-        f"{number} is negative. Energy and limits count from 0 in each direction; import and export have their own fields.",
+        f"{number} is negative. Energy and limits count from 0 in each direction; import and export are apart.",
     )
 
 

@@ -84,7 +84,7 @@ def _nothing_changed(setpoint: Setpoint) -> bool:
 
 
 @pytest.mark.parametrize(("method", "path", "body", "scope", "_foreign"), ENDPOINTS)
-def test_without_a_token_nobody_comes_in(client, setpoint, method, path, body, scope, _foreign):  # noqa: PT019 - a parameter
+def test_without_a_token_nobody_comes_in(client, setpoint, method, path, body, scope, _foreign):
     answer = _request(client, method, path, body, setpoint)
 
     assert (answer.status_code, answer.json()["code"]) == (401, "not-authenticated")
@@ -93,7 +93,7 @@ def test_without_a_token_nobody_comes_in(client, setpoint, method, path, body, s
 
 
 @pytest.mark.parametrize(("method", "path", "body", "scope", "_foreign"), ENDPOINTS)
-def test_a_token_without_the_scope_is_refused(client, partner, setpoint, method, path, body, scope, _foreign):  # noqa: PT019 - a parameter
+def test_a_token_without_the_scope_is_refused(client, partner, setpoint, method, path, body, scope, _foreign):
     others = " ".join(sorted(set(ALL_SCOPES.split()) - {scope}))
 
     answer = _request(client, method, path, body, setpoint, token_for(partner, scope=others))
@@ -104,7 +104,7 @@ def test_a_token_without_the_scope_is_refused(client, partner, setpoint, method,
 
 
 @pytest.mark.parametrize(("method", "path", "body", "scope", "_foreign"), ENDPOINTS)
-def test_the_right_partner_needs_that_scope_only(client, partner, setpoint, method, path, body, scope, _foreign):  # noqa: PT019 - a parameter
+def test_the_right_partner_needs_that_scope_only(client, partner, setpoint, method, path, body, scope, _foreign):
     answer = _request(client, method, path, body, setpoint, token_for(partner, scope=scope))
 
     assert answer.status_code == 200, answer.content

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.client import HTTPConnection
 
 import pytest
@@ -47,10 +48,8 @@ def web_server() -> Iterator[int]:
 
 def _post(port: int, body: object, headers: dict[str, str], *, is_chunked: bool = False) -> tuple[int, bytes]:
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
+    with suppress(BrokenPipeError, ConnectionResetError):  # the server may answer before it read everything
         connection.request("POST", "/api/v1/meter-values", body, headers, encode_chunked=is_chunked)
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # the server answered before it read everything, as it should
     answer = connection.getresponse()
     content = answer.read()
     connection.close()
@@ -95,6 +94,13 @@ def test_a_service_with_a_migration_to_go_is_not_ready(client, db):
 
     assert answer.status_code == 503
     assert answer.json()["missing"][0].startswith("migrations: 1 not applied, first assets.")
+
+
+def test_an_address_that_leads_nowhere_is_a_problem_under_api_only(client, db):
+    lost, page = client.get("/api/v1/nothing"), client.get("/nothing")
+
+    assert (lost.status_code, lost["Content-Type"]) == (404, "application/problem+json")
+    assert (page.status_code, page["Content-Type"]) == (404, "text/html; charset=utf-8")
 
 
 def test_the_published_description_is_the_one_the_code_makes():

@@ -32,7 +32,7 @@ class _Callback:
         callback = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+            def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 callback.received.append((dict(self.headers), body))
                 self.send_response(callback.status)

@@ -47,22 +47,28 @@ def test_an_instant_is_read_into_utc(text, expected):
 def test_a_rule_accepts_or_explains_whatever_it_is_given(rule, value):
     try:
         rule(value)
-    except rules.Unacceptable as refusal:
-        assert refusal.code
-        assert refusal.message.endswith(".")
+    except rules.Unacceptable as error:
+        refusal = error
+    else:
+        return
+    assert refusal.code
+    assert refusal.message.endswith(".")
 
 
 @given(
     rows=st.lists(st.dictionaries(st.sampled_from([*kinds.SESSION.names, "odd"]), anything) | st.integers(), max_size=4)
 )
 def test_rows_are_read_whole_or_refused_by_row(rows):
+    errors, lengths = [], {len(rows)}
     try:
-        columns = kinds.SESSION.read(rows)
+        lengths = {len(column) for column in kinds.SESSION.read(rows).values()}
     except InvalidRows as refusal:
-        assert refusal.errors == sorted(refusal.errors)
-        assert all(0 <= error.index < len(rows) for error in refusal.errors)
-    else:
-        assert {len(column) for column in columns.values()} == {len(rows)}
+        errors = refusal.errors
+        assert errors
+
+    assert lengths == {len(rows)}
+    assert errors == sorted(errors)
+    assert all(0 <= error.index < len(rows) for error in errors)
 
 
 def test_defaults_fill_what_is_absent_or_null():
