@@ -97,6 +97,7 @@ class WindowPlay:
         fleet = self.fleet
         return DispatchView(
             ptu_h=fleet.ptu_h,
+            left_in_window_h=(fleet.ptus - ptu) * fleet.ptu_h,
             elapsed_h=(now_s - fleet.plug_in_s[here]) / 3600,
             power_kw=fleet.power_kw[here],
             floor_kw=fleet.floor_kw[here],
@@ -113,4 +114,6 @@ def _drawn_kwh(fleet: WindowFleet, here: NDArray[np.intp], ptu: int, asked_kw: F
     power_kw = fleet.power_kw[here]
     lowest_kw = np.where(fleet.v2g[here], -power_kw, fleet.floor_kw[here])
     drawn_kwh = np.clip(asked_kw, lowest_kw, power_kw) * fleet.present_h[here, ptu]
-    return np.clip(drawn_kwh, -ROUND_TRIP_EFFICIENCY * energy_in_kwh, fleet.energy_kwh[here] - energy_in_kwh)
+    return np.asarray(
+        np.clip(drawn_kwh, -ROUND_TRIP_EFFICIENCY * energy_in_kwh, fleet.energy_kwh[here] - energy_in_kwh)
+    )

@@ -52,7 +52,7 @@ class WindowFleet:
     @property
     def ptus(self) -> int:
         """Number of PTUs in the window."""
-        return self.present_h.shape[1]
+        return int(self.present_h.shape[1])
 
     @property
     def ptu_h(self) -> float:
@@ -64,7 +64,7 @@ class WindowFleet:
         """Return when all about the window is known: every car gone, or full again however little it got in it."""
         ends_s = self.starts_s + self.ptus * self.ptu_s
         full_s = ends_s + 3600 * self.energy_kwh / self.power_kw
-        return max(ends_s, int(np.ceil(np.minimum(self.plug_out_s, full_s).max(initial=ends_s))))
+        return int(np.ceil(np.minimum(self.plug_out_s, full_s).max(initial=ends_s)))
 
 
 def window_fleet(

@@ -5,17 +5,18 @@ be known in the field, and a bid is never touched again.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 
-from bidding.backtest.competitors import COMPETITORS, competitor_power_kw
-from bidding.backtest.delivery import Delivery, WindowPlay
+from bidding.backtest.competitors import COMPETITORS, QUANTILE_DAYS, competitor_power_kw, history_quantile_kw
+from bidding.backtest.delivery import WindowPlay
+from bidding.backtest.driver_budget import DriverBudget
 from bidding.backtest.fleet import window_fleet
 from bidding.backtest.options import BacktestOptions
 from bidding.backtest.outlook import OutlookModel
 from bidding.backtest.perfect_information import perfect_information_kw
-from bidding.backtest.policy import DispatchPolicy
+from bidding.backtest.policy import DispatchPolicy, UrgencyPolicy
 from bidding.backtest.traits import charger_traits
 from bidding.backtest.windows import BacktestWindow, Calendar
 from bidding.forecast.sessions import SessionTable
@@ -58,13 +59,15 @@ class WindowResult:
     capacity_kw: float
     energy_kwh: float
     competitors: dict[str, PlayedBid]
-    seconds: dict[str, float]
+    sizing_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
     outcome: WindowOutcome
     is_weekend: bool
+    called_unserved_kwh: float
+    energy_kwh: float
 
 
 class WalkForward:
@@ -75,7 +78,7 @@ class WalkForward:
         calendar: its windows, from `windows.calendar`.
         options: the choices of the run.
         sizer: the bid model, new for this run.
-        policy: decides who waits in a window.
+        policy: builds what decides who waits in a window, from the most risk a driver may be put to.
     """
 
     def __init__(
@@ -85,7 +88,7 @@ class WalkForward:
         calendar: Calendar,
         options: BacktestOptions,
         sizer: Sizer,
-        policy: DispatchPolicy,
+        policy: Callable[[float], DispatchPolicy] = UrgencyPolicy,
     ) -> None:
         self._sessions = sessions
         self._calendar = calendar
@@ -99,7 +102,9 @@ class WalkForward:
             v2g_share=options.v2g_share,
             seed=options.seed,
         )
+        self._drivers = DriverBudget()
         self._pending: deque[_Known] = deque()
+        self._past_capacity_kw: deque[float] = deque(maxlen=QUANTILE_DAYS)
         self._past_kw: dict[bool, list[float]] = {False: [], True: []}
 
     def results(self) -> Iterator[WindowResult | None]:
@@ -127,18 +132,16 @@ class WalkForward:
         play = WindowPlay(
             fleet=fleet,
             outlook=self._outlooks.of(rows, now_s=window.starts_s),
-            policy=self._policy,
+            policy=self._policy(self._drivers.most_risk),
             direction=spec.direction,
             baseline=spec.baseline,
         )
         capacity_kw = play.capacity_kw(best_kw)
-        ours, _ = _play(play, sized.bid_kw)
-        self._remember(window, fleet.known_at_s, ours, capacity_kw, best_kw)
+        ours = _play(play, sized.bid_kw)
+        self._remember(window, play, ours, capacity_kw, best_kw)
         if window.is_warm_up:
             return None
-        competitors, seconds = {}, {"ours": sizing_s}
-        for name, bid_kw in bids_kw.items():
-            competitors[name], seconds[name] = _play(play, bid_kw)
+        competitors = {name: _play(play, bid_kw) for name, bid_kw in bids_kw.items()}
         return WindowResult(
             starts_s=window.starts_s,
             ends_s=window.ends_s,
@@ -148,7 +151,7 @@ class WalkForward:
             capacity_kw=capacity_kw,
             energy_kwh=float(fleet.energy_kwh.sum()),
             competitors=competitors,
-            seconds=seconds,
+            sizing_seconds=sizing_s,
         )
 
     def _spec(self, window: BacktestWindow) -> WindowSpec:
@@ -182,31 +185,44 @@ class WalkForward:
             known = self._pending.popleft()
             self._sizer.observe(known.outcome)
             self._past_kw[known.is_weekend].append(known.outcome.perfect_information_kw)
+            self._past_capacity_kw.append(known.outcome.capacity_kw)
+            self._drivers.record(unserved_kwh=known.called_unserved_kwh, energy_kwh=known.energy_kwh)
 
     def _remember(
-        self, window: BacktestWindow, known_at_s: int, ours: PlayedBid, capacity_kw: float, best_kw: float
+        self, window: BacktestWindow, play: WindowPlay, ours: PlayedBid, capacity_kw: float, best_kw: float
     ) -> None:
+        """Keep the outcome until it is known; a window without a bid is rehearsed, so that the driver budget learns."""
         outcome = WindowOutcome(
             starts_s=window.starts_s,
-            known_at_s=known_at_s,
+            known_at_s=play.fleet.known_at_s,
             bid_kw=ours.bid_kw,
             is_delivered=ours.is_delivered,
             capacity_kw=capacity_kw,
             perfect_information_kw=best_kw,
         )
-        self._pending.append(_Known(outcome=outcome, is_weekend=window.is_weekend))
+        if ours.is_delivered is None:
+            rehearsed_kw = history_quantile_kw(list(self._past_capacity_kw), reliability=self._options.reliability)
+            called_unserved_kwh = _play(play, rehearsed_kw).unserved_kwh
+        else:
+            called_unserved_kwh = ours.unserved_kwh
+        self._pending.append(
+            _Known(
+                outcome=outcome,
+                is_weekend=window.is_weekend,
+                called_unserved_kwh=called_unserved_kwh,
+                energy_kwh=float(play.fleet.energy_kwh.sum()),
+            )
+        )
 
 
-def _play(play: WindowPlay, bid_kw: float) -> tuple[PlayedBid, float]:
-    began = perf_counter()
+def _play(play: WindowPlay, bid_kw: float) -> PlayedBid:
     if bid_kw <= 0:
-        return PlayedBid(0.0, None, 0.0, 0.0, 0.0), 0.0
-    delivery: Delivery = play.deliver(bid_kw)
-    played = PlayedBid(
+        return PlayedBid(0.0, None, 0.0, 0.0, 0.0)
+    delivery = play.deliver(bid_kw)
+    return PlayedBid(
         bid_kw=bid_kw,
         is_delivered=delivery.keeps(bid_kw),
         least_delivered_kw=delivery.least_kw,
         shortfall_kwh=delivery.shortfall_kwh(bid_kw, ptu_h=play.fleet.ptu_h),
         unserved_kwh=delivery.unserved_kwh,
     )
-    return played, perf_counter() - began

@@ -36,7 +36,7 @@ class BacktestOptions:
     """
 
     timezone: str = "Europe/Amsterdam"
-    window: LocalWindow = LocalWindow(17 * 60, 19 * 60)  # noqa: RUF009 - a frozen value
+    window: LocalWindow = LocalWindow(17 * 60, 19 * 60)
     days: Days = "weekdays"
     direction: Direction = "reduce"
     reliability: float = 0.9

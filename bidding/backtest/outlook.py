@@ -15,11 +15,11 @@ from bidding.forecast.sessions import SessionTable
 
 Floats = NDArray[np.float64]
 
-OWN_SESSIONS = 16
+OWN_SESSIONS = 40
 POOL_SESSIONS = 48
 POOL_RECENT = 2000
-POOL_WEIGHT = 4.0
-"""All pool samples together weigh as much as four sessions of the charger itself at the same time of day."""
+POOL_WEIGHT = 1.0
+"""All pool samples together weigh as much as one session of the charger itself at the same time of day."""
 
 KERNEL_H = 1.5
 DAY_H = 24.0

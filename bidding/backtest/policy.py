@@ -25,6 +25,7 @@ class DispatchView:
 
     Attributes:
         ptu_h: length of a PTU [h].
+        left_in_window_h: hours to the end of the window.
         elapsed_h: hours since plug-in.
         power_kw: rated power.
         floor_kw: least power while charging, 0 when the car can pause.
@@ -36,6 +37,7 @@ class DispatchView:
     """
 
     ptu_h: float
+    left_in_window_h: float
     elapsed_h: Floats
     power_kw: Floats
     floor_kw: Floats
@@ -56,68 +58,51 @@ class DispatchPolicy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UrgencyPolicy:
-    """Charge in order of urgency within what the promise leaves.
+    """Take the least risky measures until the promise is safe, and none that endangers a driver.
 
-    Urgency is the expected energy a driver loses per kWh withheld in this PTU, over the samples that still fit what
-    is known: the car is still here and not yet full.
+    A measure is holding a car back, or discharging it as well. Its risk is the energy its driver is expected to lose
+    per kWh it brings, when it is kept up until the end of the window and the car then charges at full power.
 
     Attributes:
-        drivers_first_above: a car with more urgency than this charges even if the promise breaks.
-        waits_below: a car with less urgency than this waits even if the promise leaves room.
-        safety: standard deviations of the expected baseline kept as room for error.
+        most_risk: a measure with more risk is not taken, whatever was promised: drivers come first.
+        safety: standard deviations of the expected reduction kept as room for error.
     """
 
-    drivers_first_above: float = 0.15
-    waits_below: float = 0.002
-    safety: float = 1.5
+    most_risk: float = 0.15
+    safety: float = 2.0
 
     def powers_kw(self, view: DispatchView, *, direction: Direction, promise_kw: float) -> Floats:
         """Return the power asked of each car for one PTU."""
-        expected = _expect(view)
         if direction == "increase":
-            return self._increase(view, expected, promise_kw)
-        return self._reduce(view, expected, promise_kw)
+            return self._increase(view, _expect(view, _fitting_samples(view)), promise_kw)
+        return self._reduce(view, promise_kw)
 
-    def _reduce(self, view: DispatchView, expected: "_Expected", promise_kw: float) -> Floats:
-        """Hold cars back, and discharge where that does not suffice."""
-        power = np.where(view.is_full, 0.0, view.floor_kw)
-        held_kwh = np.minimum(power * view.ptu_h, expected.draw_kwh)
-        must = expected.urgency > self.drivers_first_above
-        room_kwh = (
-            expected.baseline_kwh.sum()
-            - self.safety * np.sqrt(expected.baseline_variance.sum())
-            - promise_kw * view.ptu_h
-            - held_kwh.sum()
+    def _reduce(self, view: DispatchView, promise_kw: float) -> Floats:
+        samples = _fitting_samples(view)
+        expected = _expect(view, samples)
+        cars = len(view.power_kw)
+        feed_kw = np.where(
+            view.v2g,
+            np.minimum(view.power_kw, view.energy_in_kwh * ROUND_TRIP_EFFICIENCY / view.left_in_window_h),
+            0.0,
         )
-        extra_kwh = expected.draw_kwh - held_kwh
-        order = np.argsort(-expected.urgency, kind="stable")
-        fits = np.cumsum(extra_kwh[order]) <= room_kwh
-        charges = np.zeros(len(power), dtype=np.bool_)
-        charges[order] = fits
-        charges = must | (charges & (expected.urgency > self.waits_below))
-        power = np.where(charges, view.power_kw, power)
-        missing_kwh = extra_kwh[charges].sum() - room_kwh
-        if missing_kwh > 0 and view.v2g.any():
-            power = np.where(charges, power, power - self._discharge_kw(view, missing_kwh))
+        feed_risk = np.maximum(_feed_in_risk(view, samples, feed_kw), expected.hold_risk)
+        risk = np.concatenate([expected.hold_risk, np.where(feed_kw > 0, feed_risk, np.inf)])
+        gain = np.concatenate([expected.held_kwh - expected.charging_kwh, feed_kw * view.ptu_h])
+        variance = np.concatenate([expected.held_variance - expected.charging_variance, np.zeros(cars)])
+        order = np.argsort(risk, kind="stable")
+        order = order[: int(np.searchsorted(risk[order], self.most_risk, side="right"))]
+        mean_kwh = expected.charging_kwh.sum() + np.concatenate([[0.0], np.cumsum(gain[order])])
+        spread = expected.charging_variance.sum() + np.concatenate([[0.0], np.cumsum(variance[order])])
+        sure_kwh = mean_kwh - self.safety * np.sqrt(np.maximum(spread, 0.0))
+        enough = np.flatnonzero(sure_kwh >= promise_kw * view.ptu_h)
+        taken = order[: int(enough[0]) if len(enough) else len(order)]
+        power = view.power_kw.copy()
+        held = taken[taken < cars]
+        power[held] = np.where(view.is_full[held], 0.0, view.floor_kw[held])
+        fed = taken[taken >= cars] - cars
+        power[fed] = -feed_kw[fed]
         return power
-
-    def _discharge_kw(self, view: DispatchView, missing_kwh: float) -> Floats:
-        """Spread what is missing over the V2G cars that can spare it, the longest-lasting first.
-
-        The order keeps most power available for the rest of the window: Evans, Tindemans and Angeli, "Robustly
-        maximal utilisation of energy-constrained distributed resources" (2018).
-        """
-        most_kwh = np.where(
-            view.v2g, np.minimum(view.power_kw * view.ptu_h, view.energy_in_kwh * ROUND_TRIP_EFFICIENCY), 0.0
-        )
-        risk = _loss_per_kwh_discharged(view, most_kwh)
-        most_kwh = np.where(risk > self.drivers_first_above, 0.0, most_kwh)
-        order = np.argsort(-view.energy_in_kwh / view.power_kw, kind="stable")
-        offered = most_kwh[order]
-        taken = np.clip(missing_kwh - (np.cumsum(offered) - offered), 0.0, offered)
-        discharge_kwh = np.empty_like(taken)
-        discharge_kwh[order] = taken
-        return np.asarray(discharge_kwh / view.ptu_h)
 
     def _increase(self, view: DispatchView, expected: "_Expected", promise_kw: float) -> Floats:
         """Follow the plan, and charge cars ahead of it, those with most left to take first."""
@@ -137,12 +122,15 @@ class UrgencyPolicy:
 class _Expected:
     """Expectations per car for one PTU, shape (m,)."""
 
+    held_kwh: Floats
+    held_variance: Floats
+    charging_kwh: Floats
+    charging_variance: Floats
+    hold_risk: Floats
     baseline_kwh: Floats
-    baseline_variance: Floats
     draw_kwh: Floats
     draw_variance: Floats
     left_kwh: Floats
-    urgency: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,7 +143,8 @@ class _Samples:
     energy_kwh: Floats
 
 
-GUESS_WEIGHT = 0.2
+LEAST_DRAW_KWH = 1e-6
+GUESS_WEIGHT = 0.02
 GUESS_LEFT_H = 1.0
 GUESS_CHARGE_H = 1.0
 
@@ -177,37 +166,50 @@ def _fitting_samples(view: DispatchView) -> _Samples:
     )
 
 
-def _expect(view: DispatchView) -> _Expected:
-    samples = _fitting_samples(view)
+def _expect(view: DispatchView, samples: _Samples) -> _Expected:
     power = view.power_kw[:, None]
+
+    def mean(values: Floats) -> Floats:
+        return np.asarray((samples.share * values).sum(axis=1))
+
+    def variance(values: Floats) -> Floats:
+        return np.maximum(mean(values**2) - mean(values) ** 2, 0.0)
+
     most = power * np.minimum(view.ptu_h, samples.left_h)
     draw = np.minimum(samples.left_kwh, most)
+    until_end = power * np.minimum(view.left_in_window_h, samples.left_h)
     if view.planned_kwh is None:
         baseline = np.clip(samples.energy_kwh - power * view.elapsed_h[:, None], 0.0, most)
-        baseline_mean = (samples.share * baseline).sum(axis=1)
-        variance = (samples.share * baseline**2).sum(axis=1) - baseline_mean**2
     else:
-        baseline_mean, variance = view.planned_kwh, np.zeros(len(view.power_kw))
-    lost = np.maximum(samples.left_kwh - power * np.maximum(samples.left_h - view.ptu_h, 0.0), 0.0)
+        baseline = np.broadcast_to(view.planned_kwh[:, None], most.shape)
+    slowed = np.minimum(view.floor_kw[:, None] * view.ptu_h, draw)
     lost_anyway = np.maximum(samples.left_kwh - power * samples.left_h, 0.0)
-    draw_mean = (samples.share * draw).sum(axis=1)
-    at_risk = (samples.share * (lost - lost_anyway)).sum(axis=1)
+    lost_window = np.maximum(samples.left_kwh - power * np.maximum(samples.left_h - view.left_in_window_h, 0.0), 0.0)
+    window_draw = mean(np.minimum(samples.left_kwh, until_end))
     return _Expected(
-        baseline_kwh=baseline_mean,
-        baseline_variance=np.maximum(variance, 0.0),
-        draw_kwh=draw_mean,
-        draw_variance=np.maximum((samples.share * draw**2).sum(axis=1) - draw_mean**2, 0.0),
-        left_kwh=(samples.share * samples.left_kwh).sum(axis=1),
-        urgency=np.divide(at_risk, draw_mean, out=np.zeros_like(at_risk), where=draw_mean > 0),
+        held_kwh=mean(baseline - slowed),
+        held_variance=variance(baseline - slowed),
+        charging_kwh=mean(baseline - draw),
+        charging_variance=variance(baseline - draw),
+        hold_risk=mean(lost_window - lost_anyway) / np.maximum(window_draw, LEAST_DRAW_KWH),
+        baseline_kwh=mean(baseline),
+        draw_kwh=mean(draw),
+        draw_variance=variance(draw),
+        left_kwh=mean(samples.left_kwh),
     )
 
 
-def _loss_per_kwh_discharged(view: DispatchView, discharged_kwh: Floats) -> Floats:
-    """Return the expected energy a driver loses per kWh the session gives up by discharging this much now."""
-    samples = _fitting_samples(view)
-    spent_kwh = (discharged_kwh / ROUND_TRIP_EFFICIENCY)[:, None]
-    chance_kwh = view.power_kw[:, None] * np.maximum(samples.left_h - view.ptu_h, 0.0)
-    lost = np.maximum(samples.left_kwh + spent_kwh - chance_kwh, 0.0) - np.maximum(samples.left_kwh - chance_kwh, 0.0)
-    return np.divide(
-        (samples.share * lost).sum(axis=1), spent_kwh[:, 0], out=np.ones(len(spent_kwh)), where=spent_kwh[:, 0] > 0
+def _feed_in_risk(view: DispatchView, samples: _Samples, feed_kw: Floats) -> Floats:
+    """Return the energy a driver is expected to lose per kWh brought by holding and feeding in until the window ends.
+
+    The car gives up `feed_kw` over the rest of the window, with its losses, and has the time after it to come back.
+    """
+    hours = np.minimum(samples.left_h, view.left_in_window_h)
+    fed_kwh = feed_kw[:, None] * hours
+    chance_kwh = view.power_kw[:, None] * np.maximum(samples.left_h - view.left_in_window_h, 0.0)
+    unavoidable = np.maximum(samples.left_kwh - view.power_kw[:, None] * samples.left_h, 0.0)
+    lost = np.maximum(samples.left_kwh + fed_kwh / ROUND_TRIP_EFFICIENCY - chance_kwh, 0.0) - unavoidable
+    brought = fed_kwh + np.minimum(samples.left_kwh, view.power_kw[:, None] * hours)
+    return np.asarray(
+        (samples.share * lost).sum(axis=1) / np.maximum((samples.share * brought).sum(axis=1), LEAST_DRAW_KWH)
     )

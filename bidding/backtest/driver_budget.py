@@ -1,0 +1,37 @@
+"""How much risk a driver may be put to, steered by what drivers really went without.
+
+The policy's limit on risk is a forecast; forecasts err. So the limit follows the outcome: a window in which less was
+lost than the target allows raises it a little, a loss lowers it in proportion. Summed over n windows the steps cancel,
+which bounds the realised share: target * (1 + ln(first / lowest limit) / (STEP * n)) at most, whatever the forecast.
+The same idea as adaptive conformal inference (Gibbs and Candès, 2021), on energy instead of coverage.
+"""
+
+from math import exp
+
+TARGET_SHARE = 0.0035
+"""Energy lost to drivers, of what the cars present in a called window came for. Under the promise of 0.5 %."""
+
+FIRST_RISK = 0.10
+STEP = 0.02
+LOWEST_RISK = 0.002
+HIGHEST_RISK = 1.0
+
+
+class DriverBudget:
+    """Holds the current limit `most_risk`, lost kWh per kWh brought, for `UrgencyPolicy`."""
+
+    def __init__(self) -> None:
+        self.most_risk = FIRST_RISK
+        self._energy_kwh = 0.0
+        self._windows = 0
+
+    def record(self, *, unserved_kwh: float, energy_kwh: float) -> None:
+        """Learn from a window, played or rehearsed: what drivers went without, of what they came for."""
+        self._energy_kwh += energy_kwh
+        self._windows += 1
+        if self._energy_kwh <= 0:
+            return
+        allowed_kwh = TARGET_SHARE * energy_kwh
+        usual_kwh = TARGET_SHARE * self._energy_kwh / self._windows
+        changed = self.most_risk * exp(STEP * (allowed_kwh - unserved_kwh) / usual_kwh)
+        self.most_risk = min(max(changed, LOWEST_RISK), HIGHEST_RISK)
