@@ -58,12 +58,14 @@ def session_row(*, sessions: Sessions, asset: Asset, outcome: SessionOutcome, is
     return document
 
 
-def undisturbed(sessions: Sessions, row: int) -> SessionOutcome:
-    """Return what a driver of the past got: everything the car could take, as nobody steered then."""
-    arrival = float(sessions.arrival_kwh[row])
-    return SessionOutcome(
-        row=row, arrival_kwh=arrival, charged_kwh=float(sessions.possible_kwh[row]), discharged_kwh=0.0, missing_kwh=0.0
-    )
+def undisturbed(sessions: Sessions, rows: Integers) -> list[SessionOutcome]:
+    """Return what drivers of the past got: everything their cars could take, as nobody steered then."""
+    return [
+        SessionOutcome(row=row, arrival_kwh=arrival, charged_kwh=charged, discharged_kwh=0.0, missing_kwh=0.0)
+        for row, arrival, charged in zip(
+            rows.tolist(), sessions.arrival_kwh[rows].tolist(), sessions.possible_kwh[rows].tolist(), strict=True
+        )
+    ]
 
 
 def state_rows(*, world: World, positions: range, assets: list[Asset]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ A wall-clock second counts from 1970-01-01T00:00 as the place's clocks show it; 
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -21,22 +22,12 @@ _MONDAY = 4 * DAY  # 1970-01-05, the first Monday
 
 def wall_clock(utc_seconds: Seconds, zone: ZoneInfo) -> Seconds:
     """Return what clocks in `zone` show at these instants."""
-
-    def offset(hour: int) -> int:
-        local = datetime.fromtimestamp(hour * HOUR, zone)
-        return int((local.utcoffset() or timedelta()).total_seconds())
-
-    return utc_seconds + _by_hour(utc_seconds, offset)
+    return utc_seconds + _by_hour(utc_seconds, zone, _offset_at)
 
 
 def instants(wall_clock_seconds: Seconds, zone: ZoneInfo) -> Seconds:
     """Return when clocks in `zone` show these times: the first time where twice, an hour later where never."""
-
-    def offset(hour: int) -> int:
-        local = (_EPOCH + timedelta(hours=hour)).replace(tzinfo=zone)
-        return int((local.utcoffset() or timedelta()).total_seconds())
-
-    return wall_clock_seconds - _by_hour(wall_clock_seconds, offset)
+    return wall_clock_seconds - _by_hour(wall_clock_seconds, zone, _offset_when_shown)
 
 
 def week_of(wall_clock_seconds: Seconds) -> Seconds:
@@ -61,6 +52,18 @@ def is_weekend(wall_clock_seconds: Seconds) -> npt.NDArray[np.bool_]:
     return weekend
 
 
-def _by_hour(seconds: Seconds, offset: Callable[[int], int]) -> Seconds:
+def _by_hour(seconds: Seconds, zone: ZoneInfo, offset: Callable[[int, ZoneInfo], int]) -> Seconds:
     hours, position = np.unique(seconds // HOUR, return_inverse=True)
-    return np.array([offset(int(hour)) for hour in hours], dtype=np.int64)[position]
+    return np.array([offset(hour, zone) for hour in hours.tolist()], dtype=np.int64)[position]
+
+
+@cache
+def _offset_at(hour: int, zone: ZoneInfo) -> int:
+    local = datetime.fromtimestamp(hour * HOUR, zone)
+    return int((local.utcoffset() or timedelta()).total_seconds())
+
+
+@cache
+def _offset_when_shown(hour: int, zone: ZoneInfo) -> int:
+    local = (_EPOCH + timedelta(hours=hour)).replace(tzinfo=zone)
+    return int((local.utcoffset() or timedelta()).total_seconds())

@@ -59,7 +59,7 @@ class Reporter:
         sessions = self._world.sessions
         mine = np.isin(sessions.asset, np.array(self._positions))
         past = np.flatnonzero(mine & (sessions.plug_out < self._world.starts_at))
-        self._post_sessions([self._session(undisturbed(sessions, row), is_over=True) for row in past.tolist()])
+        self._post_sessions([self._session(outcome, is_over=True) for outcome in undisturbed(sessions, past)])
         self._post_sessions(self._open_sessions())
         heat = self._world.metered_assets_of_history
         if len(heat) and int(heat[0]) in self._positions:

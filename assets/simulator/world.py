@@ -24,6 +24,8 @@ HOURS = 1 / 60
 WARM_UP = timedelta(hours=36)
 """Long enough for every car that is plugged in at the start to have charged as if it had been watched."""
 HEATING_HISTORY = timedelta(days=14)
+HEATING_HISTORY_STEP = 5 * MINUTE
+"""Houses change within hours, so their past needs no finer steps."""
 STARTING_LEVEL = 0.95
 """Of the stationary battery's usable store, at the start."""
 _LEAST_LEFT = 0.05
@@ -115,8 +117,9 @@ class World:
         """Bring the fleet to `starts_at`; return what heat pumps took in each PTU of the weeks before, (PTUs, h)."""
         history_seconds = int(HEATING_HISTORY.total_seconds())
         no_limit = np.full(self.n, np.nan)
-        minutes = np.arange(self.starts_at - history_seconds, self.starts_at, MINUTE)
-        outdoor = weather.outdoor_c(minutes, seed=self._seed)
+        steps = np.arange(self.starts_at - history_seconds, self.starts_at, HEATING_HISTORY_STEP)
+        outdoor = weather.outdoor_c(steps, seed=self._seed)
+        hours = HEATING_HISTORY_STEP / 3600
         taken = np.zeros((history_seconds // PTU_SECONDS, len(self._heat)))
         for number, temperature in enumerate(outdoor.tolist()):
             power = heating.step(
@@ -124,9 +127,9 @@ class World:
                 traits=self.heat_traits,
                 limit_kw=no_limit[self._heat],
                 outdoor_c=temperature,
-                hours=HOURS,
+                hours=hours,
             )
-            taken[number * MINUTE // PTU_SECONDS] += power * HOURS
+            taken[number * HEATING_HISTORY_STEP // PTU_SECONDS] += power * hours
 
         self.now = self.starts_at - int(WARM_UP.total_seconds())
         present = np.flatnonzero((self.sessions.plug_in < self.now) & (self.sessions.plug_out > self.now))
