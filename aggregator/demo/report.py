@@ -36,8 +36,8 @@ def build_report(
     Raises:
         KeyError: the simulator's report says nothing about drivers.
     """
-    statement = issue_statement(interval=day, now=now)
     drivers = simulator_report["drivers"]
+    statement = issue_statement(interval=day, now=now)
     return {
         "announcements": _announcements(day),
         "bids": _bids(day),

@@ -64,17 +64,19 @@ def announcement_table(report: Row) -> Table:
 
 
 def bid_table(report: Row, names: Mapping[str, str]) -> Table:
-    """Return what was offered and what became of it; with a column of group names where they are known."""
-    columns = [Column("Group") if names else None, Column("Aggregation EAN"), Column("Window")]
+    """Return what was offered and what became of it; groups go by name where it is known."""
     return Table(
         heading="What was offered",
-        columns=[column for column in columns if column]
-        + [_number_column(name) for name in ("Bid [kW]", "Price [EUR/MWh]", "Reliability")]
-        + [Column("Outcome"), _number_column("Cleared [kW]"), _number_column("Delivered")],
+        columns=[
+            Column("Aggregation EAN"),
+            Column("Window"),
+            *map(_number_column, ("Bid [kW]", "Price [EUR/MWh]", "Reliability")),
+            Column("Outcome"),
+            *map(_number_column, ("Cleared [kW]", "Delivered")),
+        ],
         rows=[
-            ([Cell(names.get(bid["aggregation_ean"], ""))] if names else [])
-            + [
-                Cell(bid["aggregation_ean"]),
+            [
+                _group(bid, names),
                 Cell(f"{_time(bid['starts_at'])} to {_time(bid['ends_at'])}", style="whole"),
                 _number(bid["power_w"] / 1000),
                 Cell(bid["price_eur_per_mwh"], is_number=True),
@@ -118,32 +120,29 @@ def curve_table(curve: Sequence[Sequence[float]]) -> Table:
 
 
 def money_table(report: Row, names: Mapping[str, str]) -> Table:
-    """Return the statement lines and their total."""
-    first = [Column("Group")] if names else []
-    settlement = report["settlement"]
+    """Return the statement lines and their total; groups go by name where it is known."""
+    lines = report["settlement"]["lines"]
     return Table(
         columns=[
-            *first,
             Column("Aggregation EAN"),
             Column("Beneficiary"),
             _number_column("Paid energy [kWh]"),
             _number_column("Amount [EUR]"),
         ],
         rows=[
-            ([Cell(names.get(line["aggregation_ean"], ""))] if names else [])
-            + [
-                Cell(line["aggregation_ean"]),
+            [
+                _group(line, names),
                 Cell(line["partner"] or AGGREGATOR),
                 Cell(f"{line['delivered_wh'] / 1000:,.3f}" if line["partner"] else "", is_number=True),
                 Cell(line["amount_eur"], is_number=True),
             ]
-            for line in settlement["lines"]
+            for line in lines
         ],
         total=[
             Cell("Total"),
-            *[Cell("")] * (len(first) + 1),
-            Cell(f"{sum(line['delivered_wh'] for line in settlement['lines']) / 1000:,.3f}", is_number=True),
-            Cell(settlement["total_eur"], is_number=True),
+            Cell(""),
+            Cell(f"{sum(line['delivered_wh'] for line in lines) / 1000:,.3f}", is_number=True),
+            Cell(report["settlement"]["total_eur"], is_number=True),
         ],
     )
 
@@ -170,6 +169,11 @@ def delivered_share(deliveries: Sequence[Row]) -> str:
     """Return the paid part of the ordered energy."""
     paid_w = sum(max(0, min(row["delivered_w"], row["ordered_w"])) for row in deliveries)
     return percent(paid_w, sum(row["ordered_w"] for row in deliveries))
+
+
+def _group(row: Row, names: Mapping[str, str]) -> Cell:
+    ean = row["aggregation_ean"]
+    return Cell(f"{names[ean]} {ean}" if ean in names else ean)
 
 
 def _time(text: str) -> str:

@@ -34,7 +34,7 @@ def issue_statement(*, interval: Interval, now: datetime) -> Statement:
         ends_at=interval.ends_at,
         version=last.version + 1 if last else 1,
         issued_at=now,
-        total_eur=sum((line.amount_eur for of_ean in lines.values() for line in of_ean), Decimal(0)),
+        total_eur=sum((line.amount_eur for of_ean in lines.values() for line in of_ean), Decimal("0.00")),
     )
     statement.deliveries.set(deliveries)
     StatementLine.objects.bulk_create(

@@ -192,5 +192,5 @@ def make_world() -> World:
 
 
 @pytest.fixture
-def world(db) -> Iterator[World]:  # noqa: ARG001 - asks for the database
+def world(db) -> Iterator[World]:
     return make_world()
