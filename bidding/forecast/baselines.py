@@ -22,6 +22,11 @@ class PriceCurve:
     starts_s: int
     eur_per_mwh: Floats
 
+    @property
+    def ends_s(self) -> int:
+        """End of the last price, UTC epoch seconds."""
+        return self.starts_s + PTU_S * len(self.eur_per_mwh)
+
     def at_ptu(self, ptu: Seconds) -> Floats:
         """Return the prices of PTUs counted from the epoch; the first and last price hold beyond the curve."""
         position = np.clip(ptu - self.starts_s // PTU_S, 0, len(self.eur_per_mwh) - 1)
