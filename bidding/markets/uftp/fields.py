@@ -2,7 +2,8 @@
 
 The messages name a kind per attribute (`Annotated[int, Attribute("Power", WATT)]`); nothing else knows the format.
 Kinds follow the simple types of UFTP-common.xsd. Where the schema is wider than any sane message the kind is
-narrower on purpose: integers fit 64 bits, instants carry an offset, durations have a fixed length.
+narrower on purpose: integers fit 64 bits, instants carry an offset, durations have a fixed length, domains the length
+of real ones.
 """
 
 import re
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from bidding.markets.uftp.vocabulary import (
@@ -36,12 +38,17 @@ class NotAllowed(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One way to write a value; reading and writing raise `NotAllowed`; `looks_like` completes "give …"."""
+    """One way to write a value; `looks_like` completes "give …".
+
+    Reading and writing raise `NotAllowed`, or `TypeError` for something of another type, such as None. What is written
+    is ready to stand between double quotes: kinds whose texts can hold markup escape it.
+    """
 
     looks_like: str
     read: Callable[[str], Any]
     write: Callable[[Any], str]
     read_all: Callable[[Sequence[str]], list[Any]]
+    write_all: Callable[[Sequence[Any]], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,34 +83,52 @@ def _kind(
                 return values
         return list(map(read, texts))
 
-    return Kind(looks_like, read, write, read_all)
+    return Kind(looks_like, read, write, read_all, lambda values: list(map(write, values)))
 
 
-def _text(pattern: str, looks_like: str) -> Kind:
+# Parties, places, days and prices come back in message after message: remember what they mean. Keyed by type as well,
+# because True, 1 and Decimal(1) are equal but only one of them is a price.
+_remember = lru_cache(maxsize=4096, typed=True)
+_needs_escape = re.compile(r"[&<>\"\t\n\r]").search
+# Written raw, a line break or tab in an attribute would be read back as a space.
+_ESCAPES = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
+)
+
+
+def _text(pattern: str, looks_like: str, *, recurring: bool = False) -> Kind:
     matches = re.compile(pattern).fullmatch
 
-    def check(text: str) -> str:
-        if not isinstance(text, str) or matches(text) is None:
+    def read(text: str) -> str:
+        if matches(text) is None:
             raise NotAllowed
         return text
 
-    return _kind(looks_like, check, check)
+    def write(value: str) -> str:
+        if matches(value) is None:
+            raise NotAllowed
+        return value.translate(_ESCAPES) if _needs_escape(value) else value
+
+    return _kind(looks_like, _remember(read), _remember(write)) if recurring else _kind(looks_like, read, write)
 
 
 def _choice(choices: type[StrEnum]) -> Kind:
-    by_text = {choice.value: choice for choice in choices}
+    by_text: dict[str, StrEnum] = {choice.value: choice for choice in choices}
 
     def read(text: str) -> StrEnum:
         try:
             return by_text[text]
-        except (KeyError, TypeError):
+        except KeyError:
             raise NotAllowed from None
 
     return _kind("one of " + ", ".join(by_text), read, lambda value: read(value).value, by_text)
 
 
+_plain_integers = re.compile(r"(?:-?[0-9]{1,18},)*-?[0-9]{1,18}").fullmatch
+
+
 def _integer(looks_like: str, lowest: int, common: Mapping[str, int] | None = None) -> Kind:
-    matches = re.compile(r"\s*[+-]?[0-9]{1,25}\s*").fullmatch
+    matches = re.compile(r"\s{0,9}[+-]?[0-9]{1,25}\s{0,9}").fullmatch
 
     def read(text: str) -> int:
         if matches(text) is None or not lowest <= (value := int(text)) < BIGINT:
@@ -111,28 +136,26 @@ def _integer(looks_like: str, lowest: int, common: Mapping[str, int] | None = No
         return value
 
     def write(value: int) -> str:
-        if type(value) is not int or not lowest <= value < BIGINT:
-            raise NotAllowed
-        return str(value)
+        return write_all([value])[0]
 
-    return _kind(looks_like, read, write, common)
-
-
-_plain_integers = re.compile(r"(?:-?[0-9]{1,18},)*-?[0-9]{1,18}").fullmatch
-
-
-def _power() -> Kind:
-    one = _integer("a whole number of Watt such as -100000", -BIGINT)
+    one_by_one = _kind(looks_like, read, write, common).read_all
 
     def read_all(texts: Sequence[str]) -> list[int]:
         # Powers differ from ISP to ISP. Checking a day's worth as one text takes a third of the time.
-        return list(map(int, texts)) if _plain_integers(",".join(texts)) else one.read_all(texts)
+        if not common and _plain_integers(",".join(texts)):
+            return list(map(int, texts))
+        return one_by_one(texts)
 
-    return Kind(one.looks_like, one.read, one.write, read_all)
+    def write_all(values: Sequence[int]) -> list[str]:
+        if set(map(type, values)) != {int} or min(values) < lowest or max(values) >= BIGINT:
+            raise NotAllowed
+        return list(map(str, values))
+
+    return Kind(looks_like, read, write, read_all, write_all)
 
 
 def _decimal(looks_like: str, *, lowest: Decimal, highest: Decimal, digits: int, shown_digits: int = 0) -> Kind:
-    matches = re.compile(r"\s*[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})\s*").fullmatch
+    matches = re.compile(r"\s{0,9}[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})\s{0,9}").fullmatch
     step, shown = Decimal(1).scaleb(-digits), Decimal(1).scaleb(-shown_digits)
 
     def check(value: Decimal) -> Decimal:
@@ -151,7 +174,7 @@ def _decimal(looks_like: str, *, lowest: Decimal, highest: Decimal, digits: int,
         rounded = _EXACT.quantize(check(value), shown)
         return f"{rounded if rounded == value else _EXACT.normalize(value):f}"
 
-    return _kind(looks_like, read, write)
+    return _kind(looks_like, _remember(read), _remember(write))
 
 
 def _boolean() -> Kind:
@@ -171,7 +194,7 @@ def _boolean() -> Kind:
     return _kind("true or false", read, write, by_text)
 
 
-_instant = re.compile(r"\s*[0-9]{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)\s*", re.ASCII).fullmatch
+_instant = re.compile(r"\s{0,9}[0-9]{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)\s{0,9}", re.ASCII).fullmatch
 
 
 def _read_instant(text: str) -> datetime:
@@ -193,9 +216,10 @@ def _write_instant(value: datetime) -> str:
 
 
 # The schema lets a date carry an offset; the day is counted in the message's own TimeZone, so the offset says nothing.
-_day = re.compile(r"\s*([0-9]{4}-\d\d-\d\d)(Z|[+-]\d\d:\d\d)?\s*", re.ASCII).fullmatch
+_day = re.compile(r"\s{0,9}([0-9]{4}-\d\d-\d\d)(Z|[+-]\d\d:\d\d)?\s{0,9}", re.ASCII).fullmatch
 
 
+@_remember
 def _read_day(text: str) -> date:
     match = _day(text)
     try:
@@ -211,13 +235,17 @@ def _check_day(value: date) -> date:
     return value
 
 
+@_remember
 def _write_day(value: date) -> str:
     return _check_day(value).isoformat()
 
 
-_duration = re.compile(r"\s*P(?:(\d{1,5})D)?(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?\s*", re.ASCII)
+_duration = re.compile(
+    r"\s{0,9}P(?:(\d{1,5})D)?(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?\s{0,9}", re.ASCII
+)
 
 
+@_remember
 def _read_duration(text: str) -> timedelta:
     match = _duration.fullmatch(text)
     if match is None or not any(match.groups()):
@@ -226,6 +254,7 @@ def _read_duration(text: str) -> timedelta:
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
+@_remember
 def _write_duration(value: timedelta) -> str:
     if not isinstance(value, timedelta) or value <= timedelta() or value % timedelta(minutes=1):
         raise NotAllowed
@@ -256,20 +285,27 @@ _USUAL_DURATIONS = {"PT15M": timedelta(minutes=15)}
 _UNBOUNDED = Decimal(10) ** 20
 
 TEXT = _text(r"[\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*", "text without control characters")
-VERSION = _text(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}", "a version such as 3.0.0")
+VERSION = _text(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}", "a version such as 3.0.0", recurring=True)
 UUID = _text(
     r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}",
     "a UUID such as 5f0a4a5e-2d3a-4bb0-9a2b-1f2e3d4c5b6a",
 )
-DOMAIN = _text(r"([a-z0-9]+(-[a-z0-9]+)*\.)+[a-z]{2,}", "a lower-case internet domain such as agr.example.com")
+DOMAIN = _text(
+    r"(?=.{1,253}\Z)([a-z0-9]+(-[a-z0-9]+)*\.)+[a-z]{2,}",
+    "a lower-case internet domain such as agr.example.com",
+    recurring=True,
+)
 ENTITY_ADDRESS = _text(
     r"ea1\.[0-9]{4}-[0-9]{2}\.[^\n\r]{1,244}:[^\n\r]{1,244}|ean\.[0-9]{12,34}",
     "an entity address such as ean.871685900012636543 or ea1.2013-11.com.example:id",
+    recurring=True,
 )
 TIME_ZONE = _text(
-    r"(Africa|America|Australia|Europe|Pacific)/[a-zA-Z0-9_/]{3,}", "a time zone such as Europe/Amsterdam"
+    r"(Africa|America|Australia|Europe|Pacific)/[a-zA-Z0-9_/]{3,60}",
+    "a time zone such as Europe/Amsterdam",
+    recurring=True,
 )
-CURRENCY = _text(r"[A-Z]{3}", "an ISO 4217 code such as EUR")
+CURRENCY = _text(r"[A-Z]{3}", "an ISO 4217 code such as EUR", recurring=True)
 # The official schema wants 16 digits, where no connection has that many; both open libraries use the 18 of a real EAN.
 METER_EAN = _text(r"[Ee]([0-9]{16}|[0-9]{18})", "E followed by the 18 digits of the EAN (16 in the official schema)")
 ROLE = _choice(Role)
@@ -278,7 +314,7 @@ DISPOSITION = _choice(Disposition)
 SETTLEMENT_DISPOSITION = _choice(SettlementDisposition)
 PROFILE = _choice(Profile)
 METERING_UNIT = _choice(MeteringUnit)
-WATT = _power()
+WATT = _integer("a whole number of Watt such as -100000", -BIGINT)
 INTEGER = _integer("a whole number", -BIGINT, _PTU_COUNTS)
 COUNT = _integer("a whole number of at least 1", 1, _PTU_COUNTS)
 # Two decimals where they suffice: the reference library refuses a price with more or fewer decimals than its currency.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 
 from aggregator.core.ptu import day_interval
@@ -37,6 +38,7 @@ def _spans(
     return [(isp.start, isp.duration) for isp in isps]
 
 
+@lru_cache(maxsize=64)
 def isp_count(period: date, isp_duration: timedelta) -> int:
     """Return how many ISPs the local day has: of 15 minutes 96, or 92 and 100 when the clock changes."""
     day = day_interval(period)

@@ -24,7 +24,7 @@ _all_text = etree.XPath("string()", smart_strings=False)
 def read_element(table: Table, root: etree._Element) -> Any:
     """Return `root` as an instance of the table's class; raise `InvalidMessage` with every problem found."""
     reader = _Reader()
-    if str(_all_text(root)).strip():
+    if (len(root) or root.text) and str(_all_text(root)).strip():
         reader.problems.append(Problem(root.tag, "contains text between its tags", "put all data in attributes"))
     row = reader.read_one(table, root, root.tag)
     if reader.problems:
@@ -41,17 +41,20 @@ class _Reader:
     def read_one(self, table: Table, element: etree._Element, place: str) -> Any:
         row: Any = object.__new__(table.row_type)
         texts: dict[str, str] = dict(element.items())  # type: ignore[arg-type] # bytes only in the stubs' Python 2
-        for column in table.columns:
-            text = texts.pop(column.name, None)
-            if text is None and not column.required:
-                column.fill(row, column.default)
+        take = texts.pop
+        for name, read, fill, required, default in table.steps:
+            text = take(name, None)
+            if text is None and not required:
+                fill(row, default)
                 continue
             try:
-                column.fill(row, column.read(text))
+                fill(row, read(text))
             except (NotAllowed, TypeError):  # TypeError: a required text is missing
-                column.fill(row, None)
-                self.problems.append(misfit(place, column.name, text, column.looks_like))
-        self._fill_later(table, (row,), texts, place)
+                fill(row, None)
+                self.problems.append(misfit(place, name, text, table.column(name).looks_like))
+        for column in table.later:
+            column.fill(row, None)
+        self._report_unknown(texts, place)
         if table.branches:
             self._read_children(table, row, element, place)
         elif len(element):
@@ -76,7 +79,9 @@ class _Reader:
                 except (NotAllowed, TypeError):  # a text is wrong or missing: find out which
                     values = self._read_one_by_one(column, texts or [None] * len(rows), place)
             deque(map(column.fill, rows, values), maxlen=0)
-        self._fill_later(table, rows, texts_by_name, place)
+        for column in table.later:
+            deque(map(column.fill, rows, repeat(None)), maxlen=0)
+        self._report_unknown(texts_by_name, place)
         if any(map(len, elements)):
             self._report_children(table, place)
         return rows
@@ -92,14 +97,11 @@ class _Reader:
                 self.problems.append(misfit(f"{place}[{index + 1}]", column.name, text, column.looks_like))
         return values
 
-    def _fill_later(self, table: Table, rows: Sequence[object], left_over: Iterable[str], place: str) -> None:
-        for column in table.later:
-            deque(map(column.fill, rows, repeat(None)), maxlen=0)
-        self.problems.extend(
-            Problem(f"{place}@{shown(name)}", "is no attribute of this version", "leave it out")
-            for name in left_over
-            if name not in _SCHEMA_HINTS
-        )
+    def _report_unknown(self, left_over: Iterable[str], place: str) -> None:
+        for name in left_over:
+            if name not in _SCHEMA_HINTS:
+                problem = Problem(f"{place}@{shown(name)}", "is no attribute of this version", "leave it out")
+                self.problems.append(problem)
 
     def _read_children(self, table: Table, row: object, element: etree._Element, place: str) -> None:
         found = list(element)

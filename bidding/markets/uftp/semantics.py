@@ -7,6 +7,7 @@ Each rule yields the reasons it finds; all reasons are reported, in the specific
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -50,6 +51,7 @@ def rejection_reasons(
     return tuple(dict.fromkeys(reason for rule in _rules_for(type(message)) for reason in rule(case)))
 
 
+@cache
 def _rules_for(message_type: type[m.PayloadMessage]) -> list[Rule]:
     return [rule for types, rules in _RULES for rule in rules if issubclass(message_type, types)]
 

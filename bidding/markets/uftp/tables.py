@@ -1,6 +1,6 @@
 """The attribute table of a class under one version of the specification, made once from its annotations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, get_type_hints
@@ -27,6 +27,7 @@ class Column:
     read: Callable[[Any], Any]
     read_all: Callable[[Any], list[Any]]
     write: Callable[[Any], str]
+    write_all: Callable[[Sequence[Any]], list[str]]
     required: bool
     default: Any
     fill: Callable[[object, Any], None]
@@ -43,15 +44,24 @@ class Branch:
     fill: Callable[[object, Any], None]
 
 
+Step = tuple[str, Callable[[Any], Any], Callable[[object, Any], None], bool, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A class's attributes and children."""
 
     row_type: type
     columns: tuple[Column, ...]
+    steps: tuple[Step, ...]
+    """What reading needs of each column, unpacked for the loop that every message goes through."""
     later: tuple[Column, ...]
     """Attributes that only newer versions know."""
     branches: tuple[Branch, ...]
+
+    def column(self, name: str) -> Column:
+        """Return the column of an attribute."""
+        return next(column for column in self.columns if column.name == name)
 
 
 def table_of(row_type: Any, rules: Rules) -> Table:
@@ -79,9 +89,11 @@ def _table_of(row_type: Any, rules: Rules) -> Table:
             read=entry.kind.read,
             read_all=entry.kind.read_all,
             write=entry.kind.write,
+            write_all=entry.kind.write_all,
             required=required,
             default=None if required else field.default,
             fill=fill,
         )
         (columns if rules >= entry.since else later).append(column)
-    return Table(row_type, tuple(columns), tuple(later), tuple(branches))
+    steps = tuple((column.name, column.read, column.fill, column.required, column.default) for column in columns)
+    return Table(row_type, tuple(columns), steps, tuple(later), tuple(branches))

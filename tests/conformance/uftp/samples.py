@@ -187,6 +187,7 @@ def in_version(message: m.PayloadMessage, version: str) -> m.PayloadMessage:
 
 
 def offer_of(isps: int) -> m.FlexOffer:
-    """Return an offer over the first `isps` ISPs of the day, each with its own power."""
-    powers = tuple(m.PowerIsp(power_w=-100_000 - start, start=start) for start in range(1, isps + 1))
+    """Return an offer over `isps` ISPs from the evening on, or earlier if they do not fit, each with its own power."""
+    first = min(69, 97 - isps)
+    powers = tuple(m.PowerIsp(power_w=-100_000 - start, start=start) for start in range(first, first + isps))
     return replace(OFFER, options=(replace(OPTION, isps=powers),))
