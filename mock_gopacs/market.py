@@ -8,12 +8,12 @@ done.
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 
 from mock_gopacs.book import Solution, apply_solution, overlapping, read_book, solve
 from mock_gopacs.events import record_all
@@ -46,8 +46,14 @@ def withdraw(announcement_id: uuid.UUID, *, now: datetime) -> None:
         _miss(clearing, at=now)
 
 
+def next_due_at() -> datetime | None:
+    """Return when something will be due next, if nothing is placed or loaded before."""
+    due = _earliest_due()
+    return due.at if due else None
+
+
 def _steps_until(now: datetime) -> Iterator[Step]:
-    while due := _earliest_due(now):
+    while (due := _earliest_due()) and due.at <= now:
         step = due.do(now)
         if step:
             yield step
@@ -55,7 +61,7 @@ def _steps_until(now: datetime) -> Iterator[Step]:
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """A row whose moment has come; `do` does its step unless another process was first."""
+    """The row of the next step and its moment; `do` does the step unless another process was first."""
 
     at: datetime
     row: Any
@@ -68,30 +74,30 @@ class _Due:
             return None  # a new scenario has just replaced every row
 
 
-def _earliest_due(now: datetime) -> _Due | None:
-    """Return what is due first; at the same moment in the order of this list."""
+def _earliest_due() -> _Due | None:
+    """Return what comes first; at the same moment in the order of this list."""
     pending, locked = Clearing.State.PENDING, Clearing.State.LOCKED
-    candidates = (
-        (Order.objects.filter(status=Order.Status.SCHEDULED), "placed_at", _place),
-        (Announcement.objects.filter(state=Announcement.State.SCHEDULED), "publish_at", _publish),
-        (Clearing.objects.filter(state=pending), "locks_at", _lock),
-        (Clearing.objects.filter(state=locked), "clears_at", _clear),
-        (Order.objects.filter(status__in=Order.LIVE, is_locked=False), "expires_at", _expire),
-        (_closable(), "starts_at", _close),
+    due = (
+        _first(Order.objects.filter(status=Order.Status.SCHEDULED), "placed_at", _place),
+        _first(Announcement.objects.filter(state=Announcement.State.SCHEDULED), "publish_at", _publish),
+        _first(Clearing.objects.filter(state=pending), "locks_at", _lock),
+        _first(Clearing.objects.filter(state=locked), "clears_at", _clear),
+        _first(Order.objects.filter(status__in=Order.LIVE, is_locked=False), "expires_at", _expire),
+        _first(_closable(), "starts_at", _close, lead=GATE_BEFORE_START),
     )
-    due = []
-    for rows, moment, action in candidates:
-        lead = GATE_BEFORE_START if action is _close else None
-        row = _first(rows, moment, now + lead if lead else now)
-        if row is not None:
-            at: datetime = getattr(row, moment)
-            due.append(_Due(at - lead if lead else at, row, action))
-    return min(due, key=lambda item: item.at, default=None)
+    return min((item for item in due if item), key=lambda item: item.at, default=None)
 
 
-def _first(rows: "QuerySet[Any]", moment: str, now: datetime) -> Model | None:
-    row: Model | None = rows.filter(**{f"{moment}__lte": now}).order_by(moment, "pk").first()
-    return row
+def _first(
+    rows: "QuerySet[Any]",
+    moment: str,
+    action: Callable[[Any, datetime, datetime], Step | None],
+    *,
+    lead: timedelta = timedelta(0),
+) -> _Due | None:
+    """Return the row whose `moment` comes first, due `lead` before it."""
+    row = rows.order_by(moment, "pk").first()
+    return None if row is None else _Due(getattr(row, moment) - lead, row, action)
 
 
 def _closable() -> "QuerySet[Announcement]":

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from aggregator.core.clock import clock_from_environment
-from mock_gopacs.market import advance
+from mock_gopacs.market import advance, next_due_at
 from mock_gopacs.push import deliver_due
 
-PAUSE_SECONDS = 0.05
+SHORTEST_PAUSE_SECONDS = 0.01
+LONGEST_PAUSE_SECONDS = 0.2  # the clock can jump and a new scenario can come at any moment
 logger = logging.getLogger(__name__)
 
 
@@ -27,29 +28,37 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        pushing = threading.Thread(target=_repeat, args=(stop, deliver_due), name="push", daemon=True)
+        pushing = threading.Thread(target=_repeat, args=(stop, _push), name="push", daemon=True)
         pushing.start()
         _repeat(stop, _advance)
         pushing.join(timeout=10)
 
 
-def _advance() -> None:
-    for step in advance(clock_from_environment().now()):
+def _advance() -> float:
+    """Do what is due, and return the seconds until something is due again (in real time)."""
+    clock = clock_from_environment()
+    for step in advance(clock.now()):
         logger.info("%s: %s (%s)", step.at.isoformat(), step.event, step.subject)
+    due_at = next_due_at()
+    return clock.real_seconds(due_at - clock.now()) if due_at else LONGEST_PAUSE_SECONDS
 
 
-def _repeat(stop: threading.Event, work: Callable[[], object]) -> None:
+def _push() -> float:
+    """Deliver what is due, and return the seconds to wait before looking again."""
+    return 0.0 if deliver_due() else LONGEST_PAUSE_SECONDS
+
+
+def _repeat(stop: threading.Event, work: Callable[[], float]) -> None:
     """Do the work again and again; wait out a database that is away, and end the process on any other failure."""
     try:
         while not stop.is_set():
             try:
-                work()
-                pause = PAUSE_SECONDS
-            except DatabaseError:
+                pause = work()
+            except (DatabaseError, InterfaceError):
                 logger.exception("The database failed; trying again")
                 close_old_connections()
-                pause = 1.0
-            stop.wait(pause)
+                pause = LONGEST_PAUSE_SECONDS
+            stop.wait(min(max(pause, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS))
     except Exception:
         logger.exception("The market stops: this needs a change of code")
         os._exit(1)  # both loops live and die together; a half-alive market would mislead its clients

@@ -24,7 +24,7 @@ EAN_CENTRE = "871685900012636543"
 EAN_NORTH = "871685900000000017"
 EAN_STRANGER = "871685900000000024"
 ORDERS = "/public-api/2.0/electricity/orders/gopacs"
-START_TIMEOUT_SECONDS = 30
+START_TIMEOUT_SECONDS = 60
 
 
 def utc(hour: int, minute: int = 0, *, day: int = 14, month: int = 1) -> datetime:
@@ -178,7 +178,7 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) 
     process.wait(timeout=START_TIMEOUT_SECONDS)
 
 
-def wait_until(condition, *, timeout_seconds: float = 20.0):
+def wait_until(condition, *, timeout_seconds: float = 60.0):
     """Return the first true value of `condition`, asked again and again."""
     deadline = time.monotonic() + timeout_seconds
     while True:

@@ -4,6 +4,7 @@ import signal
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.integration.mock_gopacs.market_process import (
@@ -323,6 +324,23 @@ def test_killed_while_locked_the_market_goes_on_where_it_stopped(market):
     # then it is cleared once, at its own time
     assert [fill["clearedTimestamp"] for fill in market.order(order["id"])["fills"]] == [ms(utc(15, 10))]
     assert [clearing["state"] for clearing in market.control("GET", "clearings")] == ["CLEARED"]
+
+
+def test_the_market_outlives_a_lost_database_connection(market, market_database):
+    order = market.placed()
+    with market.clockwork() as process:
+        market.set_clock(utc(15, 6))
+        assert wait_until(lambda: market.order(order["id"])["locked"])
+        # when the server ends every connection to the database, as a restart does
+        with psycopg.connect(market_database, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        market.set_clock(utc(15, 10))
+        # then the same process goes on
+        assert wait_until(lambda: market.call("GET", f"{ORDERS}/{order['id']}").json().get("status") == "CLEARED")
+        assert process.poll() is None
 
 
 def test_two_market_processes_clear_once(market):

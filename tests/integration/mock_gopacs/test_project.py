@@ -1,0 +1,58 @@
+"""The mock market as a Django project of its own: commands, migrations, health."""
+
+import subprocess
+import sys
+
+import requests
+
+from tests.integration.mock_gopacs.market_process import PARTICIPANT_ID
+
+PARAMETERS = (
+    "date=2026-01-14",
+    f"participant_id={PARTICIPANT_ID}",
+    "api_key=exchange-key",
+    "gopacs_api_key=gopacs-key",
+    'registrations=[{ean: "871685900012636543", postcode: "3511"}]',
+)
+
+
+def run(market, *arguments):
+    command = [sys.executable, "-m", "mock_gopacs", *arguments]
+    return subprocess.run(command, env=market.environment, check=False, capture_output=True, text=True)  # noqa: S603 - our own command
+
+
+def test_the_migrations_say_what_the_models_say(market_process):
+    assert run(market_process, "makemigrations", "--check", "--dry-run").returncode == 0
+
+
+def test_a_scenario_is_loaded_from_the_shell(market_process):
+    options = [word for parameter in PARAMETERS for word in ("--parameter", parameter)]
+    done = run(market_process, "load_scenario", "congested_evening", *options)
+    assert (done.returncode, done.stdout) == (0, "congested evening: 2 announcements, 51 foreign orders\n")
+    assert requests.get(f"{market_process.address}/readyz", timeout=20).json() == {
+        "status": "ready",
+        "scenario": "congested evening",
+    }
+
+
+def test_a_missing_parameter_is_named_on_the_shell(market_process):
+    done = run(market_process, "load_scenario", "congested_evening", "--parameter", PARAMETERS[0])
+    assert done.returncode == 1
+    assert "['api_key', 'gopacs_api_key', 'participant_id', 'registrations'] have no default" in done.stderr
+
+
+def test_without_a_control_token_the_control_api_is_closed(market_process):
+    # given the settings of a market that was started without one
+    environment = {name: value for name, value in market_process.environment.items() if "TOKEN" not in name}
+    script = (
+        "import django; django.setup(); from django.test import Client; "
+        "answer = Client().post('/control/reset'); print(answer.status_code, answer.json()['errors'][0]['code'])"
+    )
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-c", script],
+        env={**environment, "DJANGO_SETTINGS_MODULE": "mock_gopacs.settings"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "403 CONTROL_CLOSED\n"
