@@ -143,19 +143,19 @@ def free_port() -> int:
 
 
 def manage(environment: dict[str, str], *arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "mock_gopacs", *arguments], env=environment, check=True, capture_output=True)  # noqa: S603 - our own command
+    subprocess.run([sys.executable, "-m", "mock_gopacs", *arguments], env=environment, check=True, capture_output=True)
 
 
 def run_with_models(environment: dict[str, str], script: str) -> None:
     """Run Python inside the market's project: for races that HTTP cannot arrange."""
     environment = {**environment, "DJANGO_SETTINGS_MODULE": "mock_gopacs.settings"}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, check=False, capture_output=True, text=True)  # noqa: S603 - our own command
+    done = subprocess.run([sys.executable, "-c", script], env=environment, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
 def start_web(environment: dict[str, str]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "gunicorn", "--config", "mock_gopacs/gunicorn_conf.py", "mock_gopacs.wsgi"]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)  # noqa: S603 - our own command
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         with suppress(requests.ConnectionError):
@@ -168,7 +168,7 @@ def start_web(environment: dict[str, str]) -> subprocess.Popen[bytes]:
 
 def start_clockwork(environment: dict[str, str]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "mock_gopacs", "market"]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)  # noqa: S603 - our own command
+    return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
 
 
 def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:

@@ -18,7 +18,7 @@ PARAMETERS = (
 
 def run(market, *arguments):
     command = [sys.executable, "-m", "mock_gopacs", *arguments]
-    return subprocess.run(command, env=market.environment, check=False, capture_output=True, text=True)  # noqa: S603 - our own command
+    return subprocess.run(command, env=market.environment, check=False, capture_output=True, text=True)
 
 
 def test_the_migrations_say_what_the_models_say(market_process):
@@ -48,7 +48,7 @@ def test_without_a_control_token_the_control_api_is_closed(market_process):
         "import django; django.setup(); from django.test import Client; "
         "answer = Client().post('/control/reset'); print(answer.status_code, answer.json()['errors'][0]['code'])"
     )
-    done = subprocess.run(  # noqa: S603 - our own command
+    done = subprocess.run(
         [sys.executable, "-c", script],
         env={**environment, "DJANGO_SETTINGS_MODULE": "mock_gopacs.settings"},
         check=False,
