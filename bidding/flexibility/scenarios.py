@@ -15,8 +15,8 @@ from bidding.flexibility.subsets import SubsetBounds
 from bidding.flexibility.ul import Floats, Integers, ramp_increments, running_sum
 from bidding.flexibility.window import Sessions, Window, arrival_baseline_kwh
 
-CHUNK_ROWS = 32_768
-"""Rows handled at once: temporaries of 256 kB stay in the second-level cache, and 32 Python steps do 1e6 rows."""
+CHUNK_ROWS = 16_384
+"""Rows handled at once: temporaries of 128 kB stay in the second-level cache."""
 
 CHUNK_SUBSETS = 2**22
 """Subset values held at once, 32 MB."""
@@ -104,13 +104,15 @@ class _Totals:
 
 def _aggregate(sessions: Sessions, window: Window) -> _Totals:
     totals = _Totals.zero(scenarios=sessions.scenarios, steps=window.steps)
+    others = []
     for start in range(0, len(sessions), CHUNK_ROWS):
         chunk = sessions.select(slice(start, start + CHUNK_ROWS))
         plain = _is_plain(chunk, window)
         _add_plain(totals, chunk, plain, window)
-        others = np.flatnonzero(~plain)
-        if others.size:
-            _add_general(totals, chunk.select(others), window)
+        others.append(start + np.flatnonzero(~plain))
+    rest = np.concatenate(others) if others else np.zeros(0, np.int64)
+    for start in range(0, len(rest), CHUNK_ROWS):
+        _add_general(totals, sessions.select(rest[start : start + CHUNK_ROWS]), window)
     return totals
 
 

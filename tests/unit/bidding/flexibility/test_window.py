@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from bidding.flexibility import lp
 from bidding.flexibility.corridor import Corridor
 from bidding.flexibility.scenarios import window_deliverable_scenarios
-from bidding.flexibility.stays import StayVectors, WindowTooLongError
+from bidding.flexibility.stays import StayVectors, WindowTooLongError, stay_vectors
 from bidding.flexibility.subsets import subset_sizes
 from bidding.flexibility.window import Sessions, Window, WindowDevices, arrival_baseline_kwh, window_devices
 
@@ -116,6 +116,32 @@ def test_less_than_one_step_at_the_floor_is_fixed():
     car = one_car(power_floor_kw=1.38, energy_needed_kwh=0.2)
 
     assert (car.last_step, car.power_min_kw, car.energy_min_kwh) == (1, 0.8, 0.2)
+
+
+def test_a_floor_close_to_full_power_leaves_a_rest_for_the_next_step():
+    car = one_car(power_max_kw=1.4, power_floor_kw=1.38, energy_needed_kwh=1.3)
+
+    assert (car.last_step, car.departure_step) == (3, 3)
+    assert car.energy_max_kwh == pytest.approx(1.05)
+    assert car.fixed_last_kwh == pytest.approx(0.25)
+
+
+@given(seed=st.integers(0, 10**6), steps=st.integers(1, 8), lead_hours=st.sampled_from([0.0, 0.5, 3.0]))
+@settings(max_examples=100, deadline=None)
+def test_no_car_contradicts_itself(seed, steps, lead_hours):
+    rng = np.random.default_rng(seed)
+    arrival = rng.uniform(-6, 2, 50)
+    sessions = Sessions(
+        arrival_hours=arrival,
+        departure_hours=arrival + rng.uniform(-0.5, 9, 50),
+        energy_needed_kwh=rng.exponential(5, 50),
+        power_max_kw=rng.uniform(0.0, 12, 50),
+        power_floor_kw=rng.choice([0.0, 1.38, 4.14], 50),
+    )
+
+    vectors = stay_vectors(sessions, Window(steps=steps, lead_hours=lead_hours))
+
+    assert np.all(vectors.u_kwh >= vectors.l_kwh - 1e-9)
 
 
 def test_lead_time_lets_a_car_charge_before_the_window():
