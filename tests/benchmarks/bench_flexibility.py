@@ -36,7 +36,7 @@ def run(report: Report) -> None:
     size_a_window(report, devices=50_000 // scale, scenarios=500 // (scale // 10 or 1))
     size_a_window(report, devices=100_000 // scale, scenarios=500 // (scale // 10 or 1), cannot_pause=1 / 3)
     resize_a_group(report, devices=1_000 // (scale // 10 or 1), scenarios=500)
-    for devices in (100, 1_000, 10_000)[: 1 if report.quick else None]:
+    for devices in (100, 1_000, 3_000)[: 1 if report.quick else None]:
         deliver_beside_the_programme(report, devices=devices)
     repeat_the_published_table(report, devices=245_706 // scale)
     split_over_devices(report, devices=100_000 // scale)
