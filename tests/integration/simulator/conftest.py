@@ -52,7 +52,7 @@ class Process:
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen(  # noqa: S603 - our own module
+        self.process = subprocess.Popen(
             [sys.executable, "-m", "assets.simulator", "--config", str(self.config)],
             cwd=REPOSITORY,
             env={**os.environ, CLOCK_FILE_VARIABLE: str(self.clock_file)},
@@ -76,13 +76,21 @@ class Process:
             assert self.process.poll() is None, "the simulator ended"
             time.sleep(0.02)
 
-    def play_until(self, instant, speed=6000):
-        """Let the clock run to the instant, then hold it, and wait until everything until then is reported."""
+    def run_until(self, instant, speed=6000):
+        """Let the clock run to the instant, or a little beyond, and wait until everything until then is reported."""
         self.clock.set_speed(speed)
         while self.clock.now() < instant:
             time.sleep(0.005)
         self.clock.set_speed(0)
-        reached = min(self.clock.now(), ENDS_AT).strftime("%Y-%m-%dT%H:%M:00Z")
+        self._wait_for_report(min(self.clock.now(), ENDS_AT))
+
+    def jump_to(self, instant):
+        """Hold the clock at the instant, and wait until everything until then is reported."""
+        self.clock = VirtualClock.create(self.clock_file, starts_at=instant, speed=0)
+        self._wait_for_report(min(instant, ENDS_AT))
+
+    def _wait_for_report(self, instant):
+        reached = instant.strftime("%Y-%m-%dT%H:%M:00Z")
         self.wait_until(lambda progress: progress["reported_until"] >= reached)
 
 
