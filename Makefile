@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 8000
 SESSIONS ?=
+ZONE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test bench lint format ci constraints clean
@@ -21,7 +22,7 @@ setup: $(STAMP) ## Install and migrate, nothing else
 	$(BIN)/python manage.py migrate --verbosity 0
 
 demo: $(STAMP) ## Play one congested evening; SESSIONS=file.csv.gz plays real sessions
-	$(BIN)/python manage.py demo $(if $(SESSIONS),--sessions '$(SESSIONS)')
+	$(BIN)/python manage.py demo $(if $(SESSIONS),--sessions '$(SESSIONS)') $(if $(ZONE),--zone '$(ZONE)')
 
 serve: $(STAMP) ## Keep everything running to click through; PORT=8000
 	$(BIN)/python manage.py serve --port $(PORT)

@@ -8,7 +8,7 @@ themselves when the window ends. Only feeding in is renewed every PTU, so silenc
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from django.contrib.auth.models import AbstractBaseUser
@@ -33,8 +33,9 @@ from bidding.portfolio import Group, group_at
 logger = logging.getLogger(__name__)
 
 W_PER_KW = 1_000
-LEAST_RESERVE_SHARE = 0.05  # no record yet: assume one in twenty does not follow
+LEAST_RESERVE_SHARE = 0.1  # on top of what the policy keeps for uncertain drivers
 SMALLEST_CHANGE_W = 50
+PLAN_AHEAD = timedelta(minutes=10)  # late enough to know who is there, early enough for a slow partner
 FEED_IN_PTUS = 2  # the planned PTU and one more, in case the next plan is late
 
 
@@ -87,11 +88,10 @@ def stop_activation(*, activation_id: int, now: datetime, actor: AbstractBaseUse
 
 
 def _ptu_to_plan(activation: Activation, now: datetime) -> datetime | None:
-    """Return the start of the PTU whose plan is due: the next one, or the first from one PTU before the window."""
+    """Return the start of the PTU whose plan is due: the next one, once it is near enough to know it well."""
     following = ptu_start(now) + PTU
-    if following < activation.starts_at:
-        return None
-    return following if following < activation.ends_at else None
+    is_in_window = activation.starts_at <= following < activation.ends_at
+    return following if is_in_window and following - now <= PLAN_AHEAD else None
 
 
 def _plan(activation: Activation, ptu_starts_at: datetime, now: datetime) -> int:

@@ -51,7 +51,15 @@ def plugs_at(*, group: Group, remaining: Interval, now: datetime, ignored_asset_
     wanted_kwh = np.where(np.isnan(sofar.full_at_kwh), here.declared_energy_kwh[keep], sofar.full_at_kwh)
     is_full = energy_kwh >= np.nan_to_num(wanted_kwh, nan=np.inf) - FULL_WITHIN_KWH
     stored_kwh = _stored_before_arrival_kwh(assets, history.arrival_level_kwh[keep])
-    outlook = _outlook(history.sessions, assets, plug_in_s, power_kw, now, wanted_kwh, here.declared_plug_out_s[keep])
+    outlook = _outlook(
+        sessions=history.sessions,
+        assets=assets,
+        plug_in_s=plug_in_s,
+        power_kw=power_kw,
+        now=now,
+        declared_kwh=wanted_kwh,
+        declared_plug_out_s=here.declared_plug_out_s[keep],
+    )
     # A V2G car may give what it brought above its floor. Seen from the policy it came earlier, at its floor, and has
     # charged that much since: energy, stay and elapsed time are shifted together, so its baseline does not change.
     shift_h = stored_kwh / power_kw
@@ -77,6 +85,7 @@ def plugs_at(*, group: Group, remaining: Interval, now: datetime, ignored_asset_
 
 
 def _outlook(
+    *,
     sessions: SessionTable,
     assets: Sequence[Asset],
     plug_in_s: NDArray[np.int64],

@@ -158,6 +158,10 @@ def _attempt(
 ) -> str:
     """Send one locked message and write down what happened; return delivered, failed or dead."""
     started_at, started = clock.now(), time.monotonic()
+    if started_at >= message.deadline_at:
+        return _give_up(
+            message, f"The deadline passed. Before that: {message.last_error or 'not tried'}", started_at, on_dead
+        )
     answer: Response | None = None
     error = ""
     hopeless = False
@@ -189,12 +193,17 @@ def _attempt(
         message.next_attempt_at = now + _retry_after(message.attempts)
         outcome = "failed"
         if hopeless or message.next_attempt_at >= message.deadline_at:
-            message.dead_at = now
-            on_dead(message)
-            outcome = "dead"
-            logger.warning("Message %s to %s is given up: %s", message.pk, message.url, error)
-    message.save(update_fields=["attempts", "delivered_at", "dead_at", "last_error", "next_attempt_at"])
+            outcome = _give_up(message, error, now, on_dead)
+    message.save(update_fields=["attempts", "delivered_at", "last_error", "next_attempt_at"])
     return outcome
+
+
+def _give_up(message: OutboxMessage, error: str, now: datetime, on_dead: Callable[[OutboxMessage], None]) -> str:
+    message.dead_at, message.last_error = now, error
+    message.save(update_fields=["dead_at", "last_error"])
+    on_dead(message)
+    logger.warning("Message %s to %s is given up: %s", message.pk, message.url, error)
+    return "dead"
 
 
 def _retry_after(attempts: int) -> timedelta:

@@ -110,7 +110,11 @@ def test_no_kw_is_sold_twice(announcement, group, exchange, sized, now):
 
 def test_raw_sql_cannot_oversell_either(announcement, group, exchange, sized, now):
     offer(announcement, group, sized(), exchange, now)
-    with pytest.raises(IntegrityError, match="never_sell_a_kw_twice"), transaction.atomic(), connection.cursor() as cursor:
+    with (
+        pytest.raises(IntegrityError, match="never_sell_a_kw_twice"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
         cursor.execute("UPDATE bidding_commitment SET power_w = power_w + 1")
 
 

@@ -1,0 +1,189 @@
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+
+from aggregator.core.http import RequestFailed, Response
+from aggregator.core.messaging.operations import (
+    DuplicateIdentifier,
+    deliver_due,
+    due_messages,
+    enqueue,
+    receive,
+    resend,
+)
+from aggregator.core.models import AuditEvent, DeliveryAttempt, InboxMessage, OutboxMessage
+
+START = datetime(2026, 1, 14, 15, tzinfo=UTC)
+OK = Response(200, {}, b"ok")
+
+
+class StandingClock:
+    instant = START
+
+    def now(self):
+        return self.instant
+
+    def real_seconds(self, duration):
+        return duration.total_seconds()
+
+
+class Peer:
+    """Answers from a list, and remembers what it was sent."""
+
+    def __init__(self, *answers) -> None:
+        self.answers = list(answers)
+        self.bodies = []
+
+    def request(self, *, body, **_request):
+        self.bodies.append(body)
+        answer = self.answers.pop(0) if self.answers else OK
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def clock():
+    return StandingClock()
+
+
+def write(key, *, conversation="a", body=b"{}", now=START):
+    return enqueue(
+        now=now, channel="exchange", conversation=conversation, idempotency_key=key, method="POST",
+        url="http://peer.example/", headers={}, body=body, deadline_at=START + timedelta(hours=1),
+    )  # fmt: skip
+
+
+def deliver(clock, peer, on_answer=lambda _message, _answer: None, **more):
+    return deliver_due(
+        clock=clock, channel="exchange", http=peer, credentials=lambda _message: {}, on_answer=on_answer, **more
+    )
+
+
+@pytest.mark.django_db
+def test_a_conversation_goes_out_in_order_and_a_stuck_one_holds_nobody_else_up(clock):
+    for key, conversation in (("a1", "a"), ("a2", "a"), ("b1", "b")):
+        write(key, conversation=conversation, body=key.encode())
+    peer = Peer(RequestFailed("timeout"))
+
+    report = deliver(clock, peer)
+
+    assert peer.bodies == [b"a1", b"b1"]
+    assert (report.delivered, report.failed) == (1, 1)
+    assert not due_messages(channel="exchange", now=clock.now()).exists()
+
+    clock.instant += timedelta(minutes=1)
+    deliver(clock, peer)
+    assert peer.bodies == [b"a1", b"b1", b"a1", b"a2"]
+    assert DeliveryAttempt.objects.count() == 4
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", [400, 403, 404, 412])
+def test_an_answer_that_repeating_cannot_change_ends_the_message(clock, status):
+    write("a1")
+    given_up = []
+    report = deliver(clock, Peer(Response(status, {}, b"no")), on_dead=lambda message: given_up.append(message.pk))
+
+    message = OutboxMessage.objects.get()
+    assert report.dead == 1
+    assert given_up == [message.pk]
+    assert message.last_error == f"HTTP {status}: no"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", [408, 423, 425, 429, 500, 503])
+def test_an_answer_that_may_change_is_tried_until_the_deadline(clock, status):
+    write("a1")
+    peer = Peer(*[Response(status, {}, b"later")] * 100)
+    while not OutboxMessage.objects.filter(dead_at__isnull=False).exists():
+        deliver(clock, peer)
+        clock.instant += timedelta(seconds=30)
+
+    assert clock.instant <= START + timedelta(hours=1, seconds=30)
+    assert len(peer.bodies) > 5
+
+    resend(now=clock.now(), message_id=OutboxMessage.objects.get().pk, deadline_at=clock.now() + timedelta(hours=1))
+    deliver(clock, Peer())
+    assert OutboxMessage.objects.get().delivered_at is not None
+
+
+@pytest.mark.django_db
+def test_nothing_is_sent_after_its_deadline(clock):
+    write("a1")
+    clock.instant += timedelta(hours=1)
+    peer = Peer()
+    assert deliver(clock, peer).dead == 1
+    assert peer.bodies == []
+    assert OutboxMessage.objects.get().last_error == "The deadline passed. Before that: not tried"
+
+
+@pytest.mark.django_db
+def test_a_message_found_to_have_arrived_is_not_sent_again(clock):
+    write("a1")
+    peer = Peer()
+    answers = []
+    deliver(
+        clock, peer, lambda _message, answer: answers.append(answer.body), find_answer=lambda _: Response(200, {}, b"x")
+    )
+    assert (peer.bodies, answers) == ([], [b"x"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_never_send_the_same_message(clock):
+    for number in range(6):
+        write(f"m{number}", conversation=str(number), body=str(number).encode())
+    barrier = threading.Barrier(2)
+    sent = []
+
+    class SlowPeer(Peer):
+        def request(self, *, body, **_request):
+            sent.append(body)
+            return OK
+
+    def worker():
+        barrier.wait()
+        deliver(clock, SlowPeer())
+        connection.close()
+
+    threads = [threading.Thread(target=worker) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(sent) == [str(number).encode() for number in range(6)]
+
+
+@pytest.mark.django_db
+def test_a_failure_after_the_answer_leaves_the_message_to_be_sent_again(clock):
+    write("a1")
+
+    def fail(_message, _answer):
+        raise RuntimeError("the process dies here")
+
+    with pytest.raises(RuntimeError, match="dies here"):
+        deliver(clock, Peer(), fail)
+
+    assert OutboxMessage.objects.get().delivered_at is None
+    assert not DeliveryAttempt.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_received_message_is_stored_once_and_a_second_content_refused():
+    arguments = {"now": START, "channel": "uftp", "sender": "dso.nl", "message_id": "1"}
+    _, first = receive(**arguments, body=b"one")
+    _, second = receive(**arguments, body=b"one")
+    assert (first, second, InboxMessage.objects.count()) == (True, False, 1)
+    with pytest.raises(DuplicateIdentifier, match="with other content"):
+        receive(**arguments, body=b"two")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_audit_trail_cannot_be_changed():
+    event = AuditEvent.objects.create(at=START, actor_name="x", action="a.b", subject_type="t", subject_id="1")
+    for statement in ("UPDATE core_auditevent SET actor_name = 'y'", "DELETE FROM core_auditevent"):
+        with connection.cursor() as cursor, pytest.raises(Exception, match="append_only"):
+            cursor.execute(statement)
+    assert AuditEvent.objects.get(pk=event.pk).actor_name == "x"

@@ -1,0 +1,75 @@
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from aggregator.core import http
+from aggregator.core.http import HttpClient, RequestFailed, RequestRefused
+
+
+class _Peer(BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/redirect":
+            self.send_response(302)
+            self.send_header("Location", "http://169.254.169.254/")
+            self.end_headers()
+        elif self.path == "/endless":
+            self.send_response(200)
+            self.end_headers()
+            for _ in range(64):
+                self.wfile.write(b"x" * 65_536)
+        else:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def peer():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Peer)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def client():
+    return HttpClient(allowed_private_hosts=frozenset({"127.0.0.1"}))
+
+
+def test_a_named_private_host_answers(peer, client):
+    answer = client.request(method="GET", url=f"{peer}/")
+    assert (answer.status_code, answer.body, answer.is_success) == (200, b"hello", True)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "10.0.0.1", "192.168.1.1", "169.254.169.254", "[::1]"])
+def test_private_addresses_are_refused_unless_named(host):
+    with pytest.raises(RequestRefused, match="private network"):
+        HttpClient().request(method="GET", url=f"http://{host}:1/")
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/", "no address", "http://"])
+def test_other_schemes_are_refused(client, url):
+    with pytest.raises(RequestRefused, match="is not an address to call"):
+        client.request(method="GET", url=url)
+
+
+def test_redirects_are_answers_not_followed(peer, client):
+    assert client.request(method="GET", url=f"{peer}/redirect").status_code == 302
+
+
+def test_a_large_answer_is_cut_off(peer, client, monkeypatch):
+    monkeypatch.setattr(http, "LARGEST_RESPONSE_BYTES", 1024 * 1024)
+    with pytest.raises(RequestFailed, match="the rest was not read"):
+        client.request(method="GET", url=f"{peer}/endless")
+
+
+def test_nobody_listening_is_a_failure_that_may_heal(client):
+    with pytest.raises(RequestFailed):
+        client.request(method="GET", url="http://127.0.0.1:1/")
