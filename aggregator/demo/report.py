@@ -16,6 +16,7 @@ from django.db.models import Count, Q
 from aggregator.core.interval import Interval
 from assets.models import Setpoint
 from bidding.models import Announcement, Bid
+from settlement.delivery.operations import settle_due
 from settlement.models import DeliveryPtu, Statement
 from settlement.statements.operations import issue_statement
 
@@ -25,7 +26,9 @@ Row = dict[str, Any]
 def build_report(
     *, day: Interval, now: datetime, timings: Mapping[str, float], simulator_report: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what happened in `day`, from the database; issue its settlement statement if that is not done yet.
+    """Return what happened in `day`, from the database, on the statement of all that is known now.
+
+    So it first settles what came in since the last tick and issues the statement; neither changes anything when done.
 
     Args:
         day: the period played; windows that start in it count.
@@ -37,6 +40,7 @@ def build_report(
         KeyError: the simulator's report says nothing about drivers.
     """
     drivers = simulator_report["drivers"]
+    settle_due(now=now)
     statement = issue_statement(interval=day, now=now)
     return {
         "announcements": _announcements(day),

@@ -38,15 +38,14 @@ class SessionNeeds:
 def arrival_wh(needs: SessionNeeds, *, ptu_starts_s: Integers, assets: int) -> Integers:
     """Return the energy each asset would have taken in each PTU [Wh], shape (assets, len(ptu_starts_s)).
 
-    A car's meter reading t seconds after plug-in would be min(power * t, needed), whole watt-hours rounded down, so
-    the PTUs of a session add up to its energy exactly and a PTU it occupies in part counts for that part.
+    A car's meter reading t seconds after plug-in, while it stays, would be min(power * t, needed), whole watt-hours
+    rounded down. So the PTUs of a session add up to its energy exactly, and one it occupies in part counts in part.
     """
     stay_s = needs.plug_out_s - needs.plug_in_s
-    energy_wh = np.minimum(needs.needed_wh, needs.power_w * stay_s // HOUR_S)
 
     def reading_wh(instants_s: Integers) -> Integers:
         charged_s = np.clip(instants_s[None, :] - needs.plug_in_s[:, None], 0, stay_s[:, None])
-        return np.asarray(np.minimum(needs.power_w[:, None] * charged_s // HOUR_S, energy_wh[:, None]))
+        return np.asarray(np.minimum(needs.power_w[:, None] * charged_s // HOUR_S, needs.needed_wh[:, None]))
 
     total = np.zeros((assets, len(ptu_starts_s)), dtype=np.int64)
     np.add.at(total, needs.asset, reading_wh(ptu_starts_s + PTU_S) - reading_wh(ptu_starts_s))

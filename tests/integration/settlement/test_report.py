@@ -9,7 +9,7 @@ from aggregator.core.ptu import PTU
 from aggregator.demo.report import build_report
 from aggregator.demo.report_page import write_report_page
 from aggregator.demo.report_series import page_extra
-from assets.models import AssetKind, Setpoint, SetpointBatch
+from assets.models import Asset, AssetKind, Setpoint, SetpointBatch
 from bidding.models import Bid
 from settlement.delivery.operations import settle
 from tests.integration.settlement.conftest import EAN, LONG_AGO, WINDOW_START
@@ -92,6 +92,14 @@ def test_the_report_says_what_happened_and_holds_together():
     }
     assert [row["external_id"] for row in report["announcements"]] == ["announcement-1"]
     assert report["timings"] == {"settle": 1.5}
+
+
+def test_the_report_counts_what_came_in_after_the_last_tick(evening):
+    told = Asset.objects.get(external_id="told")
+    evening.meter(told, 2_500, revision=1, known_at=NOW)
+    report = build_report(day=DAY, now=NOW, timings={}, simulator_report=DRIVERS)
+    assert [row["delivered_w"] for row in report["deliveries"]] == [5_000, 15_000]
+    assert problems(report) == []
 
 
 @pytest.mark.usefixtures("evening")

@@ -83,7 +83,7 @@ _mask = arrays(np.bool_, _shape)
 
 
 @given(_energy, _energy, _mask, _mask, _mask, st.sampled_from([REDUCE, INCREASE]), st.integers(0, 20_000))
-def test_paid_is_between_zero_and_ordered_and_covered_by_contributions(  # noqa: PLR0917 - one per drawn input
+def test_paid_is_between_zero_and_ordered_and_covered_by_contributions(
     baseline_wh, metered_wh, member, metered, known, sign, ordered_w
 ):
     energy = GroupEnergy(member, baseline_wh, known, metered_wh, metered)
