@@ -57,7 +57,7 @@ def write_report_page(*, report: Row, path: Path, extra: Row) -> None:
         "introduction": (
             "One evening of the demo: congestion was announced, power was offered per aggregation EAN at a chosen "
             "reliability, the market cleared, the fleet was steered, and what was delivered was settled on its meter "
-            "values. Market, chargers, cars and drivers are simulated. All times are Dutch time."
+            "values. The market and the fleet are simulated. All times are Dutch time."
         ),
         "plotly_js": get_plotlyjs(),
         "tiles": _tiles(report),

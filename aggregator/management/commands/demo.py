@@ -16,6 +16,7 @@ from aggregator import embedded
 from aggregator.demo.evening import DAY, Evening, StepFailed
 from aggregator.demo.report import build_report
 from aggregator.demo.report_page import print_summary, write_report_page
+from aggregator.demo.report_series import page_extra
 from aggregator.demo.servers import fresh_servers
 from aggregator.demo.stage import Stage
 from aggregator.processes import ProcessFailed
@@ -66,13 +67,12 @@ class Command(BaseCommand):
                 evening.prepare()
                 evening.play()
                 with evening.step("The report is written"):
+                    now, simulated = stage.clock.now(), evening.simulator_report()
                     report = build_report(
-                        day=evening.period,
-                        now=stage.clock.now(),
-                        timings=evening.timings,
-                        simulator_report=evening.simulator_report(),
+                        day=evening.period, now=now, timings=evening.timings, simulator_report=simulated
                     )
-                    write_report_page(report=report, path=directory / "report.html", extra={})
+                    extra = page_extra(day=evening.period, now=now, simulator_report=simulated)
+                    write_report_page(report=report, path=directory / "report.html", extra=extra)
                 return report
             finally:
                 stage.close()
