@@ -142,7 +142,8 @@ def _integer(looks_like: str, lowest: int, common: Mapping[str, int] | None = No
 
     def read_all(texts: Sequence[str]) -> list[int]:
         # Powers differ from ISP to ISP. Checking a day's worth as one text takes a third of the time.
-        if not common and _plain_integers(",".join(texts)):
+        together = ",".join(texts)
+        if not common and together.count(",") == len(texts) - 1 and _plain_integers(together):
             return list(map(int, texts))
         return one_by_one(texts)
 

@@ -48,11 +48,12 @@ def rejection_reasons(
         records=records,
         now=now,
     )
-    return tuple(dict.fromkeys(reason for rule in _rules_for(type(message)) for reason in rule(case)))
+    message_type: Any = type(message)
+    return tuple(dict.fromkeys(reason for rule in _rules_for(message_type) for reason in rule(case)))
 
 
 @cache
-def _rules_for(message_type: type[m.PayloadMessage]) -> list[Rule]:
+def _rules_for(message_type: Any) -> list[Rule]:
     return [rule for types, rules in _RULES for rule in rules if issubclass(message_type, types)]
 
 
