@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.db import connection
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from aggregator.core.interval import Interval
@@ -48,35 +49,45 @@ def energy_by_ptu(*, aggregation_ean: str, interval: Interval) -> list[PtuEnergy
     Raises `InvalidInterval` unless the interval lies on quarter hours.
     """
     ptus = ptu_range(interval)
+    during = DateTimeTZRange(interval.starts_at, interval.ends_at)
+    members = list(
+        Membership.objects.filter(aggregation_ean=aggregation_ean, period__overlap=during)
+        .order_by("asset_id")
+        .values_list("asset_id", "period")
+    )
+    metered = _metered_by_ptu(aggregation_ean, interval)
+    energy = []
+    for ptu in ptus:
+        import_wh, export_wh, received = metered.get(ptu, (None, None, frozenset()))
+        expected = [asset_id for asset_id, period in members if ptu in period]
+        missing = tuple(asset_id for asset_id in expected if asset_id not in received)
+        energy.append(PtuEnergy(ptu, import_wh, export_wh, len(expected), len(received), missing))
+    return energy
+
+
+def _metered_by_ptu(aggregation_ean: str, interval: Interval) -> dict[datetime, tuple[int, int, frozenset[int]]]:
+    """Return import, export and the assets they come from, by PTU, over who was a member when it started."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH members AS MATERIALIZED (
-                SELECT asset_id, period FROM assets_membership
-                WHERE aggregation_ean_id = %(ean)s AND period && tstzrange(%(start)s, %(end)s)
-            ), latest AS MATERIALIZED (
-                SELECT DISTINCT ON (value.starts_at, value.asset_id)
-                       value.starts_at, value.asset_id, value.import_wh, value.export_wh
-                FROM members JOIN assets_meterinterval AS value
-                  ON value.asset_id = members.asset_id AND members.period @> value.starts_at
-                WHERE value.starts_at >= %(start)s AND value.starts_at < %(end)s
-                ORDER BY value.starts_at, value.asset_id, value.revision DESC
-            )
-            SELECT ptu.starts_at, sum(latest.import_wh)::bigint, sum(latest.export_wh)::bigint,
-                   count(members.asset_id), count(latest.asset_id),
-                   array_agg(members.asset_id ORDER BY members.asset_id)
-                       FILTER (WHERE members.asset_id IS NOT NULL AND latest.asset_id IS NULL)
-            FROM unnest(%(ptus)s::timestamptz[]) AS ptu (starts_at)
-            LEFT JOIN members ON members.period @> ptu.starts_at
-            LEFT JOIN latest ON latest.starts_at = ptu.starts_at AND latest.asset_id = members.asset_id
-            GROUP BY ptu.starts_at ORDER BY ptu.starts_at
+            SELECT starts_at, sum(import_wh)::bigint, sum(export_wh)::bigint, array_agg(asset_id)
+            FROM (
+                SELECT DISTINCT ON (value.asset_id, value.starts_at)
+                       value.asset_id, value.starts_at, value.import_wh, value.export_wh
+                FROM assets_membership AS membership JOIN assets_meterinterval AS value
+                  ON value.asset_id = membership.asset_id AND membership.period @> value.starts_at
+                WHERE membership.aggregation_ean_id = %(ean)s AND membership.period && tstzrange(%(start)s, %(end)s)
+                  AND value.starts_at >= %(start)s AND value.starts_at < %(end)s
+                ORDER BY value.asset_id, value.starts_at, value.revision DESC
+            ) AS latest
+            GROUP BY starts_at
             """,
-            {"ean": aggregation_ean, "start": interval.starts_at, "end": interval.ends_at, "ptus": list(ptus)},
+            {"ean": aggregation_ean, "start": interval.starts_at, "end": interval.ends_at},
         )
-        return [
-            PtuEnergy(starts_at, import_wh, export_wh, expected, received, tuple(missing or ()))
-            for starts_at, import_wh, export_wh, expected, received, missing in cursor.fetchall()
-        ]
+        return {
+            starts_at.astimezone(UTC): (import_wh, export_wh, frozenset(assets))
+            for starts_at, import_wh, export_wh, assets in cursor.fetchall()
+        }
 
 
 def sessions_between(*, asset_ids: Sequence[int], interval: Interval) -> QuerySet[ChargingSession]:

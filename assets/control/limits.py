@@ -25,24 +25,21 @@ class PlannedSetpoint:
 
 @dataclass(frozen=True, slots=True)
 class AssetLimits:
-    """What is known of an asset when it is asked for something; the membership is the one in the asking group."""
+    """What is known of an asset when it is asked for something; `membership` is its period in the asking group."""
 
     partner_id: int
     external_id: str
     is_active: bool
     max_import_w: int
     max_export_w: int
-    member_from: datetime | None
-    member_until: datetime | None
-    is_member: bool
+    membership: tuple[datetime | None, datetime | None] | None
 
-    def covers(self, starts_at: datetime, ends_at: datetime) -> bool:
+    def is_member_through(self, starts_at: datetime, ends_at: datetime) -> bool:
         """Tell whether the asset is a member through the whole period."""
-        return (
-            self.is_member
-            and (self.member_from is None or self.member_from <= starts_at)
-            and (self.member_until is None or ends_at <= self.member_until)
-        )
+        if self.membership is None:
+            return False
+        joined, left = self.membership
+        return (joined is None or joined <= starts_at) and (left is None or ends_at <= left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,29 +88,20 @@ def _broken_limit(
 ) -> tuple[str, str] | None:
     if asset is None:
         return "unknown-asset", "is not registered."
-    name = asset.external_id
     lowest, highest = min(planned.power_w), max(planned.power_w)
-    rules = (
-        (
-            not asset.covers(planned.starts_at, planned.ends_at),
-            "not-a-member",
-            f"({name}) is not a member of the group through the whole period.",
-        ),
-        (
-            asset.partner_id in stopped,
+    if not asset.is_member_through(planned.starts_at, planned.ends_at):
+        broken = "not-a-member", "is not a member of the group through the whole period."
+    elif asset.partner_id in stopped:
+        broken = (
             "partner-stopped",
-            f"({name}) belongs to {stopped.get(asset.partner_id)}, which is stopped or inactive. Plan without it.",
-        ),
-        (not asset.is_active, "inactive", f"({name}) is not active. Plan without it."),
-        (
-            highest > asset.max_import_w,
-            "above-limit",
-            f"({name}) is asked {highest} W and may take at most {asset.max_import_w} W.",
-        ),
-        (
-            -lowest > asset.max_export_w,
-            "above-limit",
-            f"({name}) is asked to feed in {-lowest} W and may feed in at most {asset.max_export_w} W.",
-        ),
-    )
-    return next(((code, why) for is_broken, code, why in rules if is_broken), None)
+            f"belongs to {stopped[asset.partner_id]}, which is stopped or inactive. Plan without it.",
+        )
+    elif not asset.is_active:
+        broken = "inactive", "is not active. Plan without it."
+    elif highest > asset.max_import_w:
+        broken = "above-limit", f"is asked {highest} W and may take at most {asset.max_import_w} W."
+    elif -lowest > asset.max_export_w:
+        broken = "above-limit", f"is asked to feed in {-lowest} W and may feed in at most {asset.max_export_w} W."
+    else:
+        return None
+    return broken[0], f"({asset.external_id}) {broken[1]}"

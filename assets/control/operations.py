@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
 from aggregator.core.clock import Clock
 from aggregator.core.http import HttpClient, Response
@@ -25,7 +26,7 @@ from assets.control.channel import SETPOINTS_CHANNEL
 from assets.control.limits import AssetLimits, PlannedSetpoint, Refusal, refusals
 from assets.control.own_rest import OwnRest, signature
 from assets.control.ports import ControlAdapter
-from assets.models import Asset, Partner, Setpoint, SetpointBatch
+from assets.models import Asset, Membership, Partner, Setpoint, SetpointBatch
 from assets.operations.reports import Rows
 from assets.staging import copied, staged
 from assets.validation import kinds
@@ -181,29 +182,23 @@ def _refuse_request(
 
 
 def _limits(aggregation_ean: str, plan: Sequence[PlannedSetpoint]) -> dict[int, AssetLimits]:
-    """Return the limits of each planned asset with the part of its membership that covers the plan."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT asset.id, asset.partner_id, asset.external_id, asset.is_active,
-                   asset.max_import_w, asset.max_export_w,
-                   lower(membership.period), upper(membership.period), membership.id IS NOT NULL
-            FROM assets_asset AS asset
-            LEFT JOIN LATERAL (
-                SELECT id, period FROM assets_membership
-                WHERE asset_id = asset.id AND aggregation_ean_id = %s AND period && tstzrange(%s, %s)
-                ORDER BY period LIMIT 1
-            ) AS membership ON true
-            WHERE asset.id = ANY(%s)
-            """,
-            [
-                aggregation_ean,
-                min(planned.starts_at for planned in plan),
-                max(planned.ends_at for planned in plan),
-                [planned.asset_id for planned in plan],
-            ],
-        )
-        return {row[0]: AssetLimits(*row[1:]) for row in cursor.fetchall()}
+    """Return the limits of each planned asset, with its membership in the group during the plan.
+
+    Two plain reads put together here: the planner may misjudge their join just after a portfolio was loaded.
+    """
+    ids = [planned.asset_id for planned in plan]
+    during = DateTimeTZRange(min(one.starts_at for one in plan), max(one.ends_at for one in plan))
+    memberships: dict[int, tuple[datetime | None, datetime | None]] = {}
+    for asset_id, period in (
+        Membership.objects.filter(aggregation_ean=aggregation_ean, period__overlap=during)
+        .order_by("asset_id", "-period")  # of several, the first one counts
+        .values_list("asset_id", "period")
+    ):
+        memberships[asset_id] = (period.lower, period.upper)
+    assets = Asset.objects.filter(pk__in=ids).values_list(
+        "id", "partner_id", "external_id", "is_active", "max_import_w", "max_export_w"
+    )
+    return {row[0]: AssetLimits(*row[1:], membership=memberships.get(row[0])) for row in assets}
 
 
 def _store(
