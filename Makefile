@@ -37,9 +37,11 @@ lint: $(STAMP) ## Run every gate but the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
+	$(BIN)/mypy --config-file mock_gopacs/mypy.ini mock_gopacs
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m mock_gopacs makemigrations --check --dry-run
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file var/openapi.yaml
 	diff -u openapi.yaml var/openapi.yaml
 

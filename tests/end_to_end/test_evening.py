@@ -1,0 +1,159 @@
+"""Whole evenings, on real processes: what `make demo` does, looked at from outside."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from aggregator.core.clock import VirtualClock
+from aggregator.core.ptu import MARKET_ZONE
+from aggregator.demo.evening import DAY
+from aggregator.embedded import CHECKOUT
+from tests.report_check import problems
+from tests.shared_data import shared_path
+
+LONGEST_SECONDS = 600
+pytestmark = pytest.mark.xdist_group("evening")  # one at a time: an evening wants both cores
+
+
+class Demo:
+    """A demo in a process of its own, with its files in a folder of its own."""
+
+    def __init__(self, directory: Path, *arguments: str) -> None:
+        self.directory = directory
+        self.output = directory.parent / "output.txt"
+        environment = {key: value for key, value in os.environ.items() if key not in {"DATABASE_URL", "REDIS_URL"}}
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "demo", *arguments],
+                cwd=CHECKOUT,
+                env={**environment, "AGGREGATOR_VAR": str(directory)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_until(self, hour: int, minute: int) -> None:
+        """Wait for a local time of the demo's evening."""
+        instant = datetime(DAY.year, DAY.month, DAY.day, hour, minute, tzinfo=MARKET_ZONE)
+        deadline = time.monotonic() + LONGEST_SECONDS
+        while not self._has_come(instant):
+            assert self.process.poll() is None, self.output.read_text()
+            assert time.monotonic() < deadline, self.output.read_text()
+            time.sleep(0.1)
+
+    def kill(self, name: str) -> None:
+        """Kill one of its processes without warning."""
+        os.kill(int((self.directory / "processes" / f"{name}.pid").read_text()), signal.SIGKILL)
+
+    def report(self) -> dict:
+        """Wait for the end; return the report of a demo that succeeded."""
+        assert self.process.wait(LONGEST_SECONDS) == 0, self.output.read_text()
+        return json.loads((self.directory / "report.json").read_text())
+
+    def _has_come(self, instant: datetime) -> bool:
+        try:
+            return VirtualClock(self.directory / "clock.json").now() >= instant
+        except FileNotFoundError:
+            return False
+
+
+@pytest.fixture
+def play(tmp_path):
+    started = []
+
+    def start(*arguments: str) -> Demo:
+        started.append(Demo(tmp_path / "var", *arguments))
+        return started[-1]
+
+    yield start
+    for demo in started:
+        if demo.process.poll() is None:
+            demo.process.send_signal(signal.SIGINT)
+            demo.process.wait(60)
+
+
+def assert_evening(report: dict) -> None:
+    """Check what must be true of every evening, and recompute its money from its parts."""
+    assert sorted(bid["outcome"] for bid in report["bids"]) == ["cleared", "not_cleared", "partly_cleared"]
+    assert all(bid["power_w"] % 100_000 == 0 and bid["power_w"] >= 100_000 for bid in report["bids"])
+    ordered = {bid["aggregation_ean"]: bid["cleared_power_w"] for bid in report["bids"] if bid["cleared_power_w"]}
+    assert len(report["deliveries"]) == 12 * len(ordered)
+    assert {(row["aggregation_ean"], row["ordered_w"]) for row in report["deliveries"]} == set(ordered.items())
+    assert 0 < report["setpoints"]["followed"] <= report["setpoints"]["accepted"] <= report["setpoints"]["sent"]
+    assert report["drivers"]["served"] >= 0.97 * report["drivers"]["sessions"] > 0
+    assert problems(report) == []
+
+
+def delivered_share(report: dict) -> float:
+    """Return how much of the ordered energy was delivered, over-delivery not counted."""
+    ordered = sum(row["ordered_w"] for row in report["deliveries"])
+    return sum(min(max(row["delivered_w"], 0), row["ordered_w"]) for row in report["deliveries"]) / ordered
+
+
+def leftovers(directory: Path) -> list[str]:
+    """Return the command lines of processes that still run from a demo's folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(directory).encode() in (path / "environ").read_bytes() + (path / "cmdline").read_bytes():
+                found.append((path / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
+
+
+def test_an_evening_survives_killed_processes_and_leaves_nothing_behind(play):
+    demo = play()
+    demo.wait_until(17, 40)
+    demo.kill("worker-market")
+    demo.wait_until(18, 20)
+    demo.kill("web")
+    demo.wait_until(19, 0)
+    demo.kill("simulated-cpo")
+
+    report = demo.report()
+
+    assert_evening(report)
+    assert delivered_share(report) > 0.97
+    page = (demo.directory / "report.html").read_text()
+    assert 'src="http' not in page
+    assert leftovers(demo.directory) == []
+
+
+def test_an_evening_of_real_sessions(play):
+    sessions = shared_path("data/ev_no_residential/sessions.csv.gz")
+
+    report = play("--sessions", str(sessions)).report()
+
+    assert_evening(report)
+    assert delivered_share(report) > 0.97
+
+
+def test_an_interrupted_evening_cleans_up(play):
+    demo = play()
+    demo.wait_until(15, 0)
+    time.sleep(5)
+    demo.process.send_signal(signal.SIGINT)
+
+    assert demo.process.wait(60) == 1
+    assert "everything that was started is down again" in demo.output.read_text()
+    assert leftovers(demo.directory) == []
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "manage.py", "demo", "--sessions", "no-such-file.csv.gz"],
+        cwd=CHECKOUT,
+        env={**os.environ, "AGGREGATOR_VAR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "There is no file no-such-file.csv.gz" in result.stderr
