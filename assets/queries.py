@@ -10,6 +10,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import ptu_range
+from assets.control.ports import SentSetpoint
 from assets.models import Asset, AssetState, ChargingSession, Membership, Partner, Setpoint, SetpointBatch
 
 
@@ -112,15 +113,19 @@ def assets_of_partner(*, partner: Partner, now: datetime) -> QuerySet[Asset]:
 
 def setpoint_batches_of_partner(
     *, partner: Partner, after: int, limit: int
-) -> list[tuple[SetpointBatch, list[Setpoint]]]:
-    """Return a partner's batches after `after`, oldest first, each with its setpoints and their assets.
+) -> list[tuple[SetpointBatch, list[SentSetpoint]]]:
+    """Return a partner's batches after `after`, oldest first, each with its setpoints.
 
     A stopped partner is shown nothing.
     """
     if partner.is_stopped:
         return []
     batches = list(SetpointBatch.objects.filter(partner=partner, pk__gt=after).order_by("pk")[:limit])
-    setpoints: dict[int, list[Setpoint]] = {batch.pk: [] for batch in batches}
-    for setpoint in Setpoint.objects.filter(batch__in=batches).select_related("asset").order_by("batch_id", "id"):
-        setpoints[setpoint.batch_id].append(setpoint)
+    setpoints: dict[int, list[SentSetpoint]] = {batch.pk: [] for batch in batches}
+    for batch_id, number, asset, starts_at, ends_at, power_w in (
+        Setpoint.objects.filter(batch__in=batches)
+        .order_by("batch_id", "id")
+        .values_list("batch_id", "id", "asset__external_id", "starts_at", "ends_at", "power_w")
+    ):
+        setpoints[batch_id].append(SentSetpoint(number, asset, starts_at, ends_at, power_w))
     return [(batch, setpoints[batch.pk]) for batch in batches]

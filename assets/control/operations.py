@@ -25,7 +25,7 @@ from aggregator.core.models import OutboxMessage
 from assets.control.channel import SETPOINTS_CHANNEL
 from assets.control.limits import AssetLimits, PlannedSetpoint, Refusal, refusals
 from assets.control.own_rest import OwnRest, signature
-from assets.control.ports import ControlAdapter
+from assets.control.ports import ControlAdapter, SentSetpoint
 from assets.models import Asset, Membership, Partner, Setpoint, SetpointBatch
 from assets.operations.reports import Rows
 from assets.staging import copied, staged
@@ -203,7 +203,7 @@ def _limits(aggregation_ean: str, plan: Sequence[PlannedSetpoint]) -> dict[int, 
 
 def _store(
     batch: SetpointBatch, planned: Sequence[PlannedSetpoint], limits: Mapping[int, AssetLimits]
-) -> list[Setpoint]:
+) -> list[SentSetpoint]:
     """Copy a batch's setpoints in; return them with their ids and the assets' names."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -211,17 +211,7 @@ def _store(
             [len(planned)],
         )
         ids = [number for (number,) in cursor.fetchall()]
-    setpoints = [
-        Setpoint(
-            id=number,
-            batch=batch,
-            asset=Asset(id=one.asset_id, external_id=limits[one.asset_id].external_id),
-            starts_at=one.starts_at,
-            ends_at=one.ends_at,
-            power_w=list(one.power_w),
-        )
-        for number, one in zip(ids, planned, strict=True)
-    ]
+    pending = str(Setpoint.Status.PENDING)
     copied(
         "assets_setpoint",
         {
@@ -235,11 +225,14 @@ def _store(
             "result_reason": "text",
         },
         (
-            (row.pk, batch.pk, row.asset_id, row.starts_at, row.ends_at, row.power_w, str(row.status), "")
-            for row in setpoints
+            (number, batch.pk, one.asset_id, one.starts_at, one.ends_at, list(one.power_w), pending, "")
+            for number, one in zip(ids, planned, strict=True)
         ),
     )
-    return setpoints
+    return [
+        SentSetpoint(number, limits[one.asset_id].external_id, one.starts_at, one.ends_at, one.power_w)
+        for number, one in zip(ids, planned, strict=True)
+    ]
 
 
 def _signed(message: OutboxMessage) -> Mapping[str, str]:

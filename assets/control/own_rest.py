@@ -5,12 +5,14 @@ import hmac
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from aggregator.core.messaging.operations import enqueue
 from aggregator.core.models import OutboxMessage
 from assets.control.channel import SETPOINTS_CHANNEL, conversation_with
-from assets.models import Setpoint, SetpointBatch
+from assets.control.ports import SentSetpoint
+from assets.models import SetpointBatch
 
 SIGNATURE_HEADER = "X-Signature"
 BATCH_HEADER = "X-Batch-Id"
@@ -20,7 +22,7 @@ class OwnRest:
     """Our own push to a callback address; without one the partner reads the feed."""
 
     def enqueue(
-        self, *, now: datetime, batch: SetpointBatch, setpoints: Sequence[Setpoint], deadline_at: datetime
+        self, *, now: datetime, batch: SetpointBatch, setpoints: Sequence[SentSetpoint], deadline_at: datetime
     ) -> OutboxMessage | None:
         """Put the batch in the outbox."""
         if not batch.partner.callback_url:
@@ -43,8 +45,8 @@ def signature(*, secret: str, body: bytes) -> Mapping[str, str]:
     return {SIGNATURE_HEADER: f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"}
 
 
-def batch_document(batch: SetpointBatch, setpoints: Sequence[Setpoint]) -> dict[str, Any]:
-    """Return a batch as partners read it, pushed or fetched; each setpoint has its `asset` at hand."""
+def batch_document(batch: SetpointBatch, setpoints: Sequence[SentSetpoint]) -> dict[str, Any]:
+    """Return a batch as partners read it, pushed or fetched."""
     return {
         "batch_id": batch.pk,
         "aggregation_ean": batch.aggregation_ean_id,
@@ -54,16 +56,17 @@ def batch_document(batch: SetpointBatch, setpoints: Sequence[Setpoint]) -> dict[
         "sent_at": _instant(batch.created_at),
         "setpoints": [
             {
-                "setpoint_id": setpoint.pk,
-                "asset": setpoint.asset.external_id,
+                "setpoint_id": setpoint.setpoint_id,
+                "asset": setpoint.asset,
                 "starts_at": _instant(setpoint.starts_at),
                 "ends_at": _instant(setpoint.ends_at),
-                "power_w": setpoint.power_w,
+                "power_w": list(setpoint.power_w),
             }
             for setpoint in setpoints
         ],
     }
 
 
+@lru_cache(maxsize=1_024)  # a batch repeats few instants thousands of times
 def _instant(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,18 +1,30 @@
 """The seam between deciding a setpoint and telling it: one adapter per interface that a partner may speak."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from aggregator.core.models import OutboxMessage
-from assets.models import Setpoint, SetpointBatch
+from assets.models import SetpointBatch
+
+
+@dataclass(frozen=True, slots=True)
+class SentSetpoint:
+    """One stored setpoint as an adapter words it; `asset` is the partner's own name. A row of 100,000: no model."""
+
+    setpoint_id: int
+    asset: str
+    starts_at: datetime
+    ends_at: datetime
+    power_w: Sequence[int]
 
 
 class ControlAdapter(Protocol):
     """Turns a batch into messages of one interface: our own REST today; OCPI profiles, S2 or OpenADR beside it."""
 
     def enqueue(
-        self, *, now: datetime, batch: SetpointBatch, setpoints: Sequence[Setpoint], deadline_at: datetime
+        self, *, now: datetime, batch: SetpointBatch, setpoints: Sequence[SentSetpoint], deadline_at: datetime
     ) -> OutboxMessage | None:
         """Put the batch in the outbox, in the caller's transaction; None when the partner fetches it itself."""
         ...

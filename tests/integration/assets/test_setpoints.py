@@ -92,7 +92,7 @@ def test_each_partner_gets_one_batch_with_its_own_assets(partner, other_partner,
 
     assert [(batch.partner, batch.setpoints.count()) for batch in batches] == [(partner, 2), (other_partner, 1)]
     feed = queries.setpoint_batches_of_partner(partner=partner, after=0, limit=10)
-    assert [(batch, [(one.asset.external_id, one.power_w) for one in setpoints]) for batch, setpoints in feed] == [
+    assert [(batch, [(one.asset, one.power_w) for one in setpoints]) for batch, setpoints in feed] == [
         (batches[0], [("a", [1_380, 1_380]), ("b", [-100_000, 0])])
     ]
     assert not OutboxMessage.objects.exists()  # neither partner has a callback address
