@@ -4,7 +4,7 @@ A wall-clock second counts from 1970-01-01T00:00 as the place's clocks show it; 
 """
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
@@ -39,11 +39,6 @@ def week_of(wall_clock_seconds: Seconds) -> Seconds:
 def week_starts(week: int) -> int:
     """Return the wall-clock second at which the week starts."""
     return _MONDAY + week * WEEK
-
-
-def day_starts(day: date) -> int:
-    """Return the wall-clock second at which the day starts."""
-    return (day - _EPOCH.date()).days * DAY
 
 
 def is_weekend(wall_clock_seconds: Seconds) -> npt.NDArray[np.bool_]:

@@ -1,9 +1,9 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from assets.simulator.local_time import day_starts, instants, is_weekend, wall_clock, week_of, week_starts
+from assets.simulator.local_time import instants, is_weekend, wall_clock, week_of, week_starts
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
@@ -22,12 +22,12 @@ def test_wall_clocks_follow_summer_time_and_back():
 
 
 def test_a_time_that_does_not_exist_is_taken_an_hour_later():
-    missing = np.array([day_starts(date(2026, 3, 29)) + 2 * 3600 + 1800])
+    missing = seconds("2026-03-29T02:30:00Z")  # read as a wall clock: 2:30, which is skipped
     assert instants(missing, AMSTERDAM)[0] == seconds("2026-03-29T01:30:00Z")[0]
 
 
 def test_weeks_start_on_monday():
-    monday = day_starts(date(2026, 1, 12))
+    monday = int(seconds("2026-01-12T00:00:00Z")[0])
     assert week_starts(int(week_of(np.array([monday]))[0])) == monday
     assert week_of(np.array([monday - 1]))[0] == week_of(np.array([monday]))[0] - 1
     days = monday + np.arange(7) * 86_400
