@@ -1,16 +1,23 @@
 """Learning from realised windows how far below its own forecast a bid must stay.
 
-Three corrections, each from windows whose outcome is known, newer ones counting more:
+Scenarios know every departure, dispatch does not, and fleets change: a forecast curve is never trusted as it comes.
+Five corrections, each learnt from windows whose outcome is known, newer ones counting more:
 
-1. *Realised share*: what was really deliverable over what was forecast. Scenarios know every departure; dispatch does
-   not. The forecast curve is multiplied by this share (never above one).
-2. *Level*: the chance, by that curve, at which past outcomes fell. Its normal scores give location and spread, and a
-   Student prediction bound for the next window is the level to bid at: wider while few windows are known.
-3. *Conditional on bidding*: only windows in which this level would have led to a bid take part. Windows without a bid
-   keep no promise and cannot make up for broken ones.
+1. *Realised share*: what was deliverable over what was forecast; the curve is multiplied by it (never above one).
+2. *Trust*: a forecast that explains little of what happens is pulled towards the mean of recent outcomes, by the
+   least-squares weight of the two (forecast combination, Bates and Granger 1969).
+3. *Level*: the chance, by the corrected curve, at which past outcomes fell (probability integral transform, Dawid
+   1984). Its normal scores have a location and a spread, and a Student prediction bound for the next score is the
+   level to bid at; it is wider while few windows are known. This is split conformal prediction on the forecast
+   distribution (Chernozhukov, Wüthrich, Zhu 2021), smoothed so that 99 % does not hang on one order statistic.
+4. *Drift*: each broken promise lowers the level, each kept one raises it again, in the proportion that balances at
+   the promised share (adaptive conformal inference, Gibbs and Candès 2021; quantile tracking, Angelopoulos 2023).
+5. *Own record*: no level is used at which past windows broke the promise so often that chance would explain it in fewer
+   than one of five cases (binomial tail).
 
-Sources: calibration of predictive distributions, Dawid (1984), Gneiting, Balabdaoui, Raftery (2007); distributional
-conformal prediction, Chernozhukov, Wüthrich, Zhu (2021).
+Corrections 3 and 5 count only windows that would have led to a bid, at `REFERENCE_LEVEL` and at the level itself:
+windows without a bid keep no promise and cannot make up for broken ones. Every correction is monotone in the promised
+reliability, hence so is the bid.
 """
 
 from collections.abc import Callable
@@ -20,26 +27,37 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from bidding.optimisation.order_statistics import STANDARD_NORMAL, student_quantile
 from bidding.optimisation.reliability_curve import ReliabilityCurve
+from bidding.optimisation.small_samples import STANDARD_NORMAL, binomial_upper_tail, student_quantile
 
 Floats = NDArray[np.float64]
 
-SHARE_HALF_LIFE = 20
-SHARE_PRIOR_WINDOWS = 3.0
-"""The forecast itself counts as this many windows in which it came true."""
+ProductBid = Callable[[float], float]
 
-LEVEL_HALF_LIFE = 60
-LEVEL_PRIOR_WINDOWS = 10.0
-"""The forecast's own claim of being calibrated counts as this many windows."""
+MEAN_HALF_LIFE = 20
+"""Like windows, four weeks of weekdays: how fast means are forgotten."""
+
+SCORE_HALF_LIFE = 60
+"""A quarter of a year of weekdays: a spread needs more windows than a mean."""
+
+MEAN_PRIOR = 3.0
+TRUST_PRIOR = 5.0
+SCORE_PRIOR = 5.0
+"""Windows that the forecast's own claim counts for: that it comes true, that it is trusted, that it is calibrated."""
 
 FEWEST_WINDOWS = 8
 """Known outcomes before the first bid."""
 
+RECORD_WINDOWS = 250
+LEAST_PLAUSIBLE = 0.2
+DRIFT_STEP = 0.1
+"""Standard scores by which one broken promise lowers the level; small against the spread of one, yet ten misses in a
+row move a 90 % promise to 98 %."""
+
 LOWEST_SCORE = -4.0
 LEVELS = np.concatenate([[1e-4, 3e-4, 1e-3, 2e-3, 4e-3, 7e-3], np.arange(1, 61) / 100])
-ROUNDS = 3
-"""The level decides which windows count, and they decide the level: repeated until it hardly moves."""
+REFERENCE_LEVEL = 0.1
+"""Scores count in windows that would have had a bid at this level: one for all promises, so that they stay in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +65,33 @@ class Margin:
     """How a forecast curve becomes a bid.
 
     Attributes:
-        realised_share: factor on the curve.
-        miss_share: level to read the scaled curve at; 0 while there is too little to go by.
+        realised_share: what was deliverable over what was forecast.
+        trust: weight of the forecast against the mean of recent outcomes.
+        recent_mean_kw: that mean.
+        miss_share: level to read the corrected curve at; 0 when nothing may be promised.
+        drift: standard scores by which broken promises have lowered the level.
         windows: known outcomes.
         windows_with_bid: of these, where this level would have led to a bid.
     """
 
     realised_share: float
+    trust: float
+    recent_mean_kw: float
     miss_share: float
+    drift: float
     windows: int
     windows_with_bid: int
 
+    def corrected(self, curve: ReliabilityCurve) -> ReliabilityCurve:
+        """Return the curve with its mean moved to what is expected to be realised, nowhere above its best scenario."""
+        if curve.mean_kw <= 0:
+            return curve
+        expected_kw = self.trust * self.realised_share * curve.mean_kw + (1 - self.trust) * self.recent_mean_kw
+        return curve.scaled(expected_kw / curve.mean_kw, at_most_kw=curve.largest_kw)
+
     def power_kw(self, curve: ReliabilityCurve) -> float:
         """Return the power to promise, before rounding to the product."""
-        return float(curve.scaled(self.realised_share).power_kw(self.miss_share)) if self.miss_share > 0 else 0.0
+        return float(self.corrected(curve).power_kw(self.miss_share)) if self.miss_share > 0 else 0.0
 
     def to_json(self) -> dict[str, object]:
         """Return plain values."""
@@ -73,62 +104,124 @@ class Calibrator:
     def __init__(self) -> None:
         self._forecast_kw: list[float] = []
         self._realised_kw: list[float] = []
+        self._expected_kw: list[tuple[float, float]] = []
         self._scores: list[float] = []
         self._powers_kw: list[Floats] = []
+        self._drift: dict[float, float] = {}
 
     def __len__(self) -> int:
         return len(self._scores)
 
-    @property
-    def realised_share(self) -> float:
-        """What was deliverable over what was forecast, recent windows first, at most one."""
-        forecast = np.asarray(self._forecast_kw)
-        realised = np.asarray(self._realised_kw)
-        weight = 0.5 ** (np.arange(len(forecast))[::-1] / SHARE_HALF_LIFE)
-        prior_kw = SHARE_PRIOR_WINDOWS * (float(forecast.mean()) if len(forecast) else 0.0)
-        expected_kw = prior_kw + float(weight @ forecast)
-        return min((prior_kw + float(weight @ realised)) / expected_kw, 1.0) if expected_kw > 0 else 1.0
+    def learn(self, curve: ReliabilityCurve, *, realised_kw: float, known: int | None = None) -> None:
+        """Add a window: what was forecast at bidding time, and what turned out to be deliverable.
 
-    def learn(self, curve: ReliabilityCurve, *, realised_kw: float) -> None:
-        """Add a window: what was forecast at bidding time, and what turned out to be deliverable."""
-        scaled = curve.scaled(self.realised_share)
+        Args:
+            curve: the forecast, uncorrected.
+            realised_kw: the outcome.
+            known: how many earlier windows were known when the forecast was made; all of them by default.
+        """
+        past = self._means(len(self) if known is None else known, forecast_kw=curve.mean_kw)
+        corrected = past.corrected(curve)
         lowest = STANDARD_NORMAL.cdf(LOWEST_SCORE)
-        share = min(max(scaled.miss_share(realised_kw), lowest), 1 - lowest)
+        share = min(max(corrected.miss_share(realised_kw), lowest), 1 - lowest)
         self._scores.append(STANDARD_NORMAL.inv_cdf(share))
-        self._powers_kw.append(scaled.power_kw(LEVELS))
+        self._powers_kw.append(corrected.power_kw(LEVELS))
         self._forecast_kw.append(curve.mean_kw)
         self._realised_kw.append(realised_kw)
+        self._expected_kw.append((past.realised_share * curve.mean_kw, past.recent_mean_kw))
 
-    def margin(self, *, reliability: float, product_bid_kw: Callable[[float], float]) -> Margin:
+    def record_bid(self, *, reliability: float, is_kept: bool) -> None:
+        """Let a placed bid that was kept or broken move the drift of its promise."""
+        moved = self._drift.get(reliability, 0.0) + DRIFT_STEP * (reliability - is_kept)
+        self._drift[reliability] = max(moved, 0.0)
+
+    def margin(self, curve: ReliabilityCurve, *, reliability: float, product_bid_kw: ProductBid) -> Margin:
         """Return the margin for the next window.
 
         Args:
+            curve: its forecast.
             reliability: probability with which the bid must be kept.
             product_bid_kw: turns a power into a bid of the product (steps, minimum), 0 for none.
         """
-        miss_share = 1 - reliability
-        if len(self) < FEWEST_WINDOWS:
-            return Margin(realised_share=self.realised_share, miss_share=0.0, windows=len(self), windows_with_bid=0)
-        scores = np.asarray(self._scores)
-        weight = 0.5 ** (np.arange(len(scores))[::-1] / LEVEL_HALF_LIFE)
-        powers_kw = np.asarray(self._powers_kw)
-        level, bids = miss_share, np.zeros(len(scores), dtype=np.bool_)
-        for _ in range(ROUNDS):
-            column = min(int(np.searchsorted(LEVELS, level)), len(LEVELS) - 1)
-            bids = np.array([product_bid_kw(power_kw) > 0 for power_kw in powers_kw[:, column]])
-            level = _prediction_level(scores[bids], weight[bids], miss_share)
+        means = self._means(len(self), forecast_kw=curve.mean_kw)
+        drift = max((moved for promise, moved in self._drift.items() if promise <= reliability), default=0.0)
+        level, bids = 0.0, 0
+        if len(self) >= FEWEST_WINDOWS:
+            offers_kw = _product_bids(np.asarray(self._powers_kw), product_bid_kw)
+            level, bids = self._level(offers_kw, miss_share=1 - reliability, drift=drift)
+            level = min(level, self._level_by_record(offers_kw, miss_share=1 - reliability))
         return Margin(
-            realised_share=self.realised_share,
+            realised_share=means.realised_share,
+            trust=means.trust,
+            recent_mean_kw=means.recent_mean_kw,
             miss_share=level,
+            drift=drift,
             windows=len(self),
-            windows_with_bid=int(bids.sum()),
+            windows_with_bid=bids,
         )
 
+    def _level(self, offers_kw: Floats, *, miss_share: float, drift: float) -> tuple[float, int]:
+        """Return the Student prediction bound on the next score as a level, and how many windows it rests on."""
+        scores = np.asarray(self._scores)
+        weight = _ages_weight(len(scores), SCORE_HALF_LIFE)
+        counted = offers_kw[:, int(np.searchsorted(LEVELS, REFERENCE_LEVEL))] > 0
+        total = float(weight[counted].sum()) + SCORE_PRIOR
+        middle = float(weight[counted] @ scores[counted]) / total
+        spread = (float(weight[counted] @ (scores[counted] - middle) ** 2) + SCORE_PRIOR) / total
+        bound = student_quantile(miss_share, degrees=total - 1) * sqrt(spread * (1 + 1 / total))
+        level = min(max(STANDARD_NORMAL.cdf(middle + bound - drift), float(LEVELS[0])), float(LEVELS[-1]))
+        return level, int(counted.sum())
 
-def _prediction_level(scores: Floats, weight: Floats, miss_share: float) -> float:
-    """Student prediction bound on the next score, as a level; standard normal scores as prior."""
-    total = float(weight.sum()) + LEVEL_PRIOR_WINDOWS
-    middle = float(weight @ scores) / total
-    variance = (float(weight @ (scores - middle) ** 2) + LEVEL_PRIOR_WINDOWS) / total
-    bound = student_quantile(miss_share, degrees=total - 1) * sqrt(variance * (1 + 1 / total))
-    return min(max(STANDARD_NORMAL.cdf(middle + bound), float(LEVELS[0])), float(LEVELS[-1]))
+    def _level_by_record(self, offers_kw: Floats, *, miss_share: float) -> float:
+        """Return the highest level such that it and all below it have a plausible record of their own."""
+        offers_kw = offers_kw[-RECORD_WINDOWS:]
+        broken = (offers_kw > 0) & (np.asarray(self._realised_kw[-RECORD_WINDOWS:])[:, None] < offers_kw - 1e-6)
+        highest = 0.0
+        for level, bids, misses in zip(LEVELS, (offers_kw > 0).sum(axis=0), broken.sum(axis=0), strict=True):
+            if binomial_upper_tail(int(misses), int(bids), round(miss_share, 9)) < LEAST_PLAUSIBLE:
+                return highest
+            highest = float(level)
+        return highest
+
+    def _means(self, known: int, *, forecast_kw: float) -> Margin:
+        """Return the first two corrections from the first `known` windows."""
+        forecast = np.asarray(self._forecast_kw[:known])
+        realised = np.asarray(self._realised_kw[:known])
+        weight = _ages_weight(known, MEAN_HALF_LIFE)
+        prior_kw = MEAN_PRIOR * forecast_kw
+        expected_kw = prior_kw + float(weight @ forecast)
+        share = min((prior_kw + float(weight @ realised)) / expected_kw, 1.0) if expected_kw > 0 else 1.0
+        mean_kw = (MEAN_PRIOR * share * forecast_kw + float(weight @ realised)) / (MEAN_PRIOR + float(weight.sum()))
+        return Margin(
+            realised_share=share,
+            trust=self._trust(known),
+            recent_mean_kw=mean_kw,
+            miss_share=0.0,
+            drift=0.0,
+            windows=known,
+            windows_with_bid=0,
+        )
+
+    def _trust(self, known: int) -> float:
+        """Least-squares weight of the forecast against the recent mean, shrunk towards trusting it; in [0, 1]."""
+        if not known:
+            return 1.0
+        forecast, recent = np.asarray(self._expected_kw[:known]).T
+        realised = np.asarray(self._realised_kw[:known])
+        weight = _ages_weight(known, SCORE_HALF_LIFE)
+        apart = forecast - recent
+        size = float(weight @ apart**2)
+        prior = TRUST_PRIOR * size / float(weight.sum())
+        if size <= 0:
+            return 1.0
+        return min(max((float(weight @ (apart * (realised - recent))) + prior) / (size + prior), 0.0), 1.0)
+
+
+def _ages_weight(windows: int, half_life: float) -> Floats:
+    return np.asarray(0.5 ** (np.arange(windows)[::-1] / half_life))
+
+
+def _product_bids(powers_kw: Floats, product_bid_kw: ProductBid) -> Floats:
+    """Apply the product's rounding to every distinct power once."""
+    distinct, place = np.unique(powers_kw, return_inverse=True)
+    return np.array([product_bid_kw(float(power_kw)) for power_kw in distinct])[place].reshape(powers_kw.shape)

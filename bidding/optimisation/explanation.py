@@ -12,7 +12,7 @@ from bidding.forecast.window_forecast import WindowForecast
 from bidding.optimisation.calibration import Margin
 
 Floats = NDArray[np.float64]
-Limit = Literal["power", "energy", "departures", "pause_floor", "arrivals", "minimum_bid", "history"]
+Limit = Literal["power", "energy", "departures", "pause_floor", "arrivals", "minimum_bid", "history", "record"]
 
 PROBABILITIES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99, 0.995)
 TAIL_SHARE = 0.2

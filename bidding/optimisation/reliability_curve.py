@@ -1,5 +1,6 @@
 """Kilowatts against probability: the distribution of what a group can deliver in every PTU of a window."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,9 +59,9 @@ class ReliabilityCurve:
         part = min(max(power_kw - low, 0.0) / (high - low), 1.0)
         return float((place + part) / len(self._powers))
 
-    def scaled(self, factor: float) -> "ReliabilityCurve":
-        """Return the curve with every power multiplied."""
-        return ReliabilityCurve(tuple(np.round(factor * self._powers[1:], DECIMALS).tolist()))
+    def scaled(self, factor: float, *, at_most_kw: float = math.inf) -> "ReliabilityCurve":
+        """Return the curve with every power multiplied, and cut off at a most."""
+        return ReliabilityCurve(tuple(np.round(np.minimum(factor * self._powers[1:], at_most_kw), DECIMALS).tolist()))
 
     def points(self, probabilities: Sequence[float]) -> tuple[tuple[float, float], ...]:
         """Return (probability of delivering, kW) pairs, for charts."""

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from bidding.forecast.baselines import PriceCurve
 from bidding.forecast.window_forecast import ChargerGroup, ForecastWindow, WindowForecast, forecast_window
-from bidding.optimisation.calibration import Calibrator, Margin
+from bidding.optimisation.calibration import FEWEST_WINDOWS, Calibrator, Margin
 from bidding.optimisation.explanation import (
     PROBABILITIES,
     Explanation,
@@ -114,7 +114,7 @@ def _size(
         return SizedBid(0.0, {"reason": "No bid: too few comparable days on record.", "limited_by": "history"})
     added = np.sum(list(contributions_kw.values()), axis=0) if contributions_kw else np.zeros((1, 1))
     curve = ReliabilityCurve.of((forecast.capacity_kw + added).min(axis=1))
-    margin = calibrator.margin(reliability=window.reliability, product_bid_kw=window.product_bid_kw)
+    margin = calibrator.margin(curve, reliability=window.reliability, product_bid_kw=window.product_bid_kw)
     bid_kw = window.product_bid_kw(min(margin.power_kw(curve), curve.largest_kw))
     power = limiting_power(forecast, np.broadcast_to(added, forecast.capacity_kw.shape))
     reason, limit = _reason(bid_kw, margin, main_limit(power), window)
@@ -124,7 +124,7 @@ def _size(
         scenarios=len(curve.scenarios_kw),
         past_days=len(forecast.days),
         effective_days=round(forecast.days.effective_days, 1),
-        curve=curve.scaled(margin.realised_share).points(PROBABILITIES),
+        curve=margin.corrected(curve).points(PROBABILITIES),
         scenarios_kw=curve.scenarios_kw,
         categories=category_shares(forecast, contributions_kw),
         limited_by=limit,
@@ -164,9 +164,20 @@ def _drawn_kw(item: Contribution, *, steps: int, scenarios: int, rng: np.random.
 def _reason(bid_kw: float, margin: Margin, limit: Limit, window: WindowSpec) -> tuple[str, Limit]:
     if bid_kw > 0:
         return f"{bid_kw:g} kW in every PTU with probability {window.reliability:.1%}; limited by {limit}.", limit
-    if margin.miss_share <= 0:
+    if margin.windows < FEWEST_WINDOWS:
         return f"No bid: only {margin.windows} windows with a known outcome to calibrate on.", "history"
+    if margin.miss_share <= 0:
+        return f"No bid: by its own record no level keeps {window.reliability:.1%}.", "record"
     return f"No bid: less than {max(window.min_bid_kw, window.step_kw):g} kW is sure enough.", "minimum_bid"
+
+
+@dataclass(frozen=True, slots=True)
+class _Sized:
+    """What is remembered of a window until its outcome is known."""
+
+    curve: ReliabilityCurve
+    known: int
+    reliability: float
 
 
 class CalibratedSizer:
@@ -176,7 +187,7 @@ class CalibratedSizer:
         self._seed = seed
         self._scenarios = scenarios
         self._calibrator = Calibrator()
-        self._curves: dict[int, ReliabilityCurve] = {}
+        self._sized: dict[int, _Sized] = {}
         self._unlearned: list[WindowOutcome] = []
         self._margins: list[float] = []
 
@@ -189,7 +200,11 @@ class CalibratedSizer:
         asked = _asked(context.window, now_s=context.now_s, timezone=context.timezone, prices=context.prices)
         forecast = forecast_window([group], asked, scenarios=self._scenarios, rng=window_rng(self._seed, asked))
         if forecast is not None:
-            self._curves[asked.starts_s] = ReliabilityCurve.of(forecast.capacity_kw.min(axis=1))
+            self._sized[asked.starts_s] = _Sized(
+                curve=ReliabilityCurve.of(forecast.capacity_kw.min(axis=1)),
+                known=len(self._calibrator),
+                reliability=context.window.reliability,
+            )
         bid = _size(
             window=context.window,
             forecast=forecast,
@@ -216,9 +231,12 @@ class CalibratedSizer:
                 prices=context.prices,
                 starts_s=outcome.starts_s,
             )
-            curve = self._curves.pop(outcome.starts_s, None)
-            if curve is None:
-                curve = rehearse([group], asked, scenarios=self._scenarios, seed=self._seed)
+            sized = self._sized.pop(outcome.starts_s, None)
+            curve = sized.curve if sized else rehearse([group], asked, scenarios=self._scenarios, seed=self._seed)
             if curve is not None:
-                self._calibrator.learn(curve, realised_kw=outcome.capacity_kw)
+                self._calibrator.learn(
+                    curve, realised_kw=outcome.capacity_kw, known=sized.known if sized is not None else None
+                )
+            if sized is not None and outcome.is_delivered is not None:
+                self._calibrator.record_bid(reliability=sized.reliability, is_kept=outcome.is_delivered)
         self._unlearned.clear()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from bidding.optimisation.order_statistics import wilson_interval
+from bidding.optimisation.small_samples import wilson_interval
 
 
 @dataclass(frozen=True, slots=True)
