@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class AggregatorConfig(AppConfig):
+    """The roof: commands that run everything together."""
+
+    name = "aggregator"
