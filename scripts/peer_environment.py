@@ -45,7 +45,7 @@ def peer_python(name: str) -> Path:
 def _install(python: Path, packages: tuple[str, ...]) -> None:
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
     try:
-        result = subprocess.run(  # noqa: S603 - the command is ours
+        result = subprocess.run(  # noqa: S603 - the pins above are all that goes into the command
             command, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:

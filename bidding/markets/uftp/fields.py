@@ -202,7 +202,8 @@ def _read_instant(text: str) -> datetime:
     try:
         if _instant(text) is None:
             raise NotAllowed
-        return datetime.fromisoformat(text.strip()).astimezone(UTC)
+        value = datetime.fromisoformat(text.strip())
+        return value if value.tzinfo is UTC else value.astimezone(UTC)
     except (ValueError, OverflowError):
         raise NotAllowed from None
 
@@ -285,7 +286,10 @@ _PTU_COUNTS = {str(number): number for number in range(1, PTU_NUMBERS + 1)}
 _USUAL_DURATIONS = {"PT15M": timedelta(minutes=15)}
 _UNBOUNDED = Decimal(10) ** 20
 
-TEXT = _text(r"[\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*", "text without control characters")
+
+_any_text = _text(r"[\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*", "text without control characters")
+# Whatever the XML parser let through is text; only what we send needs the check.
+TEXT = _kind(_any_text.looks_like, str.__str__, _any_text.write)
 VERSION = _text(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}", "a version such as 3.0.0", recurring=True)
 UUID = _text(
     r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}",

@@ -40,21 +40,23 @@ class _Reader:
 
     def read_one(self, table: Table, element: etree._Element, place: str) -> Any:
         row: Any = object.__new__(table.row_type)
-        texts: dict[str, str] = dict(element.items())  # type: ignore[arg-type] # bytes only in the stubs' Python 2
-        take = texts.pop
-        for name, read, fill, required, default in table.steps:
-            text = take(name, None)
-            if text is None and not required:
-                fill(row, default)
+        for fill, default in table.defaults:
+            fill(row, default)
+        missing = table.required
+        steps = table.steps
+        texts: list[tuple[str, str]] = element.items()  # type: ignore[assignment] # bytes only in the stubs' Python 2
+        for name, text in texts:
+            if name not in steps:
+                self._report_unknown([name], place)
                 continue
+            read, fill, required = steps[name]
+            missing -= required
             try:
                 fill(row, read(text))
-            except (NotAllowed, TypeError):  # TypeError: a required text is missing
-                fill(row, None)
+            except NotAllowed:
                 self.problems.append(misfit(place, name, text, table.column(name).looks_like))
-        for column in table.later:
-            column.fill(row, None)
-        self._report_unknown(texts, place)
+        if missing:
+            self._report_missing(table, element, place)
         if table.branches:
             self._read_children(table, row, element, place)
         elif len(element):
@@ -78,9 +80,9 @@ class _Reader:
                     values = column.read_all(texts)
                 except (NotAllowed, TypeError):  # a text is wrong or missing: find out which
                     values = self._read_one_by_one(column, texts or [None] * len(rows), place)
-            deque(map(column.fill, rows, values), maxlen=0)
+            deque(map(column.fill, rows, values), 0)
         for column in table.later:
-            deque(map(column.fill, rows, repeat(None)), maxlen=0)
+            deque(map(column.fill, rows, repeat(None)), 0)
         self._report_unknown(texts_by_name, place)
         if any(map(len, elements)):
             self._report_children(table, place)
@@ -96,6 +98,11 @@ class _Reader:
             except (NotAllowed, TypeError):
                 self.problems.append(misfit(f"{place}[{index + 1}]", column.name, text, column.looks_like))
         return values
+
+    def _report_missing(self, table: Table, element: etree._Element, place: str) -> None:
+        for column in table.columns:
+            if column.required and column.name not in element.attrib:
+                self.problems.append(misfit(place, column.name, None, column.looks_like))
 
     def _report_unknown(self, left_over: Iterable[str], place: str) -> None:
         for name in left_over:

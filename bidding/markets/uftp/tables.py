@@ -1,6 +1,6 @@
 """The attribute table of a class under one version of the specification, made once from its annotations."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, get_type_hints
@@ -44,7 +44,8 @@ class Branch:
     fill: Callable[[object, Any], None]
 
 
-Step = tuple[str, Callable[[Any], Any], Callable[[object, Any], None], bool, Any]
+Fill = Callable[[object, Any], None]
+Step = tuple[Callable[[Any], Any], Fill, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,14 @@ class Table:
 
     row_type: type
     columns: tuple[Column, ...]
-    steps: tuple[Step, ...]
-    """What reading needs of each column, unpacked for the loop that every message goes through."""
     later: tuple[Column, ...]
     """Attributes that only newer versions know."""
+    steps: Mapping[Any, Step]
+    """What reading needs of a column, by attribute name."""
+    defaults: tuple[tuple[Fill, Any], ...]
+    """What absent attributes mean."""
+    required: int
+    """How many attributes must be there."""
     branches: tuple[Branch, ...]
 
     def column(self, name: str) -> Column:
@@ -81,7 +86,8 @@ def _table_of(row_type: Any, rules: Rules) -> Table:
         if isinstance(entry, Children):
             branches.append(Branch(field.name, entry.name, entry.minimum, table_of(entry.row, rules), fill))
             continue
-        required = field.default is MISSING or rules < entry.required_before
+        known = rules >= entry.since
+        required = known and (field.default is MISSING or rules < entry.required_before)
         column = Column(
             field=field.name,
             name=entry.name,
@@ -94,6 +100,13 @@ def _table_of(row_type: Any, rules: Rules) -> Table:
             default=None if required else field.default,
             fill=fill,
         )
-        (columns if rules >= entry.since else later).append(column)
-    steps = tuple((column.name, column.read, column.fill, column.required, column.default) for column in columns)
-    return Table(row_type, tuple(columns), steps, tuple(later), tuple(branches))
+        (columns if known else later).append(column)
+    return Table(
+        row_type=row_type,
+        columns=tuple(columns),
+        later=tuple(later),
+        steps={column.name: (column.read, column.fill, column.required) for column in columns},
+        defaults=tuple((column.fill, column.default) for column in (*columns, *later) if not column.required),
+        required=sum(column.required for column in columns),
+        branches=tuple(branches),
+    )

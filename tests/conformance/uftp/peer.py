@@ -14,7 +14,7 @@ class Peer:
 
     def __enter__(self) -> Self:
         command = [str(peer_python("uftp")), str(Path(__file__).with_name("peer_side.py"))]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ours
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self
 
     def __exit__(self, *_: object) -> None:

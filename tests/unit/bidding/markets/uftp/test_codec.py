@@ -39,8 +39,8 @@ def test_problems_say_where_why_and_how_to_fix_it():
     document = serialise(OFFER)
     document = document.replace(b' Currency="EUR"', b' Foo="1"').replace(b'Start="71"', b'Start="0"')
     assert problems_of(document) == [
-        "FlexOffer@Currency: is missing; give an ISO 4217 code such as EUR",
         "FlexOffer@Foo: is no attribute of this version; leave it out",
+        "FlexOffer@Currency: is missing; give an ISO 4217 code such as EUR",
         "FlexOffer/OfferOption/ISP[3]@Start: '0' is not allowed; give a whole number of at least 1",
     ]
 
