@@ -119,6 +119,7 @@ class Evening:
         with self.step("Cars charge through the night and leave"):
             self.run_until(self.period.ends_at, speed=6000, lag=LARGEST_LAG_AT_NIGHT)
             self.wait(lambda: (self._simulator() or {}).get("phase") == "finished")
+            self._require_no_refusals()
         with self.step("Deliveries are settled on meter values"):
             self.wait(lambda: not Activation.objects.exclude(status=Activation.Status.SETTLED).exists())
 
@@ -205,6 +206,11 @@ class Evening:
         refusals = list(NoBid.objects.values_list("aggregation_ean__name", "reason"))
         if refusals:
             raise StepFailed("; ".join(f"{name}: {reason}" for name, reason in refusals))
+
+    def _require_no_refusals(self) -> None:
+        refused = (self._simulator() or {}).get("refused_requests", 0)
+        if refused:
+            raise StepFailed(f"the service refused {refused} requests of the simulated CPO; its log says which")
 
     def _simulator(self) -> dict[str, Any] | None:
         progress: dict[str, Any] | None = self.stage.get_json(f"{self.stage.simulator_url}/progress")

@@ -21,7 +21,7 @@ from aggregator.core.locks import AdvisoryLock, try_take
 from aggregator.core.ptu import PTU, ptu_range, ptu_start
 from aggregator.core.units import watt
 from assets.control.operations import PlannedSetpoint, send_setpoints
-from assets.models import Asset, Setpoint, SetpointBatch
+from assets.models import Asset, AssetKind, Setpoint, SetpointBatch
 from bidding.backtest.policy import UrgencyPolicy
 from bidding.dispatch.allocation.plan import PtuPlan, SteadyResources, plan_ptu
 from bidding.dispatch.situation import PlugSituation, plugs_at
@@ -81,7 +81,7 @@ def stop_activation(*, activation_id: int, now: datetime, actor: AbstractBaseUse
     activation.save(update_fields=["hold_reason", "updated_at"])
     starts_at = max(ptu_start(now), activation.starts_at)
     held = Setpoint.objects.filter(batch__order_reference=activation.reference, ends_at__gt=now)
-    released = [_Command(asset, asset.max_import_w) for asset in Asset.objects.filter(setpoints__in=held).distinct()]
+    released = [_Command(asset, _left_alone_w(asset)) for asset in Asset.objects.filter(setpoints__in=held).distinct()]
     _send(activation, released, starts_at, now)
     audit.record(now=now, action="bidding.activation.stopped", subject=activation, actor=actor, reason=reason)
     return activation
@@ -130,13 +130,18 @@ def _commands(
     return commands
 
 
+def _left_alone_w(asset: Asset) -> int:
+    """Return the setpoint that lets an asset go its own way: no limit, but nothing for a battery, which would charge."""
+    return 0 if asset.kind == AssetKind.BATTERY else asset.max_import_w
+
+
 def _send(activation: Activation, commands: Sequence[_Command], starts_at: datetime, now: datetime) -> int:
     """Send what differs from what the assets were told before."""
     standing = _standing_power_w(activation, starts_at)
     changed = [
         command
         for command in commands
-        if abs(standing.get(command.asset.pk, command.asset.max_import_w) - command.power_w) > SMALLEST_CHANGE_W
+        if abs(standing.get(command.asset.pk, _left_alone_w(command.asset)) - command.power_w) > SMALLEST_CHANGE_W
     ]
     if not changed:
         return 0
