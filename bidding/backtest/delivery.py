@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bidding.backtest.fleet import ROUND_TRIP_EFFICIENCY, WindowFleet
 from bidding.backtest.outlook import Outlook
-from bidding.backtest.policy import DispatchPolicy, DispatchView
+from bidding.backtest.policy import FULL_KWH, DispatchPolicy, DispatchView
 from bidding.optimisation.interface import BaselineKind, Direction
 
 Floats = NDArray[np.float64]
@@ -15,7 +15,6 @@ Floats = NDArray[np.float64]
 DELIVERED_TOLERANCE_KW = 1e-6
 """A PTU counts as delivered when it is short by no more than this: rounding of floats, not of kilowatts."""
 
-FULL_KWH = 1e-9
 CAPACITY_STEPS = 7
 
 
@@ -42,13 +41,19 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowPlay:
-    """A window ready to be played against any promise."""
+    """A window ready to be played against any promise.
+
+    Attributes:
+        needs_are_told: whether a plugged-in car tells how much it still wants (ISO 15118, OCPP 2.1 charging needs, or
+            an app). If not, the policy has only samples and the one sure sign that a car has stopped drawing.
+    """
 
     fleet: WindowFleet
     outlook: Outlook
     policy: DispatchPolicy
     direction: Direction
     baseline: BaselineKind
+    needs_are_told: bool = True
 
     def deliver(self, promise_kw: float) -> Delivery:
         """Play the window towards a promise.
@@ -95,6 +100,7 @@ class WindowPlay:
 
     def _view(self, here: NDArray[np.intp], ptu: int, now_s: int, energy_in_kwh: Floats) -> DispatchView:
         fleet = self.fleet
+        left_kwh = fleet.energy_kwh[here] - energy_in_kwh
         return DispatchView(
             ptu_h=fleet.ptu_h,
             left_in_window_h=(fleet.ptus - ptu) * fleet.ptu_h,
@@ -103,7 +109,7 @@ class WindowPlay:
             floor_kw=fleet.floor_kw[here],
             v2g=fleet.v2g[here],
             energy_in_kwh=energy_in_kwh,
-            is_full=energy_in_kwh >= fleet.energy_kwh[here] - FULL_KWH,
+            left_kwh=np.where(self.needs_are_told | (left_kwh <= FULL_KWH), left_kwh, np.nan),
             planned_kwh=fleet.baseline_kwh[here, ptu] if self.baseline == "price" else None,
             outlook=self.outlook.take(here),
         )

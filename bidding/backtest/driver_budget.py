@@ -11,10 +11,10 @@ from math import exp
 TARGET_SHARE = 0.0035
 """Energy lost to drivers, of what the cars present in a called window came for. Under the promise of 0.5 %."""
 
-FIRST_RISK = 0.10
+FIRST_RISK = 0.2
 STEP = 0.02
 LOWEST_RISK = 0.002
-HIGHEST_RISK = 1.0
+HIGHEST_RISK = 0.8
 
 
 class DriverBudget:

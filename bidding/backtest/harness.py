@@ -67,7 +67,6 @@ class _Known:
     outcome: WindowOutcome
     is_weekend: bool
     called_unserved_kwh: float
-    energy_kwh: float
 
 
 class WalkForward:
@@ -186,7 +185,7 @@ class WalkForward:
             self._sizer.observe(known.outcome)
             self._past_kw[known.is_weekend].append(known.outcome.perfect_information_kw)
             self._past_capacity_kw.append(known.outcome.capacity_kw)
-            self._drivers.record(unserved_kwh=known.called_unserved_kwh, energy_kwh=known.energy_kwh)
+            self._drivers.record(unserved_kwh=known.called_unserved_kwh, energy_kwh=known.outcome.energy_kwh)
 
     def _remember(
         self, window: BacktestWindow, play: WindowPlay, ours: PlayedBid, capacity_kw: float, best_kw: float
@@ -199,6 +198,8 @@ class WalkForward:
             is_delivered=ours.is_delivered,
             capacity_kw=capacity_kw,
             perfect_information_kw=best_kw,
+            unserved_kwh=ours.unserved_kwh,
+            energy_kwh=float(play.fleet.energy_kwh.sum()),
         )
         if ours.is_delivered is None:
             rehearsed_kw = history_quantile_kw(list(self._past_capacity_kw), reliability=self._options.reliability)
@@ -210,7 +211,6 @@ class WalkForward:
                 outcome=outcome,
                 is_weekend=window.is_weekend,
                 called_unserved_kwh=called_unserved_kwh,
-                energy_kwh=float(play.fleet.energy_kwh.sum()),
             )
         )
 

@@ -18,6 +18,8 @@ from bidding.optimisation.interface import Direction
 
 Floats = NDArray[np.float64]
 
+FULL_KWH = 1e-9
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DispatchView:
@@ -31,7 +33,7 @@ class DispatchView:
         floor_kw: least power while charging, 0 when the car can pause.
         v2g: whether it may discharge.
         energy_in_kwh: what the session holds now.
-        is_full: whether it is known to need nothing more.
+        left_kwh: what the session still wants, as the car or its driver tells the charge point; NaN when untold.
         planned_kwh: the baseline of this PTU where the baseline is a plan; None when it is charging on arrival.
         outlook: samples of stay and energy, shape (m, k).
     """
@@ -43,9 +45,14 @@ class DispatchView:
     floor_kw: Floats
     v2g: NDArray[np.bool_]
     energy_in_kwh: Floats
-    is_full: NDArray[np.bool_]
+    left_kwh: Floats
     planned_kwh: Floats | None
     outlook: Outlook
+
+    @property
+    def is_full(self) -> NDArray[np.bool_]:
+        """Whether a car is known to want nothing more."""
+        return np.asarray(self.left_kwh <= FULL_KWH)
 
 
 class DispatchPolicy(Protocol):
@@ -68,8 +75,8 @@ class UrgencyPolicy:
         safety: standard deviations of the expected reduction kept as room for error.
     """
 
-    most_risk: float = 0.15
-    safety: float = 2.0
+    most_risk: float = 0.8
+    safety: float = 1.0
 
     def powers_kw(self, view: DispatchView, *, direction: Direction, promise_kw: float) -> Floats:
         """Return the power asked of each car for one PTU."""
@@ -150,19 +157,19 @@ GUESS_CHARGE_H = 1.0
 
 
 def _fitting_samples(view: DispatchView) -> _Samples:
+    told = ~np.isnan(view.left_kwh)[:, None]
     left_h = view.outlook.stay_h - view.elapsed_h[:, None]
-    left_kwh = view.outlook.energy_kwh - view.energy_in_kwh[:, None]
-    fits = (left_h > 0) & ((left_kwh > 0) | view.is_full[:, None])
-    weight = np.where(fits, view.outlook.weight, 0.0)
+    left_kwh = np.where(told, view.left_kwh[:, None], view.outlook.energy_kwh - view.energy_in_kwh[:, None])
+    weight = np.where((left_h > 0) & (told | (left_kwh > 0)), view.outlook.weight, 0.0)
     guess = np.ones((len(left_h), 1))
+    guess_kwh = np.where(told, view.left_kwh[:, None], GUESS_CHARGE_H * view.power_kw[:, None])
     weight = np.concatenate([weight, GUESS_WEIGHT * guess], axis=1)
-    left_kwh = np.concatenate([left_kwh, GUESS_CHARGE_H * view.power_kw[:, None]], axis=1)
-    left_kwh = np.where(view.is_full[:, None], 0.0, left_kwh)
+    left_kwh = np.maximum(np.concatenate([left_kwh, guess_kwh], axis=1), 0.0)
     return _Samples(
         share=weight / weight.sum(axis=1, keepdims=True),
         left_h=np.concatenate([left_h, GUESS_LEFT_H * guess], axis=1),
-        left_kwh=np.maximum(left_kwh, 0.0),
-        energy_kwh=np.maximum(left_kwh, 0.0) + view.energy_in_kwh[:, None],
+        left_kwh=left_kwh,
+        energy_kwh=left_kwh + view.energy_in_kwh[:, None],
     )
 
 

@@ -113,6 +113,8 @@ class WindowOutcome:
         capacity_kw: the largest promise the dispatch policy would have kept in every PTU (it learns departures only
             when they happen and serves drivers first). A bid at or below it is delivered.
         perfect_information_kw: the most that someone who knew every session could have delivered in every PTU.
+        unserved_kwh: energy drivers left without because of the bid.
+        energy_kwh: energy the cars present in the window came for.
     """
 
     starts_s: int
@@ -121,6 +123,8 @@ class WindowOutcome:
     is_delivered: bool | None
     capacity_kw: float
     perfect_information_kw: float
+    unserved_kwh: float = 0.0
+    energy_kwh: float = 0.0
 
 
 class Sizer(Protocol):

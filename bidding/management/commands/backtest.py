@@ -65,7 +65,12 @@ class Command(BaseCommand):
             raise CommandError(
                 "No window is left to bid on: the sessions end before the warm-up does. Shorten it with --warm-up."
             )
-        run = WalkForward(sessions=file.table, calendar=days, options=options, sizer=CalibratedSizer(seed=options.seed))
+        run = WalkForward(
+            sessions=file.table,
+            calendar=days,
+            options=options,
+            sizer=CalibratedSizer(seed=options.seed),
+        )
         steps = track(
             run.results(),
             total=len(days.windows),
