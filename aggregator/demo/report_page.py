@@ -23,21 +23,13 @@ from aggregator.demo.report_tables import (
     curve_table,
     delivered_share,
     deliveries_of,
+    limit_table,
     money_table,
     percent,
     power_table,
     timing_table,
 )
 
-LIMITS = {
-    "power": "the power of the chargers",
-    "energy": "cars that are full",
-    "departures": "drivers who leave soon",
-    "pause_floor": "cars that cannot pause",
-    "arrivals": "cars that are not there",
-    "minimum_bid": "the smallest bid of the product",
-    "history": "too little history",
-}
 _TEMPLATES = Path(__file__).parent / "templates"
 Row = Mapping[str, Any]
 
@@ -147,12 +139,11 @@ def _group(bid: Row, deliveries: Sequence[Row], series: Row) -> dict[str, Any]:
     outcome = OUTCOMES.get(bid["outcome"], str(bid["outcome"])).lower()
     cleared = f"{outcome}, {bid['cleared_power_w'] / 1000:,.0f} kW" if bid["cleared_power_w"] else outcome
     delivered = f"; delivered {delivered_share(deliveries)} of what was ordered" if deliveries else ""
-    limit = explanation.get("limited_by")
-    reasons = [explanation.get("reason", ""), f"Limited most by {LIMITS.get(limit, limit)}." if limit else ""]
     return {
         "heading": f"{series['name']} ({bid['aggregation_ean']})",
-        "summary": " ".join([f"{offered}: {cleared}{delivered}.", *filter(None, reasons)]),
+        "summary": f"{offered}: {cleared}{delivered}. {explanation.get('reason', '')}",
         "charts": charts,
+        "limits": limit_table(explanation["power"]) if explanation.get("power") else None,
     }
 
 

@@ -119,6 +119,24 @@ def curve_table(curve: Sequence[Sequence[float]]) -> Table:
     )
 
 
+def limit_table(power: Mapping[str, float]) -> Table:
+    """Return the way from rated to deliverable power in the scenarios that limit a bid."""
+    steps = (
+        ("Cars connected, by their rating", "rated_kw", 1),
+        ("Full, or need nothing then", "energy_kw", -1),
+        ("Left out so that drivers get their energy before they leave", "departures_kw", -1),
+        ("Drawn by cars that cannot pause", "pause_floor_kw", -1),
+        ("Deliverable", "deliverable_kw", 1),
+        ("Of which by cars not there yet at bidding time", "not_yet_arrived_kw", 1),
+    )
+    return Table(
+        heading="What limits it",
+        caption="Mean of the worst scenarios in their weakest quarter hour.",
+        columns=[Column("Power"), _number_column("kW")],
+        rows=[[Cell(text), _number(sign * power[name])] for text, name, sign in steps if name in power],
+    )
+
+
 def money_table(report: Row, names: Mapping[str, str]) -> Table:
     """Return the statement lines and their total; groups go by name where it is known."""
     lines = report["settlement"]["lines"]

@@ -36,7 +36,14 @@ def _series(ean, name, scale, ordered_w) -> dict:
         "undisturbed_w": [power + 15_000 for power in baseline_w],
         "explanation": {
             "reason": "Every PTU keeps 400 kW in 95 of 100 scenarios.",
-            "limited_by": "departures",
+            "power": {
+                "rated_kw": 2_741.5,
+                "energy_kw": 2_110.7,
+                "departures_kw": 170.5,
+                "pause_floor_kw": 56.1,
+                "deliverable_kw": 404.2,
+                "not_yet_arrived_kw": 166.0,
+            },
             "curve": [(0.5, 560.0), (0.8, 470.5), (0.9, 430.0), (0.95, 404.2), (0.99, 310.0)],
         },
     }

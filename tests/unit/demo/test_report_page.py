@@ -57,7 +57,7 @@ def test_every_chart_has_a_name_and_a_table(html):
     assert len(charts) == 5  # power and reliability of two groups, and money
     assert all(attributes["aria-label"] for attributes in charts)
     assert page.count("details") == 4
-    assert page.count("table") == 2 + 4 + 2  # overview, beside charts, money and timings
+    assert page.count("table") == 2 + 4 + 2 + 2  # overview, beside charts, limits, money and timings
     assert ("html", {"lang": "en"}) in page.tags
 
 
