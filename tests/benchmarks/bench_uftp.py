@@ -7,7 +7,6 @@ The peer measures itself in its own process, one thing at a time, and so are we 
 """
 
 import base64
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -27,7 +26,7 @@ from tests.benchmarks.report import Report
 from tests.conformance.uftp.peer import Peer
 from tests.conformance.uftp.samples import AGR, DSO, NOW, REQUEST, offer_of
 
-ROUNDS = 1000
+ROUNDS, QUICK_ROUNDS = 1000, 20
 PEER_TARGETS = {96: ">= 5x", 8: ">= 3x"}
 FLOOR_TARGET = "<= 1.5x"
 KEY = key_from_seed(b"k" * 32)
@@ -36,26 +35,29 @@ PUBLIC_KEY = KEY.public_key
 
 def run(report: Report) -> None:
     """Measure both directions at 96 and at 8 ISPs; skip the peer's rows where it cannot be installed."""
+    rounds = QUICK_ROUNDS if report.quick else ROUNDS
     for isps, peer_target in PEER_TARGETS.items():
         offer = offer_of(isps)
         body = send(offer)
         if body != floor_send(offer, texts_of(offer)) or receive(body) != offer:
             raise AssertionError("ours and the floor must do the same work")
         incoming = alternate(
+            rounds,
             ours=lambda body=body: receive(body),
             judged=lambda body=body: judge(receive(body)),
             floor=lambda body=body: floor_receive(body),
         )
         texts = texts_of(offer)
         outgoing = alternate(
+            rounds,
             ours=lambda offer=offer: send(offer),
             floor=lambda offer=offer, texts=texts: floor_send(offer, texts),
         )
         floor, what = "floor (lxml + pynacl, unchecked)", f"FlexOffer, {isps} ISPs"
-        peers = measure_peer(body)
+        peers = measure_peer(body, rounds, report)
         alone = {
-            "in_s": alternate(ours=lambda body=body: receive(body))["ours"],
-            "out_s": alternate(ours=lambda offer=offer: send(offer))["ours"],
+            "in_s": alternate(rounds, ours=lambda body=body: receive(body))["ours"],
+            "out_s": alternate(rounds, ours=lambda offer=offer: send(offer))["ours"],
         }
         for name, seconds, peer_key in (
             ("verify + parse + validate", incoming, "in_s"),
@@ -130,10 +132,10 @@ def floor_send(offer: FlexOffer, texts: Texts) -> bytes:
     )
 
 
-def alternate(**work: Callable[[], object]) -> Mapping[str, float]:
+def alternate(rounds: int, /, **work: Callable[[], object]) -> Mapping[str, float]:
     """Return the best time of each piece of work, taken in turns so that noise hits all alike."""
     best = dict.fromkeys(work, float("inf"))
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, piece in work.items():
             start = time.perf_counter()
             piece()
@@ -141,10 +143,10 @@ def alternate(**work: Callable[[], object]) -> Mapping[str, float]:
     return best
 
 
-def measure_peer(body: bytes) -> Mapping[str, float]:
+def measure_peer(body: bytes, rounds: int, report: Report) -> Mapping[str, float]:
     try:
         with Peer() as peer:
-            return peer.ask("measure", body=body, public_key=str(PUBLIC_KEY), repeats=ROUNDS)
+            return peer.ask("measure", body=body, public_key=str(PUBLIC_KEY), repeats=rounds)
     except PeerUnavailable as reason:
-        sys.stderr.write(f"no peer rows: {reason}\n")
+        report.skip(f"beside shapeshifter-uftp: {reason}")
         return {}

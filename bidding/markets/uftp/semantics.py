@@ -140,8 +140,6 @@ def _revision(case: Case) -> Iterator[str]:
 
 def _settlement(case: Case) -> Iterator[str]:
     settlement: s.FlexSettlement = case.message
-    if settlement.period_start > settlement.period_end:
-        yield Reason.PERIOD_OUT_OF_BOUNDS
     for period, _ in isp_spans(settlement):
         if not settlement.period_start <= period <= settlement.period_end:
             yield Reason.PERIOD_OUT_OF_BOUNDS

@@ -71,6 +71,10 @@ def requested(**changes: Any):
     return replace(REQUEST, isps=tuple(replace(row, **changes) for row in REQUEST.isps))
 
 
+def settling(**changes: Any):
+    return replace(SETTLEMENT, order_settlements=(replace(SETTLEMENT.order_settlements[0], **changes),))
+
+
 def offering(**changes: Any):
     return replace(OFFER, options=(replace(OPTION, **changes),))
 
@@ -157,6 +161,15 @@ def test_good_messages_are_accepted(message, version):
         ),
         # settlement and metering
         (replace(SETTLEMENT, period_start=date(2026, 7, 2)), ["Period out of bounds"]),
+        (replace(SETTLEMENT, period_end=date(2026, 6, 30)), ["Period out of bounds"]),
+        (settling(congestion_point="ean.000000000000"), ["Invalid CongestionPoint"]),
+        (settling(contract_id="CBC-2"), ["Unknown reference ContractID"]),
+        (
+            replace(
+                SETTLEMENT, contract_settlements=(replace(SETTLEMENT.contract_settlements[0], contract_id="CBC-2"),)
+            ),
+            ["Unknown reference ContractID"],
+        ),
         (
             replace(METERING, profiles=(replace(METERING.profiles[0], unit=MeteringUnit.KWH),)),
             ["Unit does not match ProfileType"],
