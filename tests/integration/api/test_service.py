@@ -31,7 +31,7 @@ def web_server() -> Iterator[int]:
         f"127.0.0.1:{port}",
         "--no-control-socket",
     ]
-    process = subprocess.Popen(command, cwd=REPOSITORY, env=os.environ, stderr=subprocess.DEVNULL)  # noqa: S603 - our own
+    process = subprocess.Popen(command, cwd=REPOSITORY, env=os.environ, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 30
     while True:
         try:
