@@ -97,8 +97,8 @@ class WindowDevices:
 def window_devices(sessions: Sessions, window: Window) -> WindowDevices:
     """Turn sessions into what each can shift in the window.
 
-    A car too nearly full to hold its floor until it leaves takes part only in the steps in which it can; what even full
-    power leaves over then follows in the next step.
+    A car that cannot pause and is too nearly full to hold its floor through the window follows the baseline: it charges
+    at full power until it is full. Letting it run at its floor instead gives less in the later steps.
     """
     steps, step_hours, lead_hours = window.steps, window.step_hours, window.lead_hours
     arrival, departure = sessions.arrival_hours, sessions.departure_hours
@@ -129,13 +129,13 @@ def window_devices(sessions: Sessions, window: Window) -> WindowDevices:
 
     full_early = most < lower * inside_hours
     if np.any(full_early):
-        held = np.maximum(np.floor(np.divide(most, lower * step_hours, out=np.zeros(most.shape), where=lower > 0)), 1.0)
-        overflow = np.where(full_early, np.maximum(most - power * held * step_hours, 0.0), 0.0)
-        last = np.where(full_early, np.minimum(first + held, last), last)
-        departure_step = np.where(overflow > 0, last, departure_step)
-        fixed_last += overflow
-        most = most - overflow
-        lower = np.where(full_early, np.minimum(lower, most / step_hours), lower)
+        full_kwh = power * step_hours  # energy of a step at full power
+        whole = np.floor(np.divide(most, full_kwh, out=np.zeros(most.shape), where=full_kwh > 0) + SNAP_STEPS)
+        last = np.where(full_early, first + whole, last)
+        departure_step = np.where(full_early, last, departure_step)
+        rest = np.maximum(most - full_kwh * whole, 0.0)
+        fixed_last = np.where(full_early, fixed_last + rest, fixed_last)
+        most = np.where(full_early, full_kwh * whole, most)
         least = np.where(full_early, most, least)
     return WindowDevices(
         first_step=first.astype(np.int64),

@@ -105,25 +105,13 @@ def test_a_car_that_cannot_pause_keeps_its_floor():
     assert car.energy_min_kwh == pytest.approx(1.38)
 
 
-def test_a_nearly_full_car_that_cannot_pause_takes_part_while_its_floor_lasts():
-    car = one_car(power_floor_kw=1.38, energy_needed_kwh=0.8)
+def test_a_nearly_full_car_that_cannot_pause_follows_the_baseline():
+    car = one_car(power_floor_kw=1.38, energy_needed_kwh=1.2)
 
-    assert (car.first_step, car.last_step) == (0, 2)
-    assert (car.energy_min_kwh, car.energy_max_kwh) == (0.8, 0.8)
-
-
-def test_less_than_one_step_at_the_floor_is_fixed():
-    car = one_car(power_floor_kw=1.38, energy_needed_kwh=0.2)
-
-    assert (car.last_step, car.power_min_kw, car.energy_min_kwh) == (1, 0.8, 0.2)
-
-
-def test_a_floor_close_to_full_power_leaves_a_rest_for_the_next_step():
-    car = one_car(power_max_kw=1.4, power_floor_kw=1.38, energy_needed_kwh=1.3)
-
-    assert (car.last_step, car.departure_step) == (3, 3)
-    assert car.energy_max_kwh == pytest.approx(1.05)
-    assert car.fixed_last_kwh == pytest.approx(0.25)
+    assert (car.first_step, car.last_step) == (0, 1)
+    assert (car.energy_min_kwh, car.energy_max_kwh) == (1.0, 1.0)
+    assert car.departure_step == 1
+    assert car.fixed_last_kwh == pytest.approx(0.2)
 
 
 @given(seed=st.integers(0, 10**6), steps=st.integers(1, 8), lead_hours=st.sampled_from([0.0, 0.5, 3.0]))
