@@ -38,13 +38,14 @@ UK_AC_KW = 7.0
 UNKNOWN_KW = 7.4
 MOST_HOURS = 36.0
 SOLVER_KWH = 1e-5
-DRAWS = 400
+DRAWS = 300
 CHARGERS = np.unique(np.round(np.geomspace(20, 6000, 40)).astype(int))
 KINDS = ("one-way", "6 A floor", "V2G")
+WORKPLACE_HOURS_EARLIER = 9
 WINDOWS = {
-    "18:00, 15 min": (18, Window(steps=1)),
-    "18:00, 1 h": (18, Window(steps=4)),
-    "17:00, 4 h": (17, Window(steps=8, step_hours=0.5)),
+    "15 min": (18, Window(steps=1)),
+    "1 h": (18, Window(steps=4)),
+    "4 h": (17, Window(steps=8, step_hours=0.5)),
 }
 SETS = {
     "residential (NO)": ("ev_no_residential/sessions.csv.gz", "residential", "Europe/Oslo"),
@@ -123,23 +124,38 @@ def rooms(history: History, *, hour: int, window: Window, kind: str) -> Rooms:
 
     A day counts when at least half as many chargers exist as at the busiest time of the set.
     """
-    days = history.weekdays()
-    starts = np.array([history.instant_s(day, hour) for day in days])
-    index, day_of = _sessions_around(history, starts, window)
-    arrival = (history.arrival_s[index] - starts[day_of]) / 3600
+    starts = [history.instant_s(day, hour) for day in history.weekdays()]
+    days = [_day_rooms(history, start, window=window, kind=kind) for start in starts]
+    seen = [
+        (history.arrival_s[history.charger == one].min(), history.departure_s[history.charger == one].max())
+        for one in range(history.chargers)
+    ]
+    first, last = np.array(seen).T
+    present = [
+        place * history.chargers + np.flatnonzero((first <= start) & (start <= last))
+        for place, start in enumerate(starts)
+    ]
+    most = max(len(cells) for cells in present)
+    return Rooms(room_kwh=np.concatenate(days), present=[cells for cells in present if len(cells) >= most / 2])
+
+
+def _day_rooms(history: History, start: float, *, window: Window, kind: str) -> Floats:
+    """Stays are rounded outwards to steps, as in the published method."""
+    index = np.flatnonzero((history.departure_s > start) & (history.arrival_s < start + window.hours * 3600))
+    step = window.step_hours
+    arrival = np.floor((history.arrival_s[index] - start) / 3600 / step) * step
+    departure = np.ceil((history.departure_s[index] - start) / 3600 / step) * step
     power = history.power_kw[index]
     charged = np.minimum(history.energy_kwh[index], power * np.maximum(-arrival, 0.0))
-    cell = day_of * history.chargers + history.charger[index]
     sessions = Sessions(
         arrival_hours=arrival,
-        departure_hours=(history.departure_s[index] - starts[day_of]) / 3600,
+        departure_hours=departure,
         energy_needed_kwh=history.energy_kwh[index] - charged,
         power_max_kw=power,
         power_floor_kw=floor_kw(power) if kind == "6 A floor" else 0.0,
-        scenario=cell,
-        scenarios=len(days) * history.chargers,
+        scenario=history.charger[index],
+        scenarios=history.chargers,
     )
-    baseline_kwh = arrival_baseline_kwh(sessions, window)
     if kind == "V2G":
         corridor = storage(
             stored_kwh=charged * ONE_WAY_EFFICIENCY,
@@ -152,77 +168,79 @@ def rooms(history: History, *, hour: int, window: Window, kind: str) -> Rooms:
             target_kwh=history.energy_kwh[index] * ONE_WAY_EFFICIENCY,
             window=window,
         )
-        least = subset_bounds(corridor, step_hours=window.step_hours, group=cell, groups=sessions.scenarios).least_kwh
+        bounds = subset_bounds(
+            corridor, step_hours=window.step_hours, group=history.charger[index], groups=history.chargers
+        )
     else:
-        least = stay_vectors(sessions, window).bounds().least_kwh
-    seen = [
-        (history.arrival_s[history.charger == one].min(), history.departure_s[history.charger == one].max())
-        for one in range(history.chargers)
-    ]
-    first, last = np.array(seen).T
-    present = [
-        place * history.chargers + np.flatnonzero((first <= start) & (start <= last))
-        for place, start in enumerate(starts)
-    ]
-    most = max(len(cells) for cells in present)
-    return Rooms(
-        room_kwh=subset_sums(baseline_kwh) - least, present=[cells for cells in present if len(cells) >= most / 2]
-    )
+        bounds = stay_vectors(sessions, window).bounds()
+    return subset_sums(arrival_baseline_kwh(sessions, window)) - bounds.least_kwh
 
 
-def _sessions_around(history: History, starts: Floats, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    pairs = [
-        np.flatnonzero((history.departure_s > start) & (history.arrival_s < start + window.hours * 3600))
-        for start in starts
-    ]
-    return np.concatenate(pairs), np.repeat(np.arange(len(starts)), [len(pair) for pair in pairs])
+def bootstrap(found: Rooms, *, window: Window, seed: int, whole_days: bool) -> Floats:
+    """Deliverable power (draws, sizes) of portfolios drawn with replacement.
 
-
-def bootstrap(found: Rooms, *, window: Window, seed: int) -> Floats:
-    """Deliverable power (draws, sizes): a whole day at random, then chargers of that day with replacement."""
+    With `whole_days` all chargers of a draw come from one random day, so what days have in common stays in; without,
+    each charger brings a day of its own, as in a portfolio whose parts have nothing in common.
+    """
     random = np.random.default_rng(seed)
     sizes = subset_sizes(window.steps)[1:] * window.step_hours
+    anywhere = np.concatenate(found.present)
     result = np.empty((DRAWS, len(CHARGERS)))
     for draw in range(DRAWS):
-        cells = found.present[random.integers(len(found.present))]
+        cells = found.present[random.integers(len(found.present))] if whole_days else anywhere
         chosen = found.room_kwh[random.choice(cells, CHARGERS[-1])][:, 1:]
         sums = np.add.reduceat(chosen, np.concatenate(([0], CHARGERS[:-1])), axis=0).cumsum(axis=0)
         result[draw] = (sums / sizes).min(axis=1)
     return result
 
 
-def chargers_needed(powers: Floats, bid_kw: float, reliability: float) -> str:
-    """Smallest portfolio tried that reaches the bid with this probability."""
-    enough = np.flatnonzero((powers >= bid_kw).mean(axis=0) >= reliability)
-    return f"{CHARGERS[enough[0]]:,}" if enough.size else f"> {CHARGERS[-1]:,}"
+def chargers_needed(powers: Floats, bid_kw: float) -> str:
+    """Smallest portfolios tried that reach the bid with 90, 95 and 99 % probability."""
+    needed = []
+    for reliability in (0.9, 0.95, 0.99):
+        enough = np.flatnonzero((powers >= bid_kw).mean(axis=0) >= reliability)
+        needed.append(f"{CHARGERS[enough[0]]:,}" if enough.size else f"> {CHARGERS[-1]:,}")
+    return " / ".join(needed)
 
 
 def curves(data: Path) -> None:
     """Chargers needed for a bid, per category, kind of car and window, and the no-pause factor."""
     _table(
-        "set", "window", "cars", "kW/charger at 100: median / P90 / P95 / P99", "50 kW 90/95/99 %", "100 kW", "200 kW"
+        "set",
+        "window",
+        "cars",
+        "kW per charger at 100: median / P90 / P95 / P99",
+        "50 kW at 90/95/99 %",
+        "100 kW",
+        "200 kW",
+        "100 kW, common days",
     )
     at_hundred = int(np.argmin(np.abs(CHARGERS - 100)))
-    factors = []
+    factors: dict[tuple[str, str], str] = {}
     for name in SETS:
         history = read_history(data, name)
-        for label, (hour, window) in WINDOWS.items():
+        earlier = WORKPLACE_HOURS_EARLIER if name.startswith("workplace") else 0
+        for label, (evening, window) in WINDOWS.items():
             medians = {}
             for kind in KINDS:
-                powers = bootstrap(rooms(history, hour=hour, window=window, kind=kind), window=window, seed=1)
-                each = powers[:, at_hundred] / CHARGERS[at_hundred]
-                levels = np.quantile(each, [0.5, 0.1, 0.05, 0.01])
+                found = rooms(history, hour=evening - earlier, window=window, kind=kind)
+                powers = bootstrap(found, window=window, seed=1, whole_days=False)
+                common = bootstrap(found, window=window, seed=1, whole_days=True)
+                levels = np.quantile(powers[:, at_hundred] / CHARGERS[at_hundred], [0.5, 0.1, 0.05, 0.01])
                 medians[kind] = levels[0]
-                needed = (
-                    " / ".join(chargers_needed(powers, bid, r) for r in (0.9, 0.95, 0.99)) for bid in (50, 100, 200)
+                _row(
+                    name,
+                    f"{evening - earlier}:00, {label}",
+                    kind,
+                    " / ".join(f"{max(level, 0.0):.2f}" for level in levels),
+                    *(chargers_needed(powers, bid) for bid in (50, 100, 200)),
+                    chargers_needed(common, 100),
                 )
-                _row(name, label, kind, " / ".join(f"{level:.2f}" for level in levels), *needed)
-            if medians["one-way"] > 0:
-                factors.append((name, label, medians["6 A floor"] / medians["one-way"]))
+            factors[name, label] = f"{max(medians['6 A floor'], 0.0) / medians['one-way']:.2f}"
     sys.stdout.write("\nNo-pause factor (median with a floor over median without):\n\n")
     _table("set", *WINDOWS)
     for name in SETS:
-        _row(name, *(f"{value:.2f}" for one, _, value in factors if one == name))
+        _row(name, *(factors[name, label] for label in WINDOWS))
 
 
 def vectors(_: Path) -> None:
