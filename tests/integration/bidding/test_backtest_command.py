@@ -1,0 +1,125 @@
+import gzip
+import json
+from io import StringIO
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.shared_data import shared_path
+
+FIRST = np.datetime64("2024-01-01T00:00:00")
+HEADER = "session_id,charger_id,category,plug_in_utc,plug_out_utc,energy_kwh,max_power_kw\n"
+
+
+def _rows(days=60, chargers=12):
+    draw = np.random.default_rng(1)
+    for day in range(days):
+        for charger in range(chargers):
+            start = FIRST + np.timedelta64(day, "D") + np.timedelta64(int(draw.normal(990, 45)), "m")
+            end = start + np.timedelta64(int(draw.uniform(600, 800)), "m")
+            yield f"s{day}-{charger},c{charger},home,{start}Z,{end}Z,{draw.uniform(8, 40):.2f},\n"
+
+
+@pytest.fixture
+def sessions_csv(tmp_path):
+    path = tmp_path / "sessions.csv"
+    path.write_text(HEADER + "".join(_rows()), encoding="utf-8")
+    return path
+
+
+def _run(*arguments):
+    out, err = StringIO(), StringIO()
+    call_command("backtest", *map(str, arguments), stdout=out, stderr=err)
+    return out.getvalue(), err.getvalue()
+
+
+def test_a_run_reports_writes_json_and_a_page_that_needs_no_network(sessions_csv, tmp_path):
+    out, _ = _run(
+        sessions_csv, "--warm-up", "30d", "--lead", "1h", "--json", tmp_path / "o.json", "--plot", tmp_path / "o.html"
+    )
+    report = json.loads((tmp_path / "o.json").read_text(encoding="utf-8"))
+    assert report["config"]["window"] == "17:00-19:00"
+    assert report["config"]["sessions_used"] == 720
+    assert report["config"]["sessions_with_default_power"] == 720
+    assert report["summary"]["windows"] == len(report["windows"]) == 21
+    assert report["summary"]["bids"] > 0
+    kept = [window["delivered"] for window in report["windows"] if window["bid_kw"] > 0]
+    assert report["summary"]["coverage"] == sum(kept) / len(kept)
+    for window in report["windows"]:
+        if window["bid_kw"] > 0:
+            assert window["delivered"] == (window["min_delivered_kw"] >= window["bid_kw"] - 1e-6)
+    assert "perfect information" in out
+    page = (tmp_path / "o.html").read_text(encoding="utf-8")
+    assert "Promises broken" in page
+    assert '<script src="http' not in page
+
+
+def test_gzip_and_plain_files_give_the_same_windows(sessions_csv, tmp_path):
+    packed = tmp_path / "sessions.csv.gz"
+    packed.write_bytes(gzip.compress(sessions_csv.read_bytes()))
+    for path, out in ((sessions_csv, "plain.json"), (packed, "packed.json")):
+        _run(path, "--warm-up", "40d", "--json", tmp_path / out)
+    plain, zipped = (json.loads((tmp_path / name).read_text()) for name in ("plain.json", "packed.json"))
+    assert plain["windows"] == zipped["windows"]
+
+
+def test_invalid_rows_are_listed_and_nothing_is_written(sessions_csv, tmp_path):
+    with sessions_csv.open("a", encoding="utf-8") as file:
+        file.write("x,c99,home,2024-02-01T17:00:00Z,2024-02-01T18:00:00Z,-3,7\n")
+    with pytest.raises(CommandError, match="row 721: energy_kwh is negative"):
+        _run(sessions_csv, "--json", tmp_path / "o.json")
+    assert not (tmp_path / "o.json").exists()
+
+    _, err = _run(sessions_csv, "--warm-up", "40d", "--skip-invalid", "--json", tmp_path / "o.json")
+    assert "skipped row 721: energy_kwh is negative" in err
+    assert json.loads((tmp_path / "o.json").read_text())["config"]["rows_skipped"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--window", "17:05-19:00"), "quarter hours"),
+        (("--lead", "soon"), "a duration reads like"),
+        (("--reliability", "1.2"), "between 0 and 1"),
+        (("--timezone", "Europe/Nowhere"), "no time zone"),
+        (("--baseline", "price"), "needs prices"),
+        (("--category", "bus"), "the file has: home"),
+        (("--warm-up", "400d"), "No window is left"),
+        (("--v2g", "2"), "fraction lies in 0..1"),
+        (("--json", "/no/such/folder/o.json"), "There is no folder"),
+    ],
+)
+def test_a_wrong_choice_is_explained(sessions_csv, arguments, message):
+    with pytest.raises(CommandError, match=message):
+        _run(sessions_csv, *arguments)
+
+
+def test_a_price_baseline_opens_room_to_increase(sessions_csv, tmp_path):
+    hours = FIRST + np.arange(24 * 70).astype("timedelta64[h]")
+    dear = {16: 200, 17: 200, 18: 200}
+    lines = [f"{hour}Z,{dear.get(number % 24, 50 - number % 24)}\n" for number, hour in enumerate(hours)]
+    prices = tmp_path / "prices.csv"
+    prices.write_text("utc,eur_per_mwh\n" + "".join(lines), encoding="utf-8")
+    shared = (sessions_csv, "--baseline", "price", "--prices", prices, "--warm-up", "40d")
+    for direction in ("increase", "reduce"):
+        _run(*shared, "--direction", direction, "--json", tmp_path / f"{direction}.json")
+    increase, reduce = (
+        json.loads((tmp_path / f"{name}.json").read_text())["summary"]["mean_perfect_information_kw"]
+        for name in ("increase", "reduce")
+    )
+    assert increase > 20 > reduce
+
+
+def test_the_dutch_stations_run_without_skipping(tmp_path):
+    path = shared_path("data/ev_nl_public_stations/sessions.csv.gz")
+    _run(path, "--json", tmp_path / "o.json")
+    report = json.loads((tmp_path / "o.json").read_text())
+    assert report["config"]["chargers"] == 4
+    assert report["summary"]["windows"] == 153
+
+
+def test_a_set_without_energy_is_refused_by_name_of_the_column():
+    path = shared_path("data/ev_de_hamburg_public/sessions.csv.gz")
+    with pytest.raises(CommandError, match="Missing column energy_kwh"):
+        _run(path)

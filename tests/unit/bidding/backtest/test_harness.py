@@ -1,0 +1,117 @@
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from bidding.backtest.baseline_sizer import RecentCapacitySizer
+from bidding.backtest.harness import WalkForward
+from bidding.backtest.options import BacktestOptions
+from bidding.backtest.windows import calendar
+from bidding.forecast.sessions import SessionTable
+from bidding.optimisation.interface import SizedBid
+from bidding.optimisation.sizing import CalibratedSizer
+
+DAY_S = 86400
+FIRST_S = 1704067200  # Monday 1 January 2024
+
+
+def _sessions(days=66, chargers=15, seed=5):
+    """Evening arrivals at most chargers every day, gone next morning."""
+    draw = np.random.default_rng(seed)
+    rows = [
+        (f"c{charger:02d}", FIRST_S + day * DAY_S + int(draw.normal(16.5, 1.0) * 3600), draw)
+        for day in range(days)
+        for charger in range(chargers)
+        if draw.random() < 0.8
+    ]
+    plug_in_s = np.array([row[1] for row in rows])
+    return SessionTable.from_columns(
+        charger_ids=[row[0] for row in rows],
+        plug_in_s=plug_in_s,
+        plug_out_s=plug_in_s + (draw.uniform(8, 14, len(rows)) * 3600).astype(int),
+        energy_kwh=draw.uniform(4, 40, len(rows)),
+        power_kw=draw.choice([3.7, 7.4, 11.0], len(rows)),
+    )
+
+
+def _run(sessions, sizer=None, **changes):
+    options = BacktestOptions(**({"warm_up": timedelta(days=30), "timezone": "Europe/Amsterdam"} | changes))
+    days = calendar(first_plug_in_s=int(sessions.plug_in_s[0]), set_plug_in_s=sessions.plug_in_s, options=options)
+    run = WalkForward(
+        sessions=sessions, calendar=days, options=options, sizer=sizer or RecentCapacitySizer(seed=options.seed)
+    )
+    return [result for result in run.results() if result is not None]
+
+
+@pytest.mark.parametrize("sizer", [RecentCapacitySizer, CalibratedSizer])
+@pytest.mark.parametrize("lead", [timedelta(hours=1), timedelta(days=1)])
+def test_a_file_cut_at_a_date_gives_the_same_bids_before_it(sizer, lead):
+    sessions = _sessions()
+    cut_s = FIRST_S + 56 * DAY_S
+    whole = _run(sessions, sizer(seed=3), lead=lead, seed=3, v2g_share=0.3, pause_floor_share=0.3)
+    cut = _run(sessions.started_before(cut_s), sizer(seed=3), lead=lead, seed=3, v2g_share=0.3, pause_floor_share=0.3)
+    assert 15 < len(cut) < len(whole)
+    assert [result.ours.bid_kw for result in cut] == [result.ours.bid_kw for result in whole[: len(cut)]]
+    assert [{name: bid.bid_kw for name, bid in result.competitors.items()} for result in cut] == [
+        {name: bid.bid_kw for name, bid in result.competitors.items()} for result in whole[: len(cut)]
+    ]
+    assert any(result.ours.bid_kw > 0 for result in cut)
+
+
+def test_the_future_of_a_plugged_in_car_changes_no_bid():
+    """Cars still plugged in at bidding leave an hour later with half the energy: unknown, so without effect."""
+    sessions = _sessions()
+    whole = _run(sessions, CalibratedSizer(seed=1))
+    last = whole[-1]
+    now_s = last.starts_s - 4 * 3600
+    open_rows = (sessions.plug_in_s <= now_s) & (sessions.plug_out_s > now_s)
+    later = sessions.plug_in_s > now_s
+    changed = SessionTable.from_columns(
+        charger_ids=[sessions.charger_ids[number] for number in sessions.charger],
+        plug_in_s=sessions.plug_in_s,
+        plug_out_s=np.where(open_rows | later, sessions.plug_out_s + 3600, sessions.plug_out_s),
+        energy_kwh=np.where(open_rows | later, sessions.energy_kwh / 2, sessions.energy_kwh),
+        power_kw=sessions.power_kw,
+    )
+    assert _run(changed, CalibratedSizer(seed=1))[-1].ours.bid_kw == last.ours.bid_kw
+
+
+def test_the_same_seed_gives_the_same_run():
+    sessions = _sessions(days=45)
+    runs = [_run(sessions, CalibratedSizer(seed=4), seed=4, v2g_share=0.5) for _ in range(2)]
+    assert [result.ours for result in runs[0]] == [result.ours for result in runs[1]]
+
+
+class _Spy:
+    """Remembers what it was shown, and when."""
+
+    def __init__(self) -> None:
+        self.asked_s, self.shown = [], []
+
+    def size(self, context):
+        self.asked_s.append((context.now_s, len(self.shown)))
+        assert (context.history.plug_out_s <= context.now_s).all()
+        assert (context.plugged_in.plug_in_s <= context.now_s).all()
+        assert np.isnan(context.plugged_in.declared_plug_out_s).all()
+        return SizedBid(1.0)
+
+    def observe(self, outcome):
+        self.shown.append(outcome)
+
+
+def test_outcomes_are_shown_in_order_and_only_once_known():
+    spy = _Spy()
+    _run(_sessions(days=45), spy)
+    assert [outcome.starts_s for outcome in spy.shown] == sorted(outcome.starts_s for outcome in spy.shown)
+    for now_s, seen in spy.asked_s:
+        assert all(outcome.known_at_s <= now_s for outcome in spy.shown[:seen])
+        assert all(outcome.starts_s < now_s for outcome in spy.shown[:seen])
+    assert spy.shown[0].bid_kw == 0.0  # the warm-up is shown without a bid
+
+
+def test_a_bid_up_to_the_capacity_is_delivered_and_a_window_without_bid_loses_nothing():
+    sessions = _sessions(days=45)
+    for result in _run(sessions):
+        if result.ours.bid_kw == 0:
+            assert (result.ours.is_delivered, result.ours.unserved_kwh) == (None, 0.0)
+        assert result.capacity_kw <= result.perfect_information_kw + 1e-6
