@@ -203,6 +203,7 @@ def test_one_broken_rule_gives_its_reason(message, reasons):
         (ORDER, {"revoked": True}, ["Reference message revoked"]),
         (ORDER, {"ordered": True}, ["FlexOffer was already ordered"]),
         (ORDER, {"reference": replace(OFFER, expires_at=NOW)}, ["Reference message expired"]),
+        (ORDER, {"reference": replace(OFFER, congestion_point="ean.000000000000")}, ["Invalid CongestionPoint"]),
         (ORDER, {"reference": replace(OFFER, contract_id="CBC-0")}, ["Unknown reference ContractID"]),
         (
             FlexOrderResponse(**metadata(Role.AGR), **ACCEPTED, flex_order_message_id=OTHER_ID),

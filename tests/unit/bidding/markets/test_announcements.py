@@ -1,0 +1,73 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bidding.markets.gopacs.announcements import UnreadableAnnouncement, matching_area, read_announcement
+
+
+def document(**changes):
+    base = {
+        "id": "8f0c",
+        "complianceType": "VOLUNTARY",
+        "announcementState": "ANNOUNCEMENT_OPEN",
+        "problemAreaDescription": "Utrecht Centrum",
+        "requestAreaDescriptionBuyOrders": "Outside Utrecht Centrum",
+        "requestAreaDescriptionSellOrders": "Utrecht Centrum",
+        "problemPeriod": {"startTime": 1768406400000, "endTime": 1768417200000},
+        "requiredProblemProfileInMW": [1.5] * 11 + [0.1],
+        "congestedZipCodes": ["3511", "3512 AB"],
+    }
+    return {**base, **changes}
+
+
+def test_off_take_congestion_asks_to_consume_less():
+    announcement = read_announcement(document())
+    assert announcement.direction == "reduce"
+    assert announcement.required_power_w == (1_500_000,) * 11 + (100_000,)
+    assert announcement.postcodes == {"3511", "3512"}
+    assert (announcement.is_open, announcement.is_mandatory) == (True, False)
+
+
+def test_feed_in_congestion_asks_to_consume_more():
+    turned = document(
+        requestAreaDescriptionBuyOrders="Utrecht Centrum", requestAreaDescriptionSellOrders="Outside Utrecht Centrum"
+    )
+    assert read_announcement(turned).direction == "increase"
+
+
+def test_a_withdrawn_mandatory_one_is_told_apart():
+    announcement = read_announcement(document(announcementState="ANNOUNCEMENT_WITHDRAWN", complianceType="MANDATORY"))
+    assert (announcement.is_open, announcement.is_mandatory) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"requiredProblemProfileInMW": [1.5]}, "gives 1 values for 12 PTUs"),
+        ({"requestAreaDescriptionSellOrders": "elsewhere"}, "neither or both"),
+        ({"problemPeriod": {"startTime": 1768417200000, "endTime": 1768406400000}}, "not after its start"),
+        ({"problemPeriod": {"startTime": 1768406460000, "endTime": 1768417200000}}, "quarter hour"),
+        ({"problemPeriod": {}}, "KeyError 'startTime'"),
+        ({"requiredProblemProfileInMW": None}, "TypeError"),
+    ],
+)
+def test_what_cannot_be_read_is_named(changes, says):
+    with pytest.raises(UnreadableAnnouncement, match=says):
+        read_announcement(document(**changes))
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted(document())), st.none() | st.integers() | st.text() | st.lists(st.text()))
+)
+def test_no_document_breaks_the_reader(changes):
+    try:
+        read_announcement(document(**changes))
+    except UnreadableAnnouncement:
+        pass
+
+
+def test_the_area_that_shares_most_postcodes_is_meant():
+    areas = {1: ["3511"], 2: ["3511", "3512"], 3: ["3561"]}
+    assert matching_area(frozenset({"3511", "3512"}), areas) == 2
+    assert matching_area(frozenset({"1011"}), areas) is None
+    assert matching_area(frozenset({"3511"}), {}) is None
