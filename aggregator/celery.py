@@ -45,19 +45,24 @@ app.conf.update(
 app.autodiscover_tasks(["bidding", "settlement", "assets", "aggregator.core"])
 
 
-def _tick(task: str, queue: str, *, every_ticks: int = 1) -> dict[str, object]:
-    seconds = settings.TICK_SECONDS * every_ticks
-    # A tick that waited longer than its period is worthless: the next one does its work.
-    return {"task": task, "schedule": seconds, "options": {"queue": queue, "expires": seconds * 2}}
-
-
+# What the scheduler starts: task, its queue, and every how many ticks.
+TICKS = (
+    ("bidding.tasks.poll_announcements", "market", 1),
+    ("bidding.tasks.offer_bids", "sizing", 1),
+    ("bidding.tasks.send_market_messages", "market", 1),
+    ("bidding.tasks.follow_orders", "market", 1),
+    ("bidding.tasks.run_dispatch", "dispatch", 1),
+    ("assets.tasks.send_setpoints", "dispatch", 1),
+    ("settlement.tasks.settle_due", "settlement", 2),
+    ("assets.tasks.maintain_partitions", "default", 60),
+)
+app.conf.task_routes = {task: {"queue": queue} for task, queue, _ in TICKS}
 app.conf.beat_schedule = {
-    "poll announcements": _tick("bidding.tasks.poll_announcements", "market"),
-    "size and offer bids": _tick("bidding.tasks.offer_bids", "sizing"),
-    "send market messages": _tick("bidding.tasks.send_market_messages", "market"),
-    "follow exchange orders": _tick("bidding.tasks.follow_orders", "market"),
-    "plan and follow activations": _tick("bidding.tasks.run_dispatch", "dispatch"),
-    "send setpoints": _tick("assets.tasks.send_setpoints", "dispatch"),
-    "settle delivered activations": _tick("settlement.tasks.settle_due", "settlement", every_ticks=2),
-    "look after meter partitions": _tick("assets.tasks.maintain_partitions", "default", every_ticks=60),
+    task: {
+        "task": task,
+        "schedule": settings.TICK_SECONDS * ticks,
+        # A tick that waited longer than its period is worthless: the next one does its work.
+        "options": {"expires": settings.TICK_SECONDS * ticks * 2},
+    }
+    for task, _, ticks in TICKS
 }

@@ -23,7 +23,7 @@ from bidding.services import exchange, gopacs_url
 logger = logging.getLogger(__name__)
 
 
-@shared_task(queue="market")
+@shared_task
 def poll_announcements(**_unknown: object) -> None:
     """Ask GOPACS what is announced, and write down what is new."""
     try:
@@ -40,7 +40,7 @@ def poll_announcements(**_unknown: object) -> None:
     announcements.record_announcements(received=received, now=clock().now())
 
 
-@shared_task(queue="sizing")
+@shared_task
 def offer_bids(**_unknown: object) -> None:
     """Size and offer a bid for every announcement and group that has no answer yet."""
     for announcement, group in announcements_to_answer(now=clock().now()):
@@ -62,7 +62,7 @@ def offer_bids(**_unknown: object) -> None:
             logger.info("No second offer for %s on %s", group.ean, announcement.external_id)
 
 
-@shared_task(queue="market")
+@shared_task
 def send_market_messages(**_unknown: object) -> None:
     """Send what waits for the exchange."""
     market = exchange()
@@ -97,7 +97,7 @@ def send_market_messages(**_unknown: object) -> None:
         logger.warning("%s", failure)
 
 
-@shared_task(queue="market")
+@shared_task
 def follow_orders(**_unknown: object) -> None:
     """Ask the exchange what became of our orders."""
     for bid in bids_on_the_exchange():
@@ -109,7 +109,7 @@ def follow_orders(**_unknown: object) -> None:
         orders.follow_order(bid_id=bid.pk, state=state, now=clock().now())
 
 
-@shared_task(queue="dispatch")
+@shared_task
 def run_dispatch(**_unknown: object) -> None:
     """Plan what is due and keep every activation's status up to date."""
     for activation in activations_to_dispatch():

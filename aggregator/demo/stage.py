@@ -85,6 +85,7 @@ class Stage:
             CLOCK_FILE_VARIABLE: str(self.clock_file),
             "AGGREGATOR_VAR": str(self.directory),
             "TICK_SECONDS": str(TICK_REAL_SECONDS),
+            "SETTLEMENT_WAIT_SECONDS": str(16 * 3600),  # to noon, when the last car has left
             "GOPACS_URL": self.mock_url,
             "EXCHANGE_URL": self.mock_url,
             "EXCHANGE_API_KEY": self.exchange_key,

@@ -131,7 +131,7 @@ def _commands(
 
 
 def _left_alone_w(asset: Asset) -> int:
-    """Return the setpoint that lets an asset go its own way: no limit, but nothing for a battery, which would charge."""
+    """Return the setpoint that lets an asset go its own way: no limit, but zero for a battery, which would charge."""
     return 0 if asset.kind == AssetKind.BATTERY else asset.max_import_w
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bidding.forecast.capacity import Sessions, window_capacity
 from bidding.forecast.like_days import like_days
@@ -11,6 +12,8 @@ from bidding.forecast.sessions import PluggedIn
 from bidding.forecast.window_forecast import ChargerGroup, ForecastWindow, forecast_window
 from bidding.optimisation.calibration import Calibrator
 from bidding.optimisation.reliability_curve import ReliabilityCurve
+
+Floats = NDArray[np.float64]
 
 REHEARSED_WINDOWS = 40
 """Eight weeks of weekdays: what still counts by its weight, at a few milliseconds each for a hundred chargers."""
@@ -36,22 +39,37 @@ def group_at(group: ChargerGroup, *, now_s: int) -> ChargerGroup:
 
 
 def rehearse(
-    groups: Sequence[ChargerGroup], window: ForecastWindow, *, scenarios: int, seed: int
+    groups: Sequence[ChargerGroup],
+    window: ForecastWindow,
+    *,
+    scenarios: int,
+    seed: int,
+    others_kw: Floats | float = 0.0,
 ) -> ReliabilityCurve | None:
-    """Forecast a past window from what the groups knew at its bidding time; None with too little history then."""
+    """Forecast a past window from what the groups knew at its bidding time; None with too little history then.
+
+    `others_kw` is what assets without sessions add, per scenario and PTU (S, T).
+    """
     past = [group_at(group, now_s=window.now_s) for group in groups]
     forecast = forecast_window(past, window, scenarios=scenarios, rng=window_rng(seed, window))
-    return None if forecast is None else ReliabilityCurve.of(forecast.capacity_kw.min(axis=1))
+    return None if forecast is None else ReliabilityCurve.of((forecast.capacity_kw + others_kw).min(axis=1))
 
 
 def calibrate_on_past(
-    groups: Sequence[ChargerGroup], window: ForecastWindow, *, scenarios: int, seed: int
+    groups: Sequence[ChargerGroup],
+    window: ForecastWindow,
+    *,
+    scenarios: int,
+    seed: int,
+    others_kw: Floats | float = 0.0,
 ) -> Calibrator:
     """Calibrate on the last like days, the outcome being what the completed sessions could have held.
 
     A stand-in until dispatched windows are on record: it takes departures as known, so it knows nothing of what
-    dispatch loses by not knowing them.
+    dispatch loses by not knowing them. Assets without sessions have no such record: one of the cases that they are
+    taken to add now is taken to have happened then.
     """
+    cases_kw = np.atleast_2d(others_kw)
     plug_ins_s = np.sort(np.concatenate([group.history.plug_in_s for group in groups])) if groups else np.zeros(0)
     days = like_days(
         plug_ins_s.astype(np.int64),
@@ -64,15 +82,19 @@ def calibrate_on_past(
     for starts_s in days.starts_s[-REHEARSED_WINDOWS:]:
         shift_s = window.starts_s - int(starts_s)
         past = replace(window, now_s=window.now_s - shift_s, starts_s=int(starts_s), ends_s=window.ends_s - shift_s)
-        curve = rehearse(groups, past, scenarios=scenarios, seed=seed)
+        curve = rehearse(groups, past, scenarios=scenarios, seed=seed, others_kw=others_kw)
         if curve is not None:
-            calibrator.learn(curve, realised_kw=realised_kw(groups, past))
+            happened_kw = cases_kw[window_rng(seed, past).integers(len(cases_kw))]
+            calibrator.learn(curve, realised_kw=realised_kw(groups, past, others_kw=happened_kw))
     return calibrator
 
 
-def realised_kw(groups: Sequence[ChargerGroup], window: ForecastWindow) -> float:
-    """Return the block-minimum that the completed sessions of a past window could have held [kW]."""
-    total_kw = np.zeros(window.steps)
+def realised_kw(groups: Sequence[ChargerGroup], window: ForecastWindow, *, others_kw: Floats | float = 0.0) -> float:
+    """Return the block-minimum that the completed sessions of a past window could have held [kW].
+
+    `others_kw` is what assets without sessions added, per PTU (T,).
+    """
+    total_kw = np.zeros(window.steps) + others_kw
     for group in groups:
         rows = group.history.rows_present(window.starts_s, window.ends_s)
         charger = group.history.charger[rows]

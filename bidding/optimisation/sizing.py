@@ -49,6 +49,8 @@ Floats = NDArray[np.float64]
 SCENARIOS = 400
 """Enough that the 1 % order statistic is the fourth of them, and a window still takes milliseconds."""
 
+JUST_BELOW = 0.999
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contribution:
@@ -97,7 +99,8 @@ def size_window(
     forecast = forecast_window(groups, asked, scenarios=scenarios, rng=rng, outdoor_c=outdoor_c)
     added = {item.name: _drawn_kw(item, steps=asked.steps, scenarios=scenarios, rng=rng) for item in contributions}
     if calibrator is None:
-        calibrator = calibrate_on_past(groups, asked, scenarios=scenarios, seed=seed)
+        others_kw = np.sum(list(added.values()), axis=0) if added else 0.0
+        calibrator = calibrate_on_past(groups, asked, scenarios=scenarios, seed=seed, others_kw=others_kw)
     return _size(window=window, forecast=forecast, contributions_kw=added, calibrator=calibrator)
 
 
@@ -115,11 +118,13 @@ def _size(
     added = np.sum(list(contributions_kw.values()), axis=0) if contributions_kw else np.zeros((1, 1))
     curve = ReliabilityCurve.of((forecast.capacity_kw + added).min(axis=1))
     margin = calibrator.margin(curve, reliability=window.reliability, product_bid_kw=window.product_bid_kw)
-    bid_kw = window.product_bid_kw(min(margin.power_kw(curve), curve.largest_kw))
+    power_kw = margin.power_kw(curve)
+    bid_kw = window.product_bid_kw(power_kw)
     power = limiting_power(forecast, np.broadcast_to(added, forecast.capacity_kw.shape))
     reason, limit = _reason(bid_kw, margin, main_limit(power), window)
     explanation = Explanation(
         reason=reason,
+        power_kw=round(power_kw, 3),
         reliability=window.reliability,
         scenarios=len(curve.scenarios_kw),
         past_days=len(forecast.days),
@@ -169,6 +174,16 @@ def _reason(bid_kw: float, margin: Margin, limit: Limit, window: WindowSpec) -> 
     if margin.miss_share <= 0:
         return f"No bid: by its own record no level keeps {window.reliability:.1%}.", "record"
     return f"No bid: less than {max(window.min_bid_kw, window.step_kw):g} kW is sure enough.", "minimum_bid"
+
+
+def _realised_kw(outcome: WindowOutcome) -> float:
+    """Return what could be relied on: the capacity, but less than a bid that was broken although it was within it.
+
+    Dispatch holds no more cars than a promise takes, so a small promise can fail where a larger one would not have.
+    """
+    if outcome.is_delivered is False:
+        return min(outcome.capacity_kw, JUST_BELOW * outcome.bid_kw)
+    return outcome.capacity_kw
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +249,7 @@ class CalibratedSizer:
             sized = self._sized.pop(outcome.starts_s, None)
             curve = sized.curve if sized else rehearse([group], asked, scenarios=self._scenarios, seed=self._seed)
             if curve is not None:
-                self._calibrator.learn(
-                    curve, realised_kw=outcome.capacity_kw, known=sized.known if sized is not None else None
-                )
+                self._calibrator.learn(curve, realised_kw=_realised_kw(outcome), known=sized.known if sized else None)
             if sized is not None and outcome.is_delivered is not None:
                 self._calibrator.record_bid(reliability=sized.reliability, is_kept=outcome.is_delivered)
         self._unlearned.clear()

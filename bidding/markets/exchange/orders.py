@@ -24,7 +24,7 @@ class UnreadableOrder(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What we ask the exchange to place."""
+    """What we ask the exchange to place. The price is what we receive: a buy order is posted at its negative."""
 
     reference: str
     participant_id: str
@@ -37,7 +37,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class OrderState:
-    """What the exchange says of an order."""
+    """What the exchange says of an order; the price is what we receive per MWh, negative when we pay."""
 
     order_id: str
     reference: str
@@ -56,13 +56,15 @@ def order_body(order: Order) -> bytes:
     """Return the request body that places `order`; raise `ValueError` for power off the 0.1 MW grid."""
     if order.power_w <= 0 or order.power_w % WATT_PER_STEP:
         raise ValueError(f"An order is a positive multiple of {WATT_PER_STEP} W; {order.power_w} W is not.")
+    is_sale = order.direction == "reduce"
+    posted_price = order.price_eur_per_mwh if is_sale else -order.price_eur_per_mwh
     document = {
-        "orderType": "SELL" if order.direction == "reduce" else "BUY",
+        "orderType": "SELL" if is_sale else "BUY",
         "participantId": order.participant_id,
         "quantity": order.power_w // WATT_PER_STEP / 10,
         "start": _milliseconds(order.period.starts_at),
         "end": _milliseconds(order.period.ends_at),
-        "price": float(order.price_eur_per_mwh),  # two decimals survive as the shortest JSON number
+        "price": float(posted_price),  # two decimals survive as the shortest JSON number
         "ean": order.ean,
         "marketBased": True,
         "metaData": {"clientOrderId": order.reference},
@@ -92,7 +94,8 @@ def order_state(document: Mapping[str, Any]) -> OrderState:
     try:
         fills = [(Decimal(fill["quantity"]), Decimal(fill["price"])) for fill in document["fills"]]
         volume = sum((quantity for quantity, _ in fills), Decimal(0))
-        value = sum((quantity * price for quantity, price in fills), Decimal(0))
+        sign = 1 if document["orderType"] == "SELL" else -1
+        value = sign * sum((quantity * price for quantity, price in fills), Decimal(0))
         return OrderState(
             order_id=str(document["id"]),
             reference=str((document.get("metaData") or {}).get("clientOrderId", "")),

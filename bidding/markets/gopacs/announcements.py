@@ -58,7 +58,7 @@ def read_announcement(document: Mapping[str, Any]) -> ReceivedAnnouncement:
         raise UnreadableAnnouncement(f"Announcement {name} cannot be read: {type(error).__name__} {error}.") from error
     if len(announcement.required_power_w) != ptus:
         raise UnreadableAnnouncement(
-            f"Announcement {announcement.external_id} gives {len(announcement.required_power_w)} values for {ptus} PTUs."
+            f"Announcement {announcement.external_id} gives {len(required_mw)} values for {ptus} PTUs."
         )
     return announcement
 
