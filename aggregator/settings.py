@@ -214,4 +214,25 @@ UNFOLD = {
     "SITE_HEADER": "Aggregator",
     "SITE_SYMBOL": "bolt",
     "DASHBOARD_CALLBACK": "aggregator.operator.dashboard.dashboard_context",
+    "STYLES": [lambda _request: f"/{STATIC_URL}operator/operator.css"],
+    "SIDEBAR": {"navigation": "aggregator.operator.navigation.sidebar"},
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"/{STATIC_URL}operator/favicon.svg"}],
+    "SITE_URL": None,
+    "LOGIN": {"redirect_after": "/admin/"},
+    "COLORS": {
+        "primary": {  # a blue that is readable on white (600 and darker) and on the dark theme (500 and lighter)
+            "50": "#eff6ff",
+            "100": "#dbeafe",
+            "200": "#bfdbfe",
+            "300": "#93c5fd",
+            "400": "#60a5fa",
+            "500": "#3b82f6",
+            "600": "#1d4ed8",
+            "700": "#1e40af",
+            "800": "#1e3a8a",
+            "900": "#172554",
+            "950": "#0f1a3d",
+        }
+    },
+    "SHOW_BACK_BUTTON": True,
 }

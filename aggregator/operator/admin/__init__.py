@@ -1,5 +1,10 @@
 """The admin of every model; Django looks for this module."""
 
-from aggregator.operator.admin import assets, bidding, core, settlement
+from django.contrib import admin
 
-__all__ = ["assets", "bidding", "core", "settlement"]
+from aggregator.operator.admin import assets, bidding, core, people, reports, settlement
+
+__all__ = ["assets", "bidding", "core", "people", "reports", "settlement"]
+
+admin.site.index_template = "operator/dashboard.html"  # a template of this name in `admin/` would hide behind Unfold's
+admin.site.index_title = "What happens now"

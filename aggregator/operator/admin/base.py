@@ -1,43 +1,180 @@
 """What all our admin pages share."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.db.models import Model
-from django.http import HttpRequest
-from unfold.admin import ModelAdmin
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from unfold.admin import ModelAdmin, TabularInline
 
-UNSTATED_REASON = "decided on the operator pages"
+from aggregator.core import audit
+from aggregator.core.fields import Ean13Field, Ean18Field
+from aggregator.core.services import clock
+from aggregator.operator.admin.columns import Column, readable
+from aggregator.operator.admin.refusals import SaveRefused, words_of
+
+HISTORY_ROWS_PER_PAGE = 50
 
 
-class HistoryAdmin(ModelAdmin):
-    """Rows that tell what happened: to be read and searched, never changed."""
+class ReadableAdmin(ModelAdmin):
+    """Lists and read-only values in kW, euros and Dutch time."""
 
-    list_per_page = 50
+    list_per_page = HISTORY_ROWS_PER_PAGE
     show_full_result_count = False  # counting millions of rows helps nobody
+    list_filter_submit = True
+
+    def get_list_display(self, request: HttpRequest) -> list[Column]:
+        """Show what people read."""
+        return readable(self.model, super().get_list_display(request))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Column]:
+        """Show what people read."""
+        return readable(self.model, super().get_readonly_fields(request, obj))
+
+    def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Column]:
+        """Give the read-only fields in the form people read; those that are typed in stay as they are."""
+        names = self.fields or [name for name in super().get_fields(request, obj) if isinstance(name, str)]
+        if obj and not self.has_change_permission(request, obj):
+            return readable(self.model, list(dict.fromkeys(names)))
+        readonly = set(super().get_readonly_fields(request, obj))
+        return [(readable(self.model, [name])[0] if name in readonly else name) for name in dict.fromkeys(names)]
+
+
+class HistoryAdmin(ReadableAdmin):
+    """Rows that tell what happened: to be read and searched, never changed."""
 
     def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:  # noqa: ARG002 - Django's signature
         """Nobody adds history by hand."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - same
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:  # noqa: ARG002 - same
         """Nobody changes history."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - same
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:  # noqa: ARG002 - same
         """Nobody deletes history."""
         return False
 
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Tell who may decide things about such rows: whoever may change them, were that possible."""
+        options = self.opts
+        return bool(request.user.has_perm(f"{options.app_label}.change_{options.model_name}"))
 
-class RegisterAdmin(ModelAdmin):
+    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Column]:
+        """Show everything, changeable by nobody."""
+        return readable(self.model, self._names(request, obj)) if obj else ()
+
+    def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Column]:
+        """Show everything."""
+        return self.get_readonly_fields(request, obj)
+
+    def _names(self, request: HttpRequest, obj: models.Model) -> Sequence[str]:  # noqa: ARG002 - for those that differ
+        kept = [field for field in self.opts.fields if not isinstance(field, models.BinaryField)]
+        return [*(field.name for field in kept if not field.auto_created), *self.readonly_fields]
+
+
+class RegisterAdmin(ReadableAdmin):
     """Rows that people keep: added and changed, but not deleted while anything refers to them."""
 
-    list_per_page = 50
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - same
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:  # noqa: ARG002 - same
         """Rows are ended or made inactive instead: settlement needs them for years."""
         return False
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Let the EAN rule itself speak, also about codes that are too long."""
+        if isinstance(db_field, Ean13Field | Ean18Field):
+            kwargs["max_length"] = None
+        for ending, unit in (("_wh", "Wh"), ("_w", "W")):
+            if db_field.name.endswith(ending):
+                kwargs["label"] = f"{db_field.name.removesuffix(ending).replace('_', ' ').capitalize()} ({unit})"
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[ModelForm]:  # noqa: FBT001, FBT002 - Django's signature
+        """Return the form, which repeats what the database or an operation refused a moment ago."""
+        form: type[ModelForm] = super().get_form(request, obj, change, **kwargs)
+        refusal: SaveRefused | None = getattr(request, "save_refused", None)
+        if refusal is None:
+            return form
+
+        class Refused(form):  # type: ignore[valid-type, misc]  # a form made for this request
+            def clean(self) -> Any:
+                cleaned = super().clean()
+                for message in refusal.messages:
+                    self.add_error(None, message)
+                return cleaned
+
+        return Refused
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the form again when saving was refused: the page's transaction is rolled back by then."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except SaveRefused as refusal:
+            request.save_refused = refusal  # type: ignore[attr-defined]  # from this view to its form
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def save_model(self, request: HttpRequest, obj: models.Model, form: ModelForm, change: bool) -> None:  # noqa: FBT001 - Django's signature
+        """Save and note who did it; what is refused after all becomes an error on the form."""
+        try:
+            self.store(request, obj, form, change=change)
+        except ValidationError as error:
+            raise SaveRefused(error.messages) from error
+        except IntegrityError as error:
+            raise SaveRefused([words_of(error)]) from error
+
+    def store(self, request: HttpRequest, obj: models.Model, form: ModelForm, *, change: bool) -> None:
+        """Write the row and its audit event."""
+        obj.save()
+        options = self.opts
+        audit.record(
+            now=clock().now(),
+            action=f"{options.app_label}.{options.model_name}.{'changed' if change else 'added'}",
+            subject=obj,
+            actor=operator_of(request),
+            before={name: _plain(form.initial.get(name)) for name in form.changed_data} if change else None,
+            after={name: _plain(form.cleaned_data.get(name)) for name in form.changed_data},
+        )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, models.Model):
+        return value.pk
+    return value if isinstance(value, str | int | bool | None) else str(value)
+
+
+class ReadOnlyInline(TabularInline):
+    """Rows of a parent that are made by the service."""
+
+    extra = 0
+    can_delete = False
+    show_change_link = True
+    per_page = 100
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Made by the service."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Made by the service."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Column]:  # noqa: ARG002 - same
+        """Show what people read."""
+        return readable(self.model, self.fields or ())
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Column]:
+        """Show what people read."""
+        return self.get_readonly_fields(request, obj)
 
 
 def operator_of(request: HttpRequest) -> User:
@@ -46,7 +183,7 @@ def operator_of(request: HttpRequest) -> User:
     return request.user
 
 
-def tell(request: HttpRequest, *, done: int, what: str, problems: list[str]) -> None:
+def tell(request: HttpRequest, *, done: int, what: str, problems: Sequence[str]) -> None:
     """Say what an action did, and why not for the rest."""
     if done:
         messages.success(request, f"{done} {what}.")

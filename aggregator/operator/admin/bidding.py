@@ -1,16 +1,16 @@
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
-from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
-from django.db import IntegrityError
-from django.db.models import QuerySet
+from django.contrib import admin
+from django.db.models import Model, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
-from unfold.admin import TabularInline
+from django.http import HttpRequest, HttpResponse
 
 from aggregator.core.services import clock
-from aggregator.operator.admin.base import UNSTATED_REASON, HistoryAdmin, operator_of, tell
+from aggregator.operator.admin.base import HistoryAdmin, ReadOnlyInline, RegisterAdmin, operator_of
+from aggregator.operator.admin.columns import Column
+from aggregator.operator.admin.forms import BidForm
+from aggregator.operator.admin.reasons import with_reason
 from bidding.dispatch.operations import NotStoppable, stop_activation
 from bidding.models import (
     Activation,
@@ -26,123 +26,136 @@ from bidding.operations import bids
 from bidding.services import exchange
 
 
-class _ReadOnlyInline(TabularInline):
-    extra = 0
-    can_delete = False
+class CommitmentInline(ReadOnlyInline):
+    model = Commitment
+    fields = ("entry", "power_w", "committed_at", "released_at")
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Made by the service."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Made by the service."""
-        return False
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Commitment]:
+        """Fetch the entries with them."""
+        return super().get_queryset(request).select_related("entry")
 
 
-class ActivationPtuInline(_ReadOnlyInline):
+class ActivationPtuInline(ReadOnlyInline):
     model = ActivationPtu
     fields = ("ptu_start", "ordered_w")
 
 
-class BidForm(ModelForm):
-    """A bid an operator makes: what and for how much; the rest follows from announcement and group."""
-
-    class Meta:
-        model = Bid
-        fields = ("announcement", "aggregation_ean", "power_w", "price_eur_per_mwh")
-
-    def clean(self) -> dict[str, Any] | None:
-        """Hold the bid against the product's rules before anything is written."""
-        cleaned = super().clean()
-        if not self.errors:
-            bids.fill_in(bid=self.instance, now=clock().now(), **self.cleaned_data)
-        return cleaned
-
-
 @admin.register(Bid)
-class BidAdmin(HistoryAdmin):
+class BidAdmin(HistoryAdmin, RegisterAdmin):
+    """Bids are made, also by hand, and decided upon; what they say never changes."""
+
     list_display = (
         "starts_at", "ends_at", "aggregation_ean", "direction", "power_w", "price_eur_per_mwh", "reliability", "status",
         "cleared_power_w",
     )  # fmt: skip
     list_filter = ("status", "aggregation_ean", "direction")
     list_select_related = ("aggregation_ean",)
-    search_fields = ("reference", "exchange_order_id", "aggregation_ean__ean")
+    search_fields = ("reference", "exchange_order_id", "aggregation_ean__ean", "aggregation_ean__name")
     date_hierarchy = "starts_at"
     actions = ("approve", "refuse", "withdraw")
     form = BidForm
+    inlines = (CommitmentInline,)
 
     def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
         """An operator may offer by hand."""
         return super(HistoryAdmin, self).has_add_permission(request)
 
-    def get_fields(self, request: HttpRequest, obj: Bid | None = None) -> Any:  # noqa: ARG002 - Django's signature
+    def get_fields(self, request: HttpRequest, obj: Bid | None = None) -> Sequence[Column]:
         """Ask four things for a new bid; show everything of an old one."""
         if obj is None:
-            return BidForm.Meta.fields
-        return [field.name for field in Bid._meta.fields]  # noqa: SLF001 - Django's documented API
+            return ("announcement", "aggregation_ean", "power_kw", "price_eur_per_mwh")
+        return super().get_fields(request, obj)
 
-    def save_model(self, request: HttpRequest, obj: Bid, form: ModelForm, change: bool) -> None:  # noqa: ARG002, FBT001 - Django's signature
+    def get_inlines(self, request: HttpRequest, obj: Bid | None) -> Sequence[Any]:
+        """Show what the bid took from the ledger, once it did."""
+        return super().get_inlines(request, obj) if obj else ()
+
+    def store(self, request: HttpRequest, obj: Bid, form: ModelForm, *, change: bool) -> None:  # noqa: ARG002 - same for all
         """Propose the bid; it goes out when approved."""
-        try:
-            bids.propose_by_hand(bid=obj, now=clock().now(), actor=operator_of(request))
-        except IntegrityError as error:
-            raise ValidationError("Another bid holds this power or answers this announcement already.") from error
+        bids.propose_by_hand(bid=obj, now=clock().now(), actor=operator_of(request))
 
-    @admin.action(description="Approve: send to the exchange", permissions=["view"])
-    def approve(self, request: HttpRequest, queryset: QuerySet[Bid]) -> None:
+    @admin.action(description="Approve: send to the exchange", permissions=["act"])
+    def approve(self, request: HttpRequest, queryset: QuerySet[Bid]) -> HttpResponse | None:
         """Let proposed bids go out."""
-        self._each(request, queryset, "bids approved", lambda bid: bids.approve(
-            bid_id=bid.pk, exchange=exchange(), now=clock().now(), actor=operator_of(request)
-        ))  # fmt: skip
+        market, actor = exchange(), operator_of(request)
 
-    @admin.action(description="Refuse", permissions=["view"])
-    def refuse(self, request: HttpRequest, queryset: QuerySet[Bid]) -> None:
+        def act(bid: Model, reason: str) -> None:
+            bids.approve(bid_id=bid.pk, exchange=market, now=clock().now(), actor=actor, reason=reason)
+
+        return self._decide(request, queryset, "approve", "Approve these bids", "bids approved", act)
+
+    @admin.action(description="Refuse", permissions=["act"])
+    def refuse(self, request: HttpRequest, queryset: QuerySet[Bid]) -> HttpResponse | None:
         """Drop proposed bids."""
-        self._each(request, queryset, "bids refused", lambda bid: bids.refuse(
-            bid_id=bid.pk, now=clock().now(), actor=operator_of(request), reason=UNSTATED_REASON
-        ))  # fmt: skip
+        actor = operator_of(request)
 
-    @admin.action(description="Withdraw what is not cleared", permissions=["view"])
-    def withdraw(self, request: HttpRequest, queryset: QuerySet[Bid]) -> None:
+        def act(bid: Model, reason: str) -> None:
+            bids.refuse(bid_id=bid.pk, now=clock().now(), actor=actor, reason=reason)
+
+        return self._decide(request, queryset, "refuse", "Refuse these bids", "bids refused", act)
+
+    @admin.action(description="Withdraw what is not cleared", permissions=["act"])
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[Bid]) -> HttpResponse | None:
         """Take orders out of the book."""
-        self._each(request, queryset, "withdrawals asked", lambda bid: bids.withdraw(
-            bid_id=bid.pk, exchange=exchange(), now=clock().now(), actor=operator_of(request), reason=UNSTATED_REASON
-        ))  # fmt: skip
+        market, actor = exchange(), operator_of(request)
 
-    def _each(self, request: HttpRequest, queryset: QuerySet[Bid], what: str, act: Callable[[Bid], object]) -> None:
-        problems = []
-        done = 0
-        for bid in queryset:
-            try:
-                act(bid)
-                done += 1
-            except (bids.NotInState, bids.GateClosed) as refusal:
-                problems.append(f"{bid}: {refusal}")
-        tell(request, done=done, what=what, problems=problems)
+        def act(bid: Model, reason: str) -> None:
+            bids.withdraw(bid_id=bid.pk, exchange=market, now=clock().now(), actor=actor, reason=reason)
+
+        return self._decide(request, queryset, "withdraw", "Withdraw these bids", "withdrawals asked", act)
+
+    def _decide(  # noqa: PLR0917 - the parts of one sentence
+        self, request: HttpRequest, queryset: QuerySet[Bid], action: str, title: str, done: str, act: Any
+    ) -> HttpResponse | None:
+        return with_reason(
+            admin=self,
+            request=request,
+            queryset=queryset,
+            action=action,
+            title=title,
+            done=done,
+            act=act,
+            refusals=(bids.NotInState, bids.GateClosed),
+        )
 
 
 @admin.register(Activation)
 class ActivationAdmin(HistoryAdmin):
     list_display = ("reference", "aggregation_ean", "direction", "starts_at", "ends_at", "status", "hold_reason")
-    list_filter = ("status", "aggregation_ean")
+    list_filter = ("status", "aggregation_ean", "direction")
     list_select_related = ("aggregation_ean",)
-    search_fields = ("reference",)
+    search_fields = ("reference", "aggregation_ean__ean", "aggregation_ean__name")
     date_hierarchy = "starts_at"
     inlines = (ActivationPtuInline,)
     actions = ("stop",)
 
-    @admin.action(description="Stop steering for it now", permissions=["view"])
-    def stop(self, request: HttpRequest, queryset: QuerySet[Activation]) -> None:
+    @admin.action(description="Stop steering for it now", permissions=["act"])
+    def stop(self, request: HttpRequest, queryset: QuerySet[Activation]) -> HttpResponse | None:
         """Let every asset go back to its own ways."""
-        for activation in queryset:
-            try:
-                stop_activation(
-                    activation_id=activation.pk, now=clock().now(), actor=operator_of(request), reason=UNSTATED_REASON
-                )
-                messages.success(request, f"{activation} is stopped.")
-            except NotStoppable as refusal:
-                messages.error(request, f"{activation}: {refusal}")
+        actor = operator_of(request)
+
+        def act(activation: Model, reason: str) -> None:
+            stop_activation(activation_id=activation.pk, now=clock().now(), actor=actor, reason=reason)
+
+        return with_reason(
+            admin=self,
+            request=request,
+            queryset=queryset,
+            action="stop",
+            title="Stop steering for these activations",
+            done="activations stopped",
+            act=act,
+            refusals=(NotStoppable,),
+        )
+
+
+@admin.register(ActivationPtu)
+class ActivationPtuAdmin(HistoryAdmin):
+    list_display = ("ptu_start", "activation", "ordered_w")
+    list_filter = ("activation__aggregation_ean",)
+    list_select_related = ("activation",)
+    search_fields = ("activation__reference",)
+    date_hierarchy = "ptu_start"
 
 
 @admin.register(Announcement)
@@ -155,11 +168,12 @@ class AnnouncementAdmin(HistoryAdmin):
         "starts_at",
         "ends_at",
         "is_open",
+        "is_mandatory",
         "known_at",
     )
     list_filter = ("congestion_area", "direction", "is_open", "is_mandatory")
     list_select_related = ("congestion_area",)
-    search_fields = ("external_id",)
+    search_fields = ("external_id", "congestion_area__name", "congestion_area__code")
     date_hierarchy = "starts_at"
 
 
@@ -168,6 +182,8 @@ class NoBidAdmin(HistoryAdmin):
     list_display = ("decided_at", "aggregation_ean", "announcement", "reason")
     list_filter = ("aggregation_ean",)
     list_select_related = ("aggregation_ean", "announcement")
+    search_fields = ("reason", "announcement__external_id")
+    date_hierarchy = "decided_at"
 
 
 @admin.register(LedgerEntry)
@@ -175,14 +191,17 @@ class LedgerEntryAdmin(HistoryAdmin):
     list_display = ("ptu_start", "aggregation_ean", "direction", "sellable_w", "committed_w")
     list_filter = ("aggregation_ean", "direction")
     list_select_related = ("aggregation_ean",)
+    search_fields = ("aggregation_ean__ean", "aggregation_ean__name")
     date_hierarchy = "ptu_start"
 
 
 @admin.register(Commitment)
 class CommitmentAdmin(HistoryAdmin):
     list_display = ("entry", "bid", "power_w", "committed_at", "released_at")
-    list_filter = (("released_at", admin.EmptyFieldListFilter),)
+    list_filter = (("released_at", admin.EmptyFieldListFilter), "entry__aggregation_ean")
     list_select_related = ("entry", "bid")
+    search_fields = ("bid__reference", "bid__exchange_order_id")
+    date_hierarchy = "committed_at"
 
 
 @admin.register(BaselineNomination)
@@ -190,4 +209,5 @@ class BaselineNominationAdmin(HistoryAdmin):
     list_display = ("ptu_start", "aggregation_ean", "power_w", "known_at")
     list_filter = ("aggregation_ean",)
     list_select_related = ("aggregation_ean",)
+    search_fields = ("bid__reference",)
     date_hierarchy = "ptu_start"

@@ -1,24 +1,32 @@
 from django.contrib import admin
-from unfold.admin import TabularInline
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
-from aggregator.operator.admin.base import HistoryAdmin
-from settlement.models import Delivery, DeliveryPtu, Statement, StatementLine
+from aggregator.operator.admin.base import HistoryAdmin, ReadOnlyInline
+from settlement.models import Delivery, DeliveryPtu, DeliveryShare, Statement, StatementLine
 
 
-class DeliveryPtuInline(TabularInline):
+class DeliveryPtuInline(ReadOnlyInline):
     model = DeliveryPtu
     fields = ("ptu_start", "ordered_w", "baseline_w", "metered_w", "delivered_w")
-    readonly_fields = fields
-    extra = 0
-    can_delete = False
 
 
-class StatementLineInline(TabularInline):
+class DeliveryShareInline(ReadOnlyInline):
+    model = DeliveryShare
+    fields = ("partner", "paid_wh")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DeliveryShare]:
+        """Fetch the partners with them."""
+        return super().get_queryset(request).select_related("partner")
+
+
+class StatementLineInline(ReadOnlyInline):
     model = StatementLine
     fields = ("partner", "aggregation_ean", "delivered_wh", "amount_eur")
-    readonly_fields = fields
-    extra = 0
-    can_delete = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StatementLine]:
+        """Fetch the names with them."""
+        return super().get_queryset(request).select_related("partner", "aggregation_ean")
 
 
 @admin.register(Delivery)
@@ -32,23 +40,37 @@ class DeliveryAdmin(HistoryAdmin):
         "completeness",
         "calculated_at",
     )
+    list_filter = ("activation__aggregation_ean", "baseline_method")
     list_select_related = ("activation",)
     search_fields = ("activation__reference",)
+    date_hierarchy = "calculated_at"
     inlines = (DeliveryPtuInline,)
-
-
-@admin.register(Statement)
-class StatementAdmin(HistoryAdmin):
-    list_display = ("starts_at", "ends_at", "version", "total_eur", "issued_at")
-    date_hierarchy = "starts_at"
-    inlines = (StatementLineInline,)
 
 
 @admin.register(DeliveryPtu)
 class DeliveryPtuAdmin(HistoryAdmin):
     list_display = ("ptu_start", "delivery", "ordered_w", "baseline_w", "metered_w", "delivered_w")
+    list_filter = ("delivery__activation__aggregation_ean",)
     list_select_related = ("delivery",)
+    search_fields = ("delivery__activation__reference",)
     date_hierarchy = "ptu_start"
+    inlines = (DeliveryShareInline,)
+
+
+@admin.register(DeliveryShare)
+class DeliveryShareAdmin(HistoryAdmin):
+    list_display = ("ptu", "partner", "paid_wh")
+    list_filter = ("partner", "ptu__delivery__activation__aggregation_ean")
+    list_select_related = ("ptu", "partner")
+    search_fields = ("ptu__delivery__activation__reference",)
+
+
+@admin.register(Statement)
+class StatementAdmin(HistoryAdmin):
+    list_display = ("starts_at", "ends_at", "version", "total_eur", "issued_at")
+    list_filter = ("version",)
+    date_hierarchy = "starts_at"
+    inlines = (StatementLineInline,)
 
 
 @admin.register(StatementLine)
@@ -56,3 +78,4 @@ class StatementLineAdmin(HistoryAdmin):
     list_display = ("statement", "partner", "aggregation_ean", "delivered_wh", "amount_eur")
     list_filter = ("partner", "aggregation_ean")
     list_select_related = ("statement", "partner", "aggregation_ean")
+    search_fields = ("partner__name", "aggregation_ean__ean", "aggregation_ean__name")

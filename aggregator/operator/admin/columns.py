@@ -1,0 +1,53 @@
+"""How fields are shown in lists and on pages: kilowatts, euros and Dutch time instead of raw values."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+
+from aggregator.operator.display import MISSING, euros, kilo, moment
+
+Column = str | Callable[[Any], Any]
+
+
+_UNITS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
+    ("_wh", "kWh", kilo),
+    ("_w", "kW", kilo),
+    ("_eur", "", euros),
+    ("_eur_per_mwh", "per MWh", euros),
+)
+
+
+def readable(model: type[models.Model], names: Sequence[Column]) -> list[Column]:
+    """Return the columns with every power, energy, amount and instant in a form people read; others unchanged."""
+    return [_readable(model, name) if isinstance(name, str) else name for name in names]
+
+
+@cache
+def _readable(model: type[models.Model], name: str) -> Column:
+    try:
+        field = model._meta.get_field(name)  # noqa: SLF001 - Django's documented API
+    except FieldDoesNotExist:
+        return name
+    for ending, unit, write in _UNITS:
+        if name.endswith(ending):
+            return _column(field, name.removesuffix(ending), unit, write)
+    return _column(field, name, "", moment) if isinstance(field, models.DateTimeField) else name
+
+
+def _column(field: Any, title: str, unit: str, write: Callable[[Any], str]) -> Column:
+    words = title.replace("_", " ").capitalize()
+
+    @admin.display(description=f"{words} ({unit})" if unit else words, ordering=field.name)
+    def column(row: models.Model) -> str:
+        value = getattr(row, field.name)
+        if value is not None and isinstance(field, ArrayField):
+            return ", ".join(map(write, value)) or MISSING
+        return write(value)
+
+    column.__name__ = f"{field.name}_readable"
+    return column

@@ -1,0 +1,81 @@
+"""Charts for Chart.js as Unfold bundles it: plain JSON on a canvas, which a table beside it says in words."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+BLUE, ORANGE, GREEN, LIGHT_GREEN, GREY = "#2563eb", "#c2410c", "#15803d", "#86c99b", "#6b7280"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One named line or row of bars; None leaves a gap."""
+
+    name: str
+    values: Sequence[float | None]
+    colour: str
+    is_line: bool = False
+    is_dashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What the canvas element needs, and what a screen reader says instead."""
+
+    data: str
+    options: str
+    description: str
+
+
+def chart(*, labels: Sequence[str], series: Sequence[Series], unit: str, description: str) -> Chart:
+    """Return a chart of series over the quarter hours in `labels`; lines are drawn as steps that hold for a PTU."""
+    data = {"labels": list(labels), "datasets": [_dataset(one) for one in series]}
+    return Chart(json.dumps(data), json.dumps(_options(unit)), description)
+
+
+def _dataset(series: Series) -> dict[str, Any]:
+    shared = {"label": series.name, "data": list(series.values), "borderColor": series.colour}
+    if not series.is_line:
+        return {
+            "type": "bar",
+            **shared,
+            "backgroundColor": series.colour,
+            "barPercentage": 1,
+            "categoryPercentage": 0.9,
+        }
+    return {
+        "type": "line",
+        **shared,
+        "backgroundColor": series.colour,
+        "stepped": "middle",
+        "borderWidth": 2,
+        "borderDash": [6, 4] if series.is_dashed else [],
+        "pointRadius": 1,
+        "spanGaps": False,
+    }
+
+
+def _options(unit: str) -> Mapping[str, Any]:
+    ticks = {"color": GREY}
+    return {
+        "animation": False,
+        "responsive": True,
+        "maintainAspectRatio": False,
+        "interaction": {"mode": "index", "intersect": False},
+        "plugins": {
+            "legend": {"display": True, "position": "top", "align": "start", "labels": {"color": GREY, "boxWidth": 14}}
+        },
+        "scales": {
+            "x": {
+                "ticks": {**ticks, "maxTicksLimit": 13, "maxRotation": 0},
+                "grid": {"display": False},
+            },
+            "y": {
+                "beginAtZero": True,
+                "ticks": ticks,
+                "grid": {"display": True},
+                "title": {"display": True, "text": unit, "color": GREY},
+            },
+        },
+    }

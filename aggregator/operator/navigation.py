@@ -1,0 +1,68 @@
+"""The menu beside every page, in the order of the work."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+_GROUPS = {
+    "Portfolio": (
+        ("assets.AggregationEan", "Aggregation EANs", "hub"),
+        ("assets.Asset", "Assets", "ev_station"),
+        ("assets.Membership", "Memberships", "join"),
+        ("assets.ChargingSession", "Charging sessions", "electric_car"),
+        ("assets.AssetState", "Asset states", "sensors"),
+        ("assets.Partner", "Partners", "handshake"),
+        ("assets.CongestionArea", "Congestion areas", "map"),
+    ),
+    "Market": (
+        ("bidding.Announcement", "Announcements", "campaign"),
+        ("bidding.Bid", "Bids", "gavel"),
+        ("bidding.NoBid", "Reasons for no bid", "block"),
+        ("bidding.LedgerEntry", "Ledger", "menu_book"),
+        ("bidding.Commitment", "Commitments", "lock"),
+        ("bidding.BaselineNomination", "Baseline nominations", "timeline"),
+    ),
+    "Dispatch": (
+        ("bidding.Activation", "Activations", "bolt"),
+        ("bidding.ActivationPtu", "Orders per quarter hour", "schedule"),
+        ("assets.SetpointBatch", "Setpoint batches", "outgoing_mail"),
+        ("assets.Setpoint", "Setpoints", "tune"),
+    ),
+    "Settlement": (
+        ("settlement.Delivery", "Deliveries", "local_shipping"),
+        ("settlement.DeliveryPtu", "Delivery per quarter hour", "bar_chart"),
+        ("settlement.DeliveryShare", "Shares of partners", "pie_chart"),
+        ("settlement.Statement", "Statements", "receipt_long"),
+        ("settlement.StatementLine", "Statement lines", "list_alt"),
+    ),
+    "Messages & audit": (
+        ("core.OutboxMessage", "Outgoing messages", "outbox"),
+        ("core.DeliveryAttempt", "Attempts to deliver", "replay"),
+        ("core.InboxMessage", "Incoming messages", "inbox"),
+        ("core.Job", "Jobs", "engineering"),
+        ("core.AuditEvent", "Audit trail", "policy"),
+        ("auth.User", "Users", "person"),
+        ("auth.Group", "Roles", "groups"),
+    ),
+}
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the menu with what this person may see."""
+    first = {"title": "What happens now", "icon": "monitoring", "link": reverse("admin:index")}
+    groups = [
+        {"title": title, "separator": True, "items": [_item(*one) for one in models if _may_see(request, one[0])]}
+        for title, models in _GROUPS.items()
+    ]
+    return [{"items": [first]}, *(group for group in groups if group["items"])]
+
+
+def _item(label: str, title: str, icon: str) -> dict[str, str]:
+    app, model = label.lower().split(".")
+    return {"title": title, "icon": icon, "link": reverse(f"admin:{app}_{model}_changelist")}
+
+
+def _may_see(request: HttpRequest, label: str) -> bool:
+    app, model = label.lower().split(".")
+    return any(request.user.has_perm(f"{app}.{act}_{model}") for act in ("view", "change"))

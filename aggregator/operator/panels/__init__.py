@@ -1,0 +1,7 @@
+"""The panels of the front page as plain values: every number as text, every row with its link."""
+
+from aggregator.operator.panels.backstage import messages, money, trouble
+from aggregator.operator.panels.dispatch import activations, partners
+from aggregator.operator.panels.market import announcements, ledger
+
+__all__ = ["activations", "announcements", "ledger", "messages", "money", "partners", "trouble"]
