@@ -42,7 +42,7 @@ def test_a_run_reports_writes_json_and_a_page_that_needs_no_network(sessions_csv
     assert report["config"]["window"] == "17:00-19:00"
     assert report["config"]["sessions_used"] == 720
     assert report["config"]["sessions_with_default_power"] == 720
-    assert report["summary"]["windows"] == len(report["windows"]) == 21
+    assert report["summary"]["windows"] == len(report["windows"]) == 22
     assert report["summary"]["bids"] > 0
     kept = [window["delivered"] for window in report["windows"] if window["bid_kw"] > 0]
     assert report["summary"]["coverage"] == sum(kept) / len(kept)
