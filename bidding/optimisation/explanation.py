@@ -55,6 +55,7 @@ class Explanation:
 
     Attributes:
         reason: one sentence.
+        power_kw: what may be promised, before rounding down to the product.
         reliability: what was asked.
         scenarios: number of scenarios.
         past_days: past days they were drawn from.
@@ -70,6 +71,7 @@ class Explanation:
     """
 
     reason: str
+    power_kw: float
     reliability: float
     scenarios: int
     past_days: int

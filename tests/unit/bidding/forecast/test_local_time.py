@@ -1,0 +1,39 @@
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bidding.forecast.local_time import day_number, hour_of_day, local_seconds, utc_seconds, weekday
+
+ZONES = ("Europe/Amsterdam", "Europe/Oslo", "Europe/London", "UTC", "America/New_York")
+
+
+@given(
+    instant_s=st.integers(
+        int(datetime(2001, 1, 1, tzinfo=UTC).timestamp()), int(datetime(2037, 1, 1, tzinfo=UTC).timestamp())
+    ),
+    zone=st.sampled_from(ZONES),
+)
+def test_wall_clock_is_that_of_the_time_zone_database(instant_s, zone):
+    expected = datetime.fromtimestamp(instant_s, ZoneInfo(zone))
+    local_s = local_seconds(instant_s, timezone=zone)
+    assert float(hour_of_day(local_s)) == pytest.approx(
+        expected.hour + expected.minute / 60 + expected.second / 3600, abs=1e-9
+    )
+    assert int(weekday(day_number(local_s))) == expected.weekday()
+
+
+def test_the_same_wall_clock_hour_across_the_spring_change_is_23_hours_later():
+    saturday = int(datetime(2026, 3, 28, 16, tzinfo=UTC).timestamp())
+    local_s = local_seconds(saturday, timezone="Europe/Amsterdam")
+    sunday = int(utc_seconds(local_s + 86_400, timezone="Europe/Amsterdam"))
+    assert sunday - saturday == 23 * 3600
+
+
+def test_way_back_is_exact_outside_the_changed_hour():
+    instants = np.arange(1_700_000_000, 1_700_000_000 + 400 * 86_400, 7 * 3600)
+    back = utc_seconds(local_seconds(instants, timezone="Europe/Oslo"), timezone="Europe/Oslo")
+    assert np.mean(back == instants) > 0.999

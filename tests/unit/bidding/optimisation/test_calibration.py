@@ -1,0 +1,129 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bidding.optimisation.calibration import FEWEST_WINDOWS, Calibrator
+from bidding.optimisation.reliability_curve import ReliabilityCurve
+
+
+def product_bid_kw(power_kw):
+    return float(np.floor(power_kw)) if power_kw >= 1 else 0.0
+
+
+def curve_around(mean_kw, *, spread=0.25, scenarios=200):
+    levels = (np.arange(scenarios) + 0.5) / scenarios
+    return ReliabilityCurve.of(mean_kw * (1 + spread * np.log(levels / (1 - levels)) / 1.8))
+
+
+def walk(*, windows, reliability, truth, seed=0, mean_kw=60.0, spread=0.25):
+    """Bid on windows in turn; return bids and outcomes."""
+    rng = np.random.default_rng(seed)
+    calibrator, bids, outcomes = Calibrator(), [], []
+    for _ in range(windows):
+        expected = mean_kw * rng.uniform(0.5, 1.5)
+        curve = curve_around(expected, spread=spread)
+        margin = calibrator.margin(curve, reliability=reliability, product_bid_kw=product_bid_kw)
+        bid_kw = product_bid_kw(margin.power_kw(curve))
+        outcome_kw = truth(expected, rng)
+        calibrator.learn(curve, realised_kw=outcome_kw)
+        if bid_kw > 0:
+            calibrator.record_bid(reliability=reliability, is_kept=outcome_kw >= bid_kw)
+        bids.append(bid_kw)
+        outcomes.append(outcome_kw)
+    return np.array(bids), np.array(outcomes)
+
+
+def kept_share(bids, outcomes, *, after=60):
+    placed = bids[after:] > 0
+    return float((outcomes[after:] >= bids[after:])[placed].mean())
+
+
+def test_no_bid_before_enough_outcomes_are_known():
+    bids, _ = walk(windows=FEWEST_WINDOWS + 5, reliability=0.9, truth=lambda expected, _: expected)
+    assert bids[:FEWEST_WINDOWS].tolist() == [0.0] * FEWEST_WINDOWS
+    assert (bids[FEWEST_WINDOWS:] > 0).all()
+
+
+@pytest.mark.parametrize("reliability", [0.9, 0.95])
+@pytest.mark.parametrize(
+    "truth",
+    [
+        lambda expected, rng: expected * max(1 + 0.25 * rng.standard_normal(), 0),
+        lambda expected, rng: 0.5 * expected * max(1 + 0.25 * rng.standard_normal(), 0),
+        lambda expected, rng: expected * max(1 + 0.4 * rng.standard_normal(), 0),
+    ],
+    ids=["as forecast", "half of the forecast", "wider than the forecast"],
+)
+def test_promises_are_kept_whatever_is_wrong_with_the_forecast(truth, reliability):
+    bids, outcomes = walk(windows=500, reliability=reliability, truth=truth)
+    assert kept_share(bids, outcomes) >= reliability - 0.03
+    assert bids[60:].mean() > 0
+
+
+def test_windows_without_a_bid_do_not_make_up_for_broken_promises():
+    """Large windows fail one time in three; small ones never, but are under the minimum."""
+
+    def truth(expected, rng):
+        return 0.0 if rng.random() < 1 / 3 else expected
+
+    bids, outcomes = walk(windows=400, reliability=0.9, truth=truth)
+    broken = ((bids > 0) & (outcomes < bids))[100:].sum()
+    assert broken <= 0.15 * max((bids[100:] > 0).sum(), 20)
+
+
+def test_broken_promises_lower_the_level_and_kept_ones_raise_it_again():
+    calibrator = Calibrator()
+    for _ in range(20):
+        calibrator.learn(curve_around(50.0), realised_kw=50.0)
+
+    def level():
+        return calibrator.margin(curve_around(50.0), reliability=0.9, product_bid_kw=product_bid_kw).miss_share
+
+    before = level()
+    calibrator.record_bid(reliability=0.9, is_kept=False)
+    after_miss = level()
+    for _ in range(9):
+        calibrator.record_bid(reliability=0.9, is_kept=True)
+    assert after_miss < before
+    assert level() == pytest.approx(before)
+
+
+def test_a_forecast_that_explains_nothing_gives_way_to_the_recent_mean():
+    rng = np.random.default_rng(1)
+    blind, sighted = Calibrator(), Calibrator()
+    for _ in range(100):
+        truth_kw = 50 + 10 * rng.standard_normal()
+        blind.learn(curve_around(50 + 10 * rng.standard_normal()), realised_kw=truth_kw)
+        sighted.learn(curve_around(truth_kw), realised_kw=truth_kw)
+    curve = curve_around(80.0)
+    trusts = [
+        calibrator.margin(curve, reliability=0.9, product_bid_kw=product_bid_kw).trust
+        for calibrator in (blind, sighted)
+    ]
+    assert trusts[0] < 0.3
+    assert trusts[1] > 0.9
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    outcomes=st.lists(st.floats(0, 120), min_size=0, max_size=60),
+    kept=st.lists(st.booleans(), max_size=10),
+    asked=st.lists(st.floats(0.5, 0.999), min_size=2, max_size=5),
+    mean_kw=st.floats(0, 100),
+)
+def test_bids_never_rise_with_the_promise_and_never_pass_the_best_scenario(outcomes, kept, asked, mean_kw):
+    calibrator = Calibrator()
+    for outcome_kw in outcomes:
+        calibrator.learn(curve_around(60.0, scenarios=50), realised_kw=outcome_kw)
+    for is_kept in kept:
+        calibrator.record_bid(reliability=0.9, is_kept=is_kept)
+    curve = curve_around(mean_kw, scenarios=50)
+    powers = [
+        calibrator.margin(curve, reliability=reliability, product_bid_kw=product_bid_kw).power_kw(curve)
+        for reliability in sorted(asked)
+    ]
+    assert all(later <= earlier + 1e-9 for earlier, later in pairwise(powers))
+    assert all(0 <= power_kw <= curve.largest_kw + 1e-9 for power_kw in powers)

@@ -1,0 +1,30 @@
+import pytest
+
+from bidding.optimisation.small_samples import wilson_interval
+from bidding.optimisation.track_record import PlacedBid, TrackRecord, track_records
+
+
+def bid(number, *, is_kept, reliability=0.95, bid_kw=100.0):
+    return PlacedBid(starts_s=number, bid_kw=bid_kw, reliability=reliability, is_kept=is_kept)
+
+
+def test_bids_are_counted_per_promise():
+    records = track_records([bid(1, is_kept=True), bid(2, is_kept=False), bid(3, is_kept=True, reliability=0.9)])
+    assert [(record.promised, record.bids, record.kept) for record in records] == [(0.9, 1, 1), (0.95, 2, 1)]
+
+
+def test_the_sentence_names_promise_share_count_and_interval():
+    (record,) = track_records([bid(number, is_kept=number != 3) for number in range(40)])
+    assert record.sentence() == ("promised 95%, kept 97.5% (40 windows with a bid, 95 % interval 87.1% to 99.6%)")
+
+
+@pytest.mark.parametrize(("kept", "is_below"), [(95, False), (92, False), (80, True)])
+def test_a_record_is_below_its_promise_when_chance_does_not_explain_it(kept, is_below):
+    record = TrackRecord(
+        promised=0.95, bids=100, kept=kept, kept_share=kept / 100, interval=wilson_interval(kept, 100), mean_bid_kw=1.0
+    )
+    assert record.is_below_promise is is_below
+
+
+def test_without_bids_there_is_no_record():
+    assert track_records([]) == ()
