@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from bidding.flexibility.stays import StayVectors, stay_vectors
 from bidding.flexibility.subsets import SubsetBounds
-from bidding.flexibility.ul import Floats, Integers, ramp_increments, running_sum
-from bidding.flexibility.window import Sessions, Window, arrival_baseline_kwh
+from bidding.flexibility.ul import Floats, Integers, mirrored, ramp_increments, running_sum, weighted_counts
+from bidding.flexibility.window import SNAP_STEPS, Sessions, Window, arrival_baseline_kwh
 
 CHUNK_ROWS = 16_384
 """Rows handled at once: temporaries of 128 kB stay in the second-level cache."""
+
+NO_POWER_KWH = 1e-9
+"""Stands for zero in a division whose result then gets weight zero."""
 
 CHUNK_SUBSETS = 2**22
 """Subset values held at once, 32 MB."""
@@ -110,18 +113,28 @@ def _aggregate(sessions: Sessions, window: Window) -> _Totals:
         plain = _is_plain(chunk, window)
         _add_plain(totals, chunk, plain, window)
         others.append(start + np.flatnonzero(~plain))
-    rest = np.concatenate(others) if others else np.zeros(0, np.int64)
+    rest = sessions.select(np.concatenate(others)) if others else sessions
     for start in range(0, len(rest), CHUNK_ROWS):
-        _add_general(totals, sessions.select(rest[start : start + CHUNK_ROWS]), window)
+        chunk = rest.select(slice(start, start + CHUNK_ROWS))
+        leaving = _is_simple(chunk, window) & (chunk.departure_hours > 0)
+        _add_leaving(totals, chunk.select(np.flatnonzero(leaving)), window)
+        _add_general(totals, chunk.select(np.flatnonzero(~leaving)), window)
     return totals
 
 
 def _is_plain(sessions: Sessions, window: Window) -> NDArray[np.bool_]:
-    """Cars that stay connected during the whole window, may pause, and cannot prepare before it: nearly all of them."""
+    """Simple cars that also stay connected during the whole window: nearly all of them."""
+    return _is_simple(sessions, window) & (sessions.departure_hours >= window.hours)
+
+
+def _is_simple(sessions: Sessions, window: Window) -> NDArray[np.bool_]:
+    """Cars that are there when the window begins, may pause, and cannot prepare before it."""
     if window.lead_hours > 0:
         return np.zeros(len(sessions), np.bool_)
-    plain = (sessions.arrival_hours <= 0) & (sessions.departure_hours >= window.hours) & (sessions.power_max_kw > 0)
-    return plain & (np.asarray(sessions.power_floor_kw) <= 0)
+    simple: NDArray[np.bool_] = (sessions.arrival_hours <= 0) & (sessions.power_max_kw > 0)
+    if isinstance(sessions.power_floor_kw, np.ndarray) or sessions.power_floor_kw > 0:
+        simple &= np.asarray(sessions.power_floor_kw) <= 0
+    return simple
 
 
 def _add_plain(totals: _Totals, sessions: Sessions, plain: NDArray[np.bool_], window: Window) -> None:
@@ -131,7 +144,7 @@ def _add_plain(totals: _Totals, sessions: Sessions, plain: NDArray[np.bool_], wi
     """
     rows, local = _scenario_rows(sessions)
     slope = sessions.power_max_kw * window.step_hours
-    needed = sessions.energy_needed_kwh / np.maximum(slope, np.finfo(np.float64).tiny)
+    needed = sessions.energy_needed_kwh / np.maximum(slope, NO_POWER_KWH)
     forced = needed - (sessions.departure_hours - window.hours) / window.step_hours
     weight = slope * plain
     rise, fall = (
@@ -149,7 +162,32 @@ def _add_plain(totals: _Totals, sessions: Sessions, plain: NDArray[np.bool_], wi
     totals.arrival_kwh[rows] += rise
 
 
+def _add_leaving(totals: _Totals, sessions: Sessions, window: Window) -> None:
+    """The general case written out for simple cars that leave inside the window: all they need, they need in it."""
+    if not len(sessions):
+        return
+    rows, local = _scenario_rows(sessions)
+    held, steps = rows.stop - rows.start, window.steps
+    slope = sessions.power_max_kw * window.step_hours
+    needed = np.maximum(sessions.energy_needed_kwh / slope, 0.0)
+    leaves = sessions.departure_hours / window.step_hours
+    last = np.minimum((leaves + SNAP_STEPS).astype(np.int64), steps - 1)
+    stay = last if local is None else local * steps + last
+    rest = np.maximum(np.minimum(needed, leaves) - last, 0.0)
+    fixed = weighted_counts(stay, rest * slope, held * steps).reshape(held, steps)
+    rise = ramp_increments(
+        position=np.minimum(needed, last), slope_kwh=slope, group=stay, groups=held * steps, steps=steps
+    )
+    fall = mirrored(rise, np.tile(np.arange(steps), held))
+    totals.u_kwh[rows, 0, :steps] += running_sum(rise).reshape(held, steps, steps + 1)
+    totals.l_kwh[rows, 0, :steps] += running_sum(fall).reshape(held, steps, steps + 1)
+    totals.fixed_kwh[rows] += fixed
+    totals.arrival_kwh[rows] += rise.reshape(held, steps, steps).sum(axis=1) + fixed
+
+
 def _add_general(totals: _Totals, sessions: Sessions, window: Window) -> None:
+    if not len(sessions):
+        return
     rows, local = _scenario_rows(sessions)
     of_chunk = replace(sessions, scenario=local, scenarios=rows.stop - rows.start)
     vectors = stay_vectors(of_chunk, window)

@@ -121,7 +121,7 @@ def ul_vectors_by_group(
     floor = _sum_by_group(np.broadcast_to(lower * step_hours, shape), keys, groups)[:, None] * in_group
     return UlVectors(
         u_kwh=running_sum(increments(above_most) + floor),
-        l_kwh=running_sum(_mirrored(increments(above_least), own_steps) + floor),
+        l_kwh=running_sum(mirrored(increments(above_least), own_steps) + floor),
     )
 
 
@@ -178,7 +178,7 @@ def _sum_by_group(values: Floats, keys: Integers | None, groups: int) -> Floats:
     return np.full(1, values.sum()) if keys is None else weighted_counts(keys, values, groups)
 
 
-def _mirrored(increments: Floats, own_steps: Integers) -> Floats:
+def mirrored(increments: Floats, own_steps: Integers) -> Floats:
     """Reverse each row within its own steps: the least energy fills up from the last step backwards."""
     source = own_steps[:, None] - 1 - np.arange(increments.shape[1])
     return np.where(source >= 0, np.take_along_axis(increments, np.maximum(source, 0), axis=1), 0.0)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from bidding.flexibility import lp
 from bidding.flexibility.corridor import Corridor
+from bidding.flexibility.gpolymatroid import subset_bounds
 from bidding.flexibility.scenarios import window_deliverable_scenarios
 from bidding.flexibility.stays import StayVectors, WindowTooLongError, stay_vectors
 from bidding.flexibility.subsets import subset_sizes
@@ -166,6 +167,65 @@ def test_deliverable_of_whole_step_sessions_equals_the_linear_programme(seed, de
     assert ours.reduce_kw[0] == pytest.approx(lp.max_reduce_kw(baseline_kw=baseline, **common), abs=1e-6)
     assert ours.increase_kw[0] == pytest.approx(lp.max_increase_kw(baseline_kw=baseline, **common), abs=1e-6)
     assert ours.flat_cap_kw[0] == pytest.approx(lp.min_flat_cap_kw(**common), abs=1e-6)
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=20, deadline=None)
+def test_two_way_cars_join_the_scenarios_as_others(seed):
+    sessions = whole_step_sessions(seed, 6)
+    two_way = Corridor.of(power_min_kw=-11.0, power_max_kw=11.0, energy_min_kwh=-2.0, energy_max_kwh=9.0, shape=(3, 5))
+    baseline = np.linspace(20.0, 60.0, 5)
+
+    ours = window_deliverable_scenarios(
+        batches=[Sessions(**sessions)],
+        window=Window(steps=5),
+        baseline_kw=baseline,
+        others=subset_bounds(two_way, step_hours=QUARTER),
+    )
+
+    after = Corridor.of(
+        power_min_kw=np.where(np.arange(19) < 5, -11.0, 0.0),
+        power_max_kw=np.where(np.arange(19) < 5, 11.0, 0.0),
+        energy_min_kwh=-2.0,
+        energy_max_kwh=9.0,
+        shape=(3, 19),
+    )
+    exact = lp.max_reduce_kw(
+        corridor=Corridor.stack(session_corridor(sessions, steps=5, tail=14), after),
+        baseline_kw=np.append(baseline, np.zeros(14)),
+        step_hours=QUARTER,
+        window=slice(0, 5),
+    )
+    assert ours.reduce_kw[0] == pytest.approx(exact, abs=1e-6)
+
+
+@given(seed=st.integers(0, 10**6), steps=st.integers(1, 8))
+@settings(max_examples=40, deadline=None)
+def test_the_short_ways_for_common_cars_equal_the_general_one(seed, steps):
+    rng = np.random.default_rng(seed)
+    arrival = rng.uniform(-4, 1, 60)
+    sessions = Sessions(
+        arrival_hours=arrival,
+        departure_hours=arrival + rng.uniform(-0.2, 6, 60),
+        energy_needed_kwh=rng.exponential(6, 60),
+        power_max_kw=rng.choice([0.0, 3.7, 11.0], 60),
+        power_floor_kw=rng.choice([0.0, 1.38], 60),
+        scenario=np.sort(rng.integers(0, 3, 60)),
+        scenarios=3,
+    )
+    window = Window(steps=steps)
+
+    ours = window_deliverable_scenarios(batches=[sessions], window=window)
+
+    baseline = arrival_baseline_kwh(sessions, window) / QUARTER
+    general = stay_vectors(sessions, window).bounds()
+    np.testing.assert_allclose(ours.baseline_kw, baseline, atol=1e-9)
+    np.testing.assert_allclose(
+        ours.reduce_kw, general.deliverable_reduce_kw(baseline_kw=baseline, step_hours=QUARTER), atol=1e-8
+    )
+    np.testing.assert_allclose(
+        ours.increase_kw, general.deliverable_increase_kw(baseline_kw=baseline, step_hours=QUARTER), atol=1e-8
+    )
 
 
 def test_scenarios_in_one_batch_equal_scenarios_one_by_one():
