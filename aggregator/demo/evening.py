@@ -142,6 +142,8 @@ class Evening:
             raise StepFailed(f"“{name}” failed: {error}") from error
         self.timings[name] = round(time.monotonic() - started, 2)
         self.progress.update(task, description=f"[green]✓ {name}", total=1, completed=1)
+        if not self.progress.console.is_terminal:  # a log shows no moving bars
+            self.progress.console.print(f"✓ {name} ({self.timings[name]} s)")
 
     def wait(self, is_done: Callable[[], bool], *, timeout_seconds: float = STEP_TIMEOUT_SECONDS) -> None:
         """Wait, with the clock as it is, until something is true."""

@@ -20,7 +20,7 @@ from aggregator.core.interval import Interval
 from aggregator.core.locks import AdvisoryLock, try_take
 from aggregator.core.ptu import PTU, ptu_range, ptu_start
 from aggregator.core.units import watt
-from assets.control.operations import PlannedSetpoint, send_setpoints
+from assets.control.operations import PlannedSetpoint, SetpointRefused, send_setpoints
 from assets.models import Asset, AssetKind, Setpoint, SetpointBatch
 from bidding.backtest.policy import UrgencyPolicy
 from bidding.dispatch.allocation.plan import PtuPlan, SteadyResources, plan_ptu
@@ -146,25 +146,40 @@ def _send(activation: Activation, commands: Sequence[_Command], starts_at: datet
     if not changed:
         return 0
     ptus = len(ptu_range(Interval(starts_at, activation.ends_at)))
+    plan = [
+        PlannedSetpoint(
+            asset_id=command.asset.pk,
+            starts_at=starts_at,
+            ends_at=activation.ends_at,
+            power_w=_until_end(command.power_w, ptus),
+        )
+        for command in changed
+    ]
+    try:
+        _send_plan(activation, plan, now)
+    except SetpointRefused as refused:
+        # An asset or partner that left since the group was read must not keep the others from delivering.
+        out = {refusal.asset_id for refusal in refused.refusals}
+        logger.warning("%s of %s setpoints of %s left out: %s", len(out), len(plan), activation.reference, refused)
+        plan = [setpoint for setpoint in plan if setpoint.asset_id not in out]
+        if not out or not plan:
+            return 0
+        _send_plan(activation, plan, now)
+    return len(plan)
+
+
+def _send_plan(activation: Activation, plan: Sequence[PlannedSetpoint], now: datetime) -> None:
     newest = SetpointBatch.objects.filter(order_reference=activation.reference).aggregate(Max("revision"))
-    send_setpoints(
-        now=now,
-        aggregation_ean=activation.aggregation_ean_id,
-        order_reference=activation.reference,
-        reason="",
-        revision=(newest["revision__max"] or 0) + 1,
-        plan=[
-            PlannedSetpoint(
-                asset_id=command.asset.pk,
-                starts_at=starts_at,
-                ends_at=activation.ends_at,
-                power_w=_until_end(command.power_w, ptus),
-            )
-            for command in changed
-        ],
-        deadline_at=activation.ends_at,
-    )
-    return len(changed)
+    with transaction.atomic():
+        send_setpoints(
+            now=now,
+            aggregation_ean=activation.aggregation_ean_id,
+            order_reference=activation.reference,
+            reason="",
+            revision=(newest["revision__max"] or 0) + 1,
+            plan=plan,
+            deadline_at=activation.ends_at,
+        )
 
 
 def _until_end(power_w: int, ptus: int) -> list[int]:

@@ -49,7 +49,8 @@ def plugs_at(*, group: Group, remaining: Interval, now: datetime, ignored_asset_
     energy_kwh = sofar.energy_kwh + _power_now_kw(assets, now) * ahead_h
     # A car seen idle while nothing held it back is full: what it had then is what it wants, as if it had told.
     wanted_kwh = np.where(np.isnan(sofar.full_at_kwh), here.declared_energy_kwh[keep], sofar.full_at_kwh)
-    is_full = energy_kwh >= np.nan_to_num(wanted_kwh, nan=np.inf) - FULL_WITHIN_KWH
+    left_kwh = wanted_kwh - energy_kwh
+    left_kwh = np.where(left_kwh < FULL_WITHIN_KWH, 0.0, left_kwh)
     stored_kwh = _stored_before_arrival_kwh(assets, history.arrival_level_kwh[keep])
     outlook = _outlook(
         sessions=history.sessions,
@@ -73,7 +74,7 @@ def plugs_at(*, group: Group, remaining: Interval, now: datetime, ignored_asset_
         ),
         v2g=np.array([asset.kind == AssetKind.V2G_CHARGER for asset in assets], dtype=np.bool_),
         energy_in_kwh=energy_kwh + stored_kwh,
-        is_full=is_full,
+        left_kwh=left_kwh,
         planned_kwh=None,
         outlook=Outlook(
             stay_h=outlook.stay_h + shift_h[:, None],

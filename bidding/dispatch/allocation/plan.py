@@ -30,11 +30,10 @@ class SteadyResources:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PtuPlan:
-    """Power asked of each asset in one PTU [kW], and what it is expected to move together."""
+    """Power asked of each asset in one PTU [kW]."""
 
     plug_kw: Floats
     steady_kw: Floats
-    expected_kw: float
 
 
 def plan_ptu(
@@ -62,8 +61,4 @@ def plan_ptu(
     sign = -1.0 if direction == "reduce" else 1.0
     left_kw = max(wanted_kw - float(moved_kw.sum()), 0.0)
     plug_kw = policy.powers_kw(plugs, direction=direction, promise_kw=left_kw) if len(plugs.power_kw) else np.zeros(0)
-    return PtuPlan(
-        plug_kw=plug_kw,
-        steady_kw=steady.usual_kw + sign * moved_kw,
-        expected_kw=float(moved_kw.sum()) + left_kw,
-    )
+    return PtuPlan(plug_kw=plug_kw, steady_kw=steady.usual_kw + sign * moved_kw)

@@ -1,0 +1,165 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import User
+
+from aggregator.core.models import AuditEvent
+from assets import operations as portfolio
+from assets.models import Asset, AssetState, ChargingSession, MeterInterval, Setpoint, SetpointBatch
+from bidding.dispatch.operations import NotStoppable, run_activation, stop_activation
+from bidding.markets.exchange.orders import OrderState
+from bidding.models import Activation
+from bidding.operations import bids
+from bidding.operations.orders import follow_order
+from tests.field_side import battery, charger, make_assets, make_partner
+
+STARTS_AT = datetime(2026, 1, 14, 16, tzinfo=UTC)
+BEFORE = STARTS_AT - timedelta(minutes=8)
+PTU = timedelta(minutes=15)
+
+
+@pytest.fixture
+def fleet(group):
+    """Twenty 11 kW cars that came just now with much to charge, a history that says so, and a battery."""
+    operations_at = STARTS_AT - timedelta(days=40)
+    partner = make_partner("Stadsladen")
+    rows = [charger(f"c{number}", pausing="can_pause") for number in range(20)]
+    assets = make_assets(partner, [*rows, battery("b", round_trip_efficiency="0.810", min_level_wh=20_000)])
+    portfolio.enrol_assets(
+        aggregation_ean=group.ean, asset_ids=[asset.pk for asset in assets], starts_at=operations_at, now=operations_at
+    )
+    cars, store = assets[:-1], assets[-1]
+    for car in cars:
+        for day in range(1, 29):
+            came = STARTS_AT - timedelta(days=day, minutes=30)
+            ChargingSession.objects.create(
+                asset=car, external_id=f"{car.pk}-{day}", plug_in_at=came, plug_out_at=came + timedelta(hours=14),
+                energy_wh=50_000, max_import_w=11_000, known_at=came + timedelta(hours=14),
+            )  # fmt: skip
+        ChargingSession.objects.create(
+            asset=car, external_id=f"{car.pk}-now", plug_in_at=STARTS_AT - timedelta(minutes=30), max_import_w=11_000,
+            known_at=BEFORE,
+        )  # fmt: skip
+        AssetState.objects.create(asset=car, at=BEFORE, power_w=11_000, is_plugged_in=True)
+    AssetState.objects.create(asset=store, at=BEFORE, power_w=0, level_wh=180_000)
+    portfolio.maintain_partitions(now=STARTS_AT)
+    MeterInterval.objects.bulk_create(
+        MeterInterval(asset=car, starts_at=STARTS_AT - 2 * PTU, import_wh=2_750, known_at=BEFORE) for car in cars
+    )
+    return assets
+
+
+@pytest.fixture
+def activation(fleet, announcement, group, exchange, sized, now):
+    bid = bids.offer(
+        announcement=announcement, aggregation_ean=group, sized=sized(bid_w=100_000), exchange=exchange, now=now
+    )
+    bids.mark_submitted(reference=str(bid.reference), exchange_order_id="X1", now=now)
+    follow_order(bid_id=bid.pk, state=OrderState("X1", "", 100_000, Decimal(180), True, False), now=now)
+    return Activation.objects.get()
+
+
+def asked_w(at=STARTS_AT):
+    """Return what each asset was told last for the PTU at `at`."""
+    told = {}
+    for setpoint in Setpoint.objects.filter(starts_at__lte=at, ends_at__gt=at).order_by("batch__revision"):
+        told[setpoint.asset_id] = setpoint.power_w[(at - setpoint.starts_at) // PTU]
+    return told
+
+
+def test_nothing_is_planned_long_before_the_window(activation):
+    assert run_activation(activation_id=activation.pk, now=STARTS_AT - timedelta(minutes=20)) == 0
+    assert not SetpointBatch.objects.exists()
+
+
+def test_the_first_quarter_hour_is_planned_in_the_one_before(activation, fleet):
+    sent = run_activation(activation_id=activation.pk, now=BEFORE)
+
+    told = asked_w()
+    store = fleet[-1]
+    assert told[store.pk] == -48_000  # 160 kWh above the floor, times 0.9, over three hours
+    held = [power for asset_id, power in told.items() if asset_id != store.pk]
+    assert len(told) == sent
+    assert 6 <= len(held) <= 12  # the battery gives 48 kW; the rest and a reserve are cars that wait
+    assert set(held) == {0}
+    activation.refresh_from_db()
+    assert (activation.status, activation.planned_until) == (Activation.Status.PLANNED, STARTS_AT)
+
+
+def test_waiting_goes_on_to_the_end_but_feeding_in_must_be_renewed(activation, fleet):
+    run_activation(activation_id=activation.pk, now=BEFORE)
+
+    last = activation.ends_at - PTU
+    assert asked_w(last)[fleet[-1].pk] == 0
+    assert all(power == 0 for power in asked_w(last).values())
+    assert not Setpoint.objects.filter(ends_at__gt=activation.ends_at).exists()
+
+
+def test_the_same_quarter_hour_is_planned_once(activation):
+    first = run_activation(activation_id=activation.pk, now=BEFORE)
+    again = run_activation(activation_id=activation.pk, now=BEFORE + timedelta(minutes=1))
+    assert first > 0
+    assert again == 0
+    assert SetpointBatch.objects.count() == 1
+
+
+def test_assets_that_do_not_follow_are_replaced(activation, fleet):
+    run_activation(activation_id=activation.pk, now=BEFORE)
+    failing = Setpoint.objects.exclude(asset=fleet[-1]).order_by("pk").first()
+    failing.status = Setpoint.Status.NOT_FOLLOWED
+    failing.save()
+    AssetState.objects.update(at=BEFORE + PTU)
+
+    run_activation(activation_id=activation.pk, now=BEFORE + PTU)
+
+    newest = SetpointBatch.objects.order_by("-revision").first()
+    assert newest.revision == 2
+    assert failing.asset_id not in newest.setpoints.values_list("asset_id", flat=True)
+    waiting = [a for a, power in asked_w(STARTS_AT + PTU).items() if power == 0 and a != failing.asset_id]
+    assert len(waiting) >= 6
+
+
+def test_a_partner_that_is_stopped_does_not_keep_the_order_from_running(activation, fleet, group):
+    other = make_partner("Deelstroom")
+    extra = make_assets(other, [charger("x", pausing="can_pause")])[0]
+    portfolio.enrol_assets(
+        aggregation_ean=group.ean, asset_ids=[extra.pk], starts_at=STARTS_AT - timedelta(days=40), now=STARTS_AT
+    )
+    portfolio.stop_partner(partner_id=other.pk, reason="test", now=BEFORE)
+
+    assert run_activation(activation_id=activation.pk, now=BEFORE) > 0
+    assert not Setpoint.objects.filter(asset=extra).exists()
+
+
+def test_an_operator_stops_it_and_everything_goes_its_own_way(activation, fleet):
+    run_activation(activation_id=activation.pk, now=BEFORE)
+    during = STARTS_AT + timedelta(minutes=20)
+    operator = User.objects.create_user("night-shift")
+
+    stop_activation(activation_id=activation.pk, now=during, actor=operator, reason="a driver rang")
+
+    told = asked_w(STARTS_AT + 2 * PTU)
+    assert told.pop(fleet[-1].pk) == 0
+    assert set(told.values()) == {11_000}
+    assert AuditEvent.objects.get(action="bidding.activation.stopped").reason == "a driver rang"
+    assert run_activation(activation_id=activation.pk, now=during) == 0
+    with pytest.raises(NotStoppable, match="already stopped"):
+        stop_activation(activation_id=activation.pk, now=during, actor=operator, reason="again")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "status"), [(-30, "ordered"), (-8, "planned"), (1, "running"), (179, "running"), (180, "finished")]
+)
+def test_the_status_follows_the_clock(activation, minutes, status):
+    run_activation(activation_id=activation.pk, now=STARTS_AT + timedelta(minutes=minutes))
+    activation.refresh_from_db()
+    assert activation.status == status
+
+
+def test_every_setpoint_stays_within_its_asset(activation):
+    for ptu in range(12):
+        run_activation(activation_id=activation.pk, now=BEFORE + ptu * PTU)
+    for setpoint in Setpoint.objects.select_related("asset"):
+        asset: Asset = setpoint.asset
+        assert all(-asset.max_export_w <= power <= asset.max_import_w for power in setpoint.power_w)
