@@ -12,7 +12,7 @@ from bidding.forecast.baselines import PTU_S, PriceCurve
 PRICE_COLUMNS = ("utc", "eur_per_mwh")
 
 
-class PriceFileInvalid(ValueError):  # noqa: N818 - reads as the sentence it raises
+class PriceFileInvalid(ValueError):
     """The file holds no usable price curve."""
 
 

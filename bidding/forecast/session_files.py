@@ -30,7 +30,7 @@ class RowProblem:
         return f"row {self.row}: {self.reason}"
 
 
-class SessionFileInvalid(ValueError):  # noqa: N818 - reads as the sentence it raises
+class SessionFileInvalid(ValueError):
     """The file cannot be used as a whole; `problems` lists the rows and the reasons."""
 
     def __init__(self, message: str, problems: tuple[RowProblem, ...] = ()) -> None:
@@ -67,7 +67,7 @@ class _Row:
     power_kw: float | None
 
 
-class _Unusable(ValueError):  # noqa: N818 - private signal of one row
+class _Unusable(ValueError):
     pass
 
 
