@@ -13,7 +13,7 @@ Integers = NDArray[np.int64]
 MOST_DAYS = 60
 HALF_LIFE_DAYS = 14.0
 """Charging fleets change within weeks (season, growth, school holidays): two weeks back counts half. Quantile losses
-were lower with 14 than with 28 or 45 days on all three fleets tried (docs/reliability.md)."""
+were lower with 14 than with 28 or 45 days in most comparisons (docs/reliability.md)."""
 
 OTHER_WEEKDAY = 0.5
 """A Tuesday for a Friday counts half."""

@@ -34,11 +34,11 @@ Floats = NDArray[np.float64]
 
 ProductBid = Callable[[float], float]
 
-MEAN_HALF_LIFE = 20
-"""Like windows, four weeks of weekdays: how fast means are forgotten."""
+MEAN_HALF_LIFE = 10
+"""Like windows, two weeks of weekdays as in `like_days`: how fast means are forgotten."""
 
-SCORE_HALF_LIFE = 60
-"""A quarter of a year of weekdays: a spread needs more windows than a mean."""
+SCORE_HALF_LIFE = 30
+"""A spread needs more windows than a mean."""
 
 MEAN_PRIOR = 3.0
 TRUST_PRIOR = 5.0
