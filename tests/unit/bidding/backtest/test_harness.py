@@ -101,7 +101,7 @@ class _Spy:
 
 def test_outcomes_are_shown_in_order_and_only_once_known():
     spy = _Spy()
-    _run(_sessions(days=45), spy)
+    _run(_sessions(days=45), spy, lead=timedelta(hours=20))
     assert [outcome.starts_s for outcome in spy.shown] == sorted(outcome.starts_s for outcome in spy.shown)
     for now_s, seen in spy.asked_s:
         assert all(outcome.known_at_s <= now_s for outcome in spy.shown[:seen])
