@@ -1,8 +1,10 @@
 """How much risk a driver may be put to, steered by what drivers really went without.
 
 The policy's limit on risk is a forecast; forecasts err. So the limit follows the outcome: a window in which less was
-lost than the target allows raises it a little, a loss lowers it in proportion. Summed over n windows the steps cancel,
-which bounds the realised share: target * (1 + ln(first / lowest limit) / (STEP * n)) at most, whatever the forecast.
+lost than the target allows raises it a little, a loss lowers it in proportion. While the limit stays off its ends the
+steps cancel over n windows of equal energy, so their lost share differs from the target by
+target * ln(first / last limit) / (STEP * n). That is a tendency over called and rehearsed windows together, learned
+late; it is no guarantee for the called ones alone, nor for a short run or for a limit already at its lowest.
 The same idea as adaptive conformal inference (Gibbs and Candès, 2021), on energy instead of coverage.
 """
 
