@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 DAY_S = 86_400
+WEEK_S = 7 * DAY_S
 HOUR_S = 3_600
 EPOCH_WEEKDAY = 3
 """1 January 1970 was a Thursday; Monday is 0."""
@@ -58,9 +59,9 @@ def _offsets(timezone: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     first = int(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp())
     last = int(datetime(LAST_YEAR, 1, 1, tzinfo=UTC).timestamp())
     starts, offsets = [first], [offset_s(first)]
-    for day in range(first + DAY_S, last, DAY_S):
-        if offset_s(day) != offsets[-1]:
-            hours = range(day - DAY_S, day + 1, HOUR_S)
+    for week in range(first + WEEK_S, last, WEEK_S):
+        if offset_s(week) != offsets[-1]:
+            hours = range(week - WEEK_S, week + 1, HOUR_S)
             starts.append(next(hour for hour in hours if offset_s(hour) != offsets[-1]))
-            offsets.append(offset_s(day))
+            offsets.append(offset_s(week))
     return np.array(starts, dtype=np.int64), np.array(offsets, dtype=np.int64)

@@ -20,8 +20,8 @@ from bidding.forecast.stays import StayForecast, StayModel
 
 Floats = NDArray[np.float64]
 
-PAIRS_AT_ONCE = 2**18
-"""Car and sample pairs gathered at once: about 70 MB with 8 PTUs."""
+PAIRS_AT_ONCE = 2**13
+"""Car and sample pairs handled at once: temporaries of half a megabyte stay in the processor's cache."""
 
 FEWEST_DAYS = 10
 """With fewer like days there is no forecast, hence no bid."""
