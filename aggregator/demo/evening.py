@@ -110,6 +110,7 @@ class Evening:
             self.run_until(self.local(16, 46), speed=600)  # orders that are not cleared expire at the gate
             self.wait(lambda: not Bid.objects.exclude(status__in=ENDED).exists())
         with self.step("Setpoints go to the partners"):
+            self.run_until(self.local(16, 52), speed=600)
             self.wait(lambda: not Activation.objects.filter(planned_until=None).exists())
             self.wait(lambda: Setpoint.objects.exclude(status=Setpoint.Status.PENDING).exists())
         with self.step("The fleet delivers"):
