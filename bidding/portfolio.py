@@ -68,11 +68,11 @@ class PlugHistory:
     arrival_level_kwh: Floats
 
 
-def plug_history(*, plugs: Sequence[Asset], now: datetime) -> PlugHistory:
-    """Return what is known at `now` of the sessions at some chargers, in two queries."""
+def plug_history(*, plugs: Sequence[Asset], now: datetime, reach: timedelta = HISTORY) -> PlugHistory:
+    """Return what is known at `now` of the sessions at some chargers, `reach` back, in two queries."""
     known = ChargingSession.objects.filter(asset__in=[asset.pk for asset in plugs], plug_in_at__lte=now)
     done = list(
-        known.filter(plug_out_at__lte=now, plug_in_at__gte=now - HISTORY).values_list(
+        known.filter(plug_out_at__lte=now, plug_in_at__gte=now - reach).values_list(
             "asset_id", "plug_in_at", "plug_out_at", "energy_wh", "max_import_w"
         )
     )

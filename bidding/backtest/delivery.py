@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bidding.backtest.fleet import ROUND_TRIP_EFFICIENCY, WindowFleet
-from bidding.backtest.outlook import Outlook
-from bidding.backtest.policy import FULL_KWH, DispatchPolicy, DispatchView
+from bidding.backtest.fleet import WindowFleet
+from bidding.dispatch.allocation.urgency import FULL_KWH, DispatchPolicy, DispatchView
+from bidding.flexibility.storage import ROUND_TRIP_EFFICIENCY
+from bidding.forecast.outlook import Outlook
 from bidding.optimisation.interface import BaselineKind, Direction
 
 Floats = NDArray[np.float64]

@@ -11,9 +11,6 @@ from bidding.optimisation.interface import ChargerTraits, WindowSpec
 
 Floats = NDArray[np.float64]
 
-ROUND_TRIP_EFFICIENCY = 0.87
-"""Measured grid to grid (Schram et al. 2020, Utrecht). Counted whole on the way out: 1 kWh back to the grid
-costs the session 1/0.87 kWh of what the charger has delivered to it."""
 
 DISTANT_PAST_S = 0
 

@@ -11,14 +11,14 @@ from time import perf_counter
 
 from bidding.backtest.competitors import COMPETITORS, QUANTILE_DAYS, competitor_power_kw, history_quantile_kw
 from bidding.backtest.delivery import WindowPlay
-from bidding.backtest.driver_budget import DriverBudget
 from bidding.backtest.fleet import window_fleet
 from bidding.backtest.options import BacktestOptions
-from bidding.backtest.outlook import OutlookModel
 from bidding.backtest.perfect_information import perfect_information_kw
-from bidding.backtest.policy import DispatchPolicy, UrgencyPolicy
 from bidding.backtest.traits import charger_traits
 from bidding.backtest.windows import BacktestWindow, Calendar
+from bidding.dispatch.allocation.driver_budget import DriverBudget
+from bidding.dispatch.allocation.urgency import DispatchPolicy, UrgencyPolicy
+from bidding.forecast.outlook import OutlookModel
 from bidding.forecast.sessions import SessionTable
 from bidding.optimisation.interface import (
     ChargerTraits,

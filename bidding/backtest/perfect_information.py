@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from ortools.linear_solver import pywraplp
 
-from bidding.backtest.fleet import ROUND_TRIP_EFFICIENCY, WindowFleet
+from bidding.backtest.fleet import WindowFleet
+from bidding.flexibility.storage import ROUND_TRIP_EFFICIENCY
 from bidding.optimisation.interface import Direction
 
 Floats = NDArray[np.float64]

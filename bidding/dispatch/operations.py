@@ -22,8 +22,8 @@ from aggregator.core.ptu import PTU, ptu_range, ptu_start
 from aggregator.core.units import watt
 from assets.control.operations import PlannedSetpoint, SetpointRefused, send_setpoints
 from assets.models import Asset, AssetKind, Setpoint, SetpointBatch
-from bidding.backtest.policy import UrgencyPolicy
 from bidding.dispatch.allocation.plan import PtuPlan, SteadyResources, plan_ptu
+from bidding.dispatch.allocation.urgency import UrgencyPolicy
 from bidding.dispatch.situation import PlugSituation, plugs_at
 from bidding.dispatch.steady import steady_resources
 from bidding.models import Activation

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, ptu_start
 from assets.models import Asset, AssetKind
-from bidding.backtest.outlook import Outlook, OutlookModel
-from bidding.backtest.policy import DispatchView
+from bidding.dispatch.allocation.urgency import DispatchView
 from bidding.dispatch.metered import metered_so_far
+from bidding.forecast.outlook import Outlook, OutlookModel
 from bidding.forecast.sessions import SessionTable
 from bidding.portfolio import Group, latest_states, plug_history
 
@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 W_PER_KW = 1_000
 FULL_WITHIN_KWH = 0.05
 STILL_HERE_S = 1 << 40  # a plug-out so late that no session counts it as past
+OUTLOOK_REACH = timedelta(weeks=4)  # enough to know a charger by; more would only cost time in every plan
 LOCAL_TIME = "Europe/Amsterdam"
 
 
@@ -37,7 +38,7 @@ def plugs_at(*, group: Group, remaining: Interval, now: datetime, ignored_asset_
 
     `ignored_asset_ids` are left out: an asset that does not follow changes baseline and meter alike.
     """
-    history = plug_history(plugs=group.plugs, now=now)
+    history = plug_history(plugs=group.plugs, now=now, reach=OUTLOOK_REACH)
     by_id = {asset.pk: asset for asset in group.plugs}
     skip = set(ignored_asset_ids)
     keep = np.array([history.asset_ids[number] not in skip for number in history.plugged_in.charger], dtype=np.bool_)

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bidding.flexibility.storage import ROUND_TRIP_EFFICIENCY
 from bidding.forecast.baselines import PriceCurve, arrival_kwh, present_h, price_kwh
 
 Floats = NDArray[np.float64]
@@ -18,9 +19,6 @@ Seconds = NDArray[np.int64]
 
 HOUR_S = 3600.0
 DISTANT_PAST_S = 0
-
-ROUND_TRIP_EFFICIENCY = 0.87
-"""Measured grid to grid, Utrecht, on-board and external chargers alike (Schram et al. 2020). Counted on the way out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -49,7 +49,9 @@ class Bid(models.Model):
             models.CheckConstraint(
                 condition=Q(power_w__gte=F("min_power_w")),
                 name="bid_at_least_the_minimum",
-                violation_error_message="The bid is below the product's minimum. Offer at least the minimum, or nothing.",
+                violation_error_message=(
+                    "The bid is below the product's minimum. Offer at least the minimum, or nothing."
+                ),
             ),
             models.CheckConstraint(condition=Q(step_w__gt=0), name="bid_step_is_positive"),
             models.CheckConstraint(

@@ -32,7 +32,9 @@ class LedgerEntry(models.Model):
             models.CheckConstraint(
                 condition=Q(committed_w__lte=F("sellable_w")),
                 name="never_sell_a_kw_twice",
-                violation_error_message="This power is already sold in that quarter hour. Offer less, or another window.",
+                violation_error_message=(
+                    "This power is already sold in that quarter hour. Offer less, or another window."
+                ),
             ),
         ]
 

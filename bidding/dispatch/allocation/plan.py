@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bidding.backtest.policy import DispatchPolicy, DispatchView
+from bidding.dispatch.allocation.urgency import DispatchPolicy, DispatchView
 from bidding.optimisation.interface import Direction
 
 Floats = NDArray[np.float64]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from bidding.backtest.fleet import WindowFleet, window_fleet
-from bidding.backtest.outlook import Outlook
+from bidding.forecast.outlook import Outlook
 from bidding.forecast.sessions import SessionTable
 from bidding.optimisation.interface import ChargerTraits, WindowSpec
 

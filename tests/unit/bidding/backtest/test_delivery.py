@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from bidding.backtest.delivery import WindowPlay
 from bidding.backtest.perfect_information import perfect_information_kw
-from bidding.backtest.policy import UrgencyPolicy
+from bidding.dispatch.allocation.urgency import UrgencyPolicy
 from tests.unit.bidding.backtest.builders import fleet, told_outlook
 
 

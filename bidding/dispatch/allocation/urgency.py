@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bidding.backtest.fleet import ROUND_TRIP_EFFICIENCY
-from bidding.backtest.outlook import Outlook
+from bidding.flexibility.storage import ROUND_TRIP_EFFICIENCY
+from bidding.forecast.outlook import Outlook
 from bidding.optimisation.interface import Direction
 
 Floats = NDArray[np.float64]
