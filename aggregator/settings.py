@@ -106,6 +106,7 @@ TEMPLATES = [
 DATABASES = {"default": django_database(embedded.database_url())}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+LOGIN_REDIRECT_URL = "/admin/"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -218,7 +219,6 @@ UNFOLD = {
     "SIDEBAR": {"navigation": "aggregator.operator.navigation.sidebar"},
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"/{STATIC_URL}operator/favicon.svg"}],
     "SITE_URL": None,
-    "LOGIN": {"redirect_after": "/admin/"},
     "COLORS": {
         "primary": {  # a blue that is readable on white (600 and darker) and on the dark theme (500 and lighter)
             "50": "#eff6ff",

@@ -52,6 +52,7 @@ def _dataset(series: Series) -> dict[str, Any]:
         "borderWidth": 2,
         "borderDash": [6, 4] if series.is_dashed else [],
         "pointRadius": 1,
+        "pointStyle": "line",
         "spanGaps": False,
     }
 
@@ -64,7 +65,12 @@ def _options(unit: str) -> Mapping[str, Any]:
         "maintainAspectRatio": False,
         "interaction": {"mode": "index", "intersect": False},
         "plugins": {
-            "legend": {"display": True, "position": "top", "align": "start", "labels": {"color": GREY, "boxWidth": 14}}
+            "legend": {
+                "display": True,
+                "position": "top",
+                "align": "start",
+                "labels": {"color": GREY, "usePointStyle": True},
+            }
         },
         "scales": {
             "x": {
@@ -73,6 +79,7 @@ def _options(unit: str) -> Mapping[str, Any]:
             },
             "y": {
                 "beginAtZero": True,
+                "grace": "10%",
                 "ticks": ticks,
                 "grid": {"display": True},
                 "title": {"display": True, "text": unit, "color": GREY},

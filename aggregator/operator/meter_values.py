@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
+from django.views.decorators.http import require_safe
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import MARKET_ZONE, PTU, day_interval, ptu_range, ptu_start
@@ -44,6 +45,7 @@ def readings(*, asset_id: int, period: Interval) -> dict[datetime, Reading]:
     return {starts_at: Reading(values[-1], tuple(values[:-1])) for starts_at, values in revisions.items()}
 
 
+@require_safe
 def meter_values_view(request: HttpRequest, object_id: str, asset_admin: "ModelAdmin[Asset]") -> HttpResponse:
     """Show the last days to whoever may see the asset and meter values; `?until=2026-01-14` shows earlier ones."""
     asset = get_object_or_404(Asset.objects.select_related("partner"), pk=object_id if object_id.isdigit() else None)

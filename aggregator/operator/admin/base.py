@@ -64,17 +64,20 @@ class HistoryAdmin(ReadableAdmin):
         options = self.opts
         return bool(request.user.has_perm(f"{options.app_label}.change_{options.model_name}"))
 
-    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Column]:
+    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Column]:  # noqa: ARG002 - same
         """Show everything, changeable by nobody."""
-        return readable(self.model, self._names(request, obj)) if obj else ()
+        return readable(self.model, self._names()) if obj else ()
 
     def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Column]:
         """Show everything."""
         return self.get_readonly_fields(request, obj)
 
-    def _names(self, request: HttpRequest, obj: models.Model) -> Sequence[str]:  # noqa: ARG002 - for those that differ
+    def _names(self) -> Sequence[str]:
+        """Return every field that is not shown another way, and what is shown instead."""
+        hidden = {"explanation"} if "why" in self.readonly_fields else set()
         kept = [field for field in self.opts.fields if not isinstance(field, models.BinaryField)]
-        return [*(field.name for field in kept if not field.auto_created), *self.readonly_fields]
+        names = [field.name for field in kept if not field.auto_created and field.name not in hidden]
+        return [*names, *self.readonly_fields]
 
 
 class RegisterAdmin(ReadableAdmin):
@@ -88,6 +91,8 @@ class RegisterAdmin(ReadableAdmin):
         """Let the EAN rule itself speak, also about codes that are too long."""
         if isinstance(db_field, Ean13Field | Ean18Field):
             kwargs["max_length"] = None
+        if isinstance(db_field, models.URLField):
+            kwargs["assume_scheme"] = "https"
         for ending, unit in (("_wh", "Wh"), ("_w", "W")):
             if db_field.name.endswith(ending):
                 kwargs["label"] = f"{db_field.name.removesuffix(ending).replace('_', ' ').capitalize()} ({unit})"
@@ -157,7 +162,8 @@ class ReadOnlyInline(TabularInline):
 
     extra = 0
     can_delete = False
-    show_change_link = True
+    hide_title = True  # the models' own titles are in UTC
+    ordering = ("pk",)
     per_page = 100
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature

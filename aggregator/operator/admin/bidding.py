@@ -11,6 +11,7 @@ from aggregator.operator.admin.base import HistoryAdmin, ReadOnlyInline, Registe
 from aggregator.operator.admin.columns import Column
 from aggregator.operator.admin.forms import BidForm
 from aggregator.operator.admin.reasons import with_reason
+from aggregator.operator.explanation import explained
 from bidding.dispatch.operations import NotStoppable, stop_activation
 from bidding.models import (
     Activation,
@@ -28,7 +29,7 @@ from bidding.services import exchange
 
 class CommitmentInline(ReadOnlyInline):
     model = Commitment
-    fields = ("entry", "power_w", "committed_at", "released_at")
+    fields = ("entry__ptu_start", "power_w", "committed_at", "released_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Commitment]:
         """Fetch the entries with them."""
@@ -40,8 +41,19 @@ class ActivationPtuInline(ReadOnlyInline):
     fields = ("ptu_start", "ordered_w")
 
 
+class ExplainedAdmin(HistoryAdmin):
+    """Rows that carry their explanation."""
+
+    readonly_fields = ("why",)
+
+    @admin.display(description="Why")
+    def why(self, row: Bid | NoBid) -> str:
+        """Show the explanation as people read it."""
+        return explained(row.explanation)
+
+
 @admin.register(Bid)
-class BidAdmin(HistoryAdmin, RegisterAdmin):
+class BidAdmin(ExplainedAdmin, RegisterAdmin):
     """Bids are made, also by hand, and decided upon; what they say never changes."""
 
     list_display = (
@@ -178,7 +190,7 @@ class AnnouncementAdmin(HistoryAdmin):
 
 
 @admin.register(NoBid)
-class NoBidAdmin(HistoryAdmin):
+class NoBidAdmin(ExplainedAdmin):
     list_display = ("decided_at", "aggregation_ean", "announcement", "reason")
     list_filter = ("aggregation_ean",)
     list_select_related = ("aggregation_ean", "announcement")
@@ -197,9 +209,9 @@ class LedgerEntryAdmin(HistoryAdmin):
 
 @admin.register(Commitment)
 class CommitmentAdmin(HistoryAdmin):
-    list_display = ("entry", "bid", "power_w", "committed_at", "released_at")
+    list_display = ("entry__ptu_start", "entry__aggregation_ean", "bid", "power_w", "committed_at", "released_at")
     list_filter = (("released_at", admin.EmptyFieldListFilter), "entry__aggregation_ean")
-    list_select_related = ("entry", "bid")
+    list_select_related = ("entry__aggregation_ean", "bid")
     search_fields = ("bid__reference", "bid__exchange_order_id")
     date_hierarchy = "committed_at"
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
+from django.utils.html import format_html
 
 from aggregator.operator.display import MISSING, euros, kilo, moment
 
@@ -30,24 +33,25 @@ def readable(model: type[models.Model], names: Sequence[Column]) -> list[Column]
 @cache
 def _readable(model: type[models.Model], name: str) -> Column:
     try:
-        field = model._meta.get_field(name)  # noqa: SLF001 - Django's documented API
+        field = get_fields_from_path(model, name)[-1]
     except FieldDoesNotExist:
         return name
     for ending, unit, write in _UNITS:
-        if name.endswith(ending):
-            return _column(field, name.removesuffix(ending), unit, write)
-    return _column(field, name, "", moment) if isinstance(field, models.DateTimeField) else name
+        if field.name.endswith(ending):
+            return _column(name, field, field.name.removesuffix(ending), unit, write)
+    return _column(name, field, field.name, "", moment) if isinstance(field, models.DateTimeField) else name
 
 
-def _column(field: Any, title: str, unit: str, write: Callable[[Any], str]) -> Column:
+def _column(path: str, field: Any, title: str, unit: str, write: Callable[[Any], str]) -> Column:
     words = title.replace("_", " ").capitalize()
+    value_of = attrgetter(path.replace("__", "."))
 
-    @admin.display(description=f"{words} ({unit})" if unit else words, ordering=field.name)
+    @admin.display(description=f"{words} ({unit})" if unit else words, ordering=path)
     def column(row: models.Model) -> str:
-        value = getattr(row, field.name)
+        value = value_of(row)
         if value is not None and isinstance(field, ArrayField):
             return ", ".join(map(write, value)) or MISSING
-        return write(value)
+        return format_html('<span class="op-nowrap">{}</span>', write(value))
 
-    column.__name__ = f"{field.name}_readable"
+    column.__name__ = f"{path}_readable"
     return column

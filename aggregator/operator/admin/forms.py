@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from unfold.widgets import UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextareaWidget
 
 from aggregator.core.ptu import ptu_start
 from aggregator.core.services import clock
@@ -22,13 +22,13 @@ class RuledForm(forms.ModelForm):
     """A form whose row must pass the rules that partners' rows pass."""
 
     kind: RowKind
-    not_in_form: dict[str, Any] = {}
+    instead: dict[str, Any] = {}  # what the rules know in another form than ours
 
     def clean(self) -> dict[str, Any] | None:
         """Put every broken rule at its field, in the rule's own words."""
         cleaned = super().clean()
         values = self.cleaned_data
-        row = self.not_in_form | {name: values[name] for name in self.kind.names if name in values}
+        row = {name: values[name] for name in self.kind.names if name in values} | self.instead
         try:
             self.judge(self.kind.read([row]))
         except InvalidRows as refused:
@@ -63,7 +63,7 @@ class ChargingSessionForm(RuledForm):
     def clean(self) -> dict[str, Any] | None:
         """Judge the session by the rules for reported sessions; those name the asset by its text."""
         asset = self.cleaned_data.get("asset")
-        self.not_in_form = {"asset": asset.external_id if asset else "?"}
+        self.instead = {"asset": asset.external_id if asset else "?"}
         return super().clean()
 
     def judge(self, columns: dict[str, list[Any]]) -> None:
@@ -130,7 +130,10 @@ class BidForm(forms.ModelForm):
     """A bid an operator makes: what and for how much; the rest follows from announcement and group."""
 
     power_kw = forms.IntegerField(
-        label="Power (kW)", min_value=1, help_text="At least the group's minimum, in its steps: usually hundreds of kW."
+        label="Power (kW)",
+        min_value=1,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text="At least the group's minimum, in its steps: usually hundreds of kW.",
     )
 
     class Meta:

@@ -59,9 +59,9 @@ class DeliveryPtuAdmin(HistoryAdmin):
 
 @admin.register(DeliveryShare)
 class DeliveryShareAdmin(HistoryAdmin):
-    list_display = ("ptu", "partner", "paid_wh")
+    list_display = ("ptu__ptu_start", "ptu__delivery", "partner", "paid_wh")
     list_filter = ("partner", "ptu__delivery__activation__aggregation_ean")
-    list_select_related = ("ptu", "partner")
+    list_select_related = ("ptu__delivery", "partner")
     search_fields = ("ptu__delivery__activation__reference",)
 
 

@@ -33,7 +33,7 @@ def messages(*, now: datetime) -> dict[str, Any]:
         ),
         "attention": [
             {
-                "text": f"{one.channel}: {one.messages:,} not delivered, {until(one.first_deadline_at, now)} "
+                "text": f"{one.channel}: {one.messages:,} not delivered; {until(one.first_deadline_at, now)} left "
                 "before the first is worthless.",
                 "href": page_of(one.oldest),
                 "tone": "bad",

@@ -57,4 +57,4 @@ def kw_or_gap(power_w: int | None) -> float | None:
 
 def until(instant: datetime, now: datetime) -> str:
     """Return how long it is from now to an instant."""
-    return duration(instant - now) if instant > now else "no time left"
+    return duration(instant - now) if instant > now else "no time"

@@ -1,0 +1,60 @@
+"""Why a bid is what it is, for people: from the plain values that sizing stored with it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.template.loader import render_to_string
+
+from aggregator.operator.charts import BLUE, Series, chart
+from aggregator.operator.panels.cells import cell, table
+
+_POWERS = {
+    "rated_kw": "Rated power of what is connected",
+    "energy_kw": "not available: full, or nothing needed then",
+    "departures_kw": "left out so that drivers leave with their energy",
+    "pause_floor_kw": "drawn by cars that cannot pause",
+    "deliverable_kw": "What is left to deliver",
+    "not_yet_arrived_kw": "of that, from cars still to arrive",
+}
+
+
+def explained(explanation: Mapping[str, Any]) -> str:
+    """Return the explanation of a bid as HTML: the sentence, the reliability curve, and what it is made of."""
+    curve = explanation.get("curve") or ()
+    power = explanation.get("power") or {}
+    categories = explanation.get("categories") or ()
+    context = {
+        "reason": explanation.get("reason", ""),
+        "chart": chart(
+            labels=[f"{probability:.1%}" for probability, _ in curve],
+            series=[Series("Power that holds in every quarter hour", [kw for _, kw in curve], BLUE)],
+            unit="kW",
+            description="Power against the probability that it holds; the table below has the same numbers.",
+        )
+        if curve
+        else None,
+        "tables": [
+            table(
+                "Power against probability",
+                "Probability,#kW",
+                [[cell(f"{probability:.1%}"), cell(f"{kw:,.1f}")] for probability, kw in curve],
+            ),
+            table(
+                "From rated to deliverable, in the scenarios that limit the bid",
+                "Power,#kW",
+                [[cell(words), cell(f"{power[name]:,.1f}")] for name, words in _POWERS.items() if name in power],
+            ),
+            table(
+                "Who carries it",
+                "Category,#Connected kW,#Still to arrive kW",
+                [
+                    [cell(one["name"]), cell(f"{one['plugged_in_kw']:,.1f}"), cell(f"{one['arrivals_kw']:,.1f}")]
+                    for one in categories
+                ],
+            ),
+        ],
+        "basis": f"{explanation['scenarios']} scenarios from {explanation['past_days']} past days"
+        if {"scenarios", "past_days"} <= explanation.keys()
+        else "",
+    }
+    return render_to_string("operator/explanation.html", context)

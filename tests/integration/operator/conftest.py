@@ -1,0 +1,297 @@
+"""An evening at the aggregator: one of everything, or as many as a test asks for."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from oauth2_provider.models import Application
+
+from aggregator.core import audit
+from aggregator.core.clock import CLOCK_FILE_VARIABLE, VirtualClock
+from aggregator.core.ean import Ean13, Ean18
+from aggregator.core.models import DeliveryAttempt, InboxMessage, Job, OutboxMessage
+from aggregator.core.ptu import PTU
+from aggregator.core.services import clock
+from assets.models import (
+    AggregationEan,
+    Asset,
+    AssetState,
+    ChargingSession,
+    CongestionArea,
+    Membership,
+    MeterInterval,
+    Partner,
+    Setpoint,
+    SetpointBatch,
+)
+from assets.operations import maintain_partitions
+from bidding.models import (
+    Activation,
+    ActivationPtu,
+    Announcement,
+    BaselineNomination,
+    Bid,
+    Commitment,
+    LedgerEntry,
+    NoBid,
+)
+from settlement.models import Delivery, DeliveryPtu, DeliveryShare, Statement, StatementLine
+
+NOW = datetime(2026, 1, 14, 16, 20, tzinfo=UTC)  # 17:20 in Amsterdam
+WINDOW_START = datetime(2026, 1, 14, 16, tzinfo=UTC)
+WINDOW_END = WINDOW_START + timedelta(hours=1)
+LONG_AGO = datetime(2025, 6, 1, tzinfo=UTC)
+GRID_OPERATOR = Ean13("8716892000005")
+
+
+@dataclass
+class Evening:
+    """Makes rows with as little said as a test needs to say."""
+
+    area: CongestionArea
+    groups: list[AggregationEan] = field(default_factory=list)
+    partners: list[Partner] = field(default_factory=list)
+    assets: list[Asset] = field(default_factory=list)
+
+    def partner(self, **fields):
+        name = fields.pop("name", f"Partner {len(self.partners) + 1}")
+        application = Application.objects.create(
+            name=name,
+            client_type=Application.CLIENT_CONFIDENTIAL,
+            authorization_grant_type=Application.GRANT_CLIENT_CREDENTIALS,
+        )
+        made = Partner.objects.create(
+            name=name, application=application, callback_secret="throw-away", created_at=LONG_AGO, **fields
+        )
+        self.partners.append(made)
+        return made
+
+    def group(self, **fields):
+        number = len(self.groups) + 1
+        values = {"name": f"Group {number}", "congestion_area": self.area, "price_eur_per_mwh": Decimal(180)} | fields
+        made = AggregationEan.objects.create(
+            ean=Ean18.from_body(f"8716851{number:010d}"), brp=Ean13.from_body("871999900001"), **values
+        )
+        self.groups.append(made)
+        return made
+
+    def asset(self, *, group, partner, **fields):
+        values = {"kind": "charger", "category": "public", "max_import_w": 11_000} | fields
+        made = Asset.objects.create(
+            partner=partner, external_id=f"charger-{len(self.assets) + 1}", registered_at=LONG_AGO, **values
+        )
+        Membership.objects.create(asset=made, aggregation_ean=group, period=(LONG_AGO, None))
+        self.assets.append(made)
+        return made
+
+    def announcement(self, external_id, **fields):
+        values = {
+            "revision": 1,
+            "known_at": LONG_AGO,
+            "congestion_area": self.area,
+            "direction": "reduce",
+            "starts_at": WINDOW_START,
+            "ends_at": WINDOW_END,
+            "required_power_w": [900_000] * 4,
+            "document": {},
+        }
+        return Announcement.objects.create(external_id=external_id, **(values | fields))
+
+    def bid(self, *, announcement, group, **fields):
+        values = {
+            "power_w": 200_000,
+            "min_power_w": 100_000,
+            "step_w": 100_000,
+            "price_eur_per_mwh": Decimal("180.00"),
+            "reliability": Decimal("0.95"),
+            "explanation": {"reason": "200 kW holds in 95 % of the scenarios.", "curve": [[0.5, 280.0], [0.95, 210.5]]},
+            "status": Bid.Status.CLEARED,
+        }
+        return Bid.objects.create(
+            announcement=announcement,
+            aggregation_ean=group,
+            direction=announcement.direction,
+            starts_at=announcement.starts_at,
+            ends_at=announcement.ends_at,
+            created_at=LONG_AGO,
+            updated_at=LONG_AGO,
+            **(values | fields),
+        )
+
+    def commit(self, bid, *, sellable_w):
+        for ptu in _ptus(bid):
+            entry = LedgerEntry.objects.create(
+                aggregation_ean=bid.aggregation_ean, ptu_start=ptu, direction=bid.direction, sellable_w=sellable_w
+            )
+            Commitment.objects.create(entry=entry, bid=bid, power_w=bid.power_w, committed_at=LONG_AGO)
+
+    def activation(self, bid, *, expected_w=500_000, **fields):
+        made = Activation.objects.create(
+            bid=bid,
+            aggregation_ean=bid.aggregation_ean,
+            direction=bid.direction,
+            starts_at=bid.starts_at,
+            ends_at=bid.ends_at,
+            ordered_at=LONG_AGO,
+            updated_at=LONG_AGO,
+            **({"reference": f"order-{bid.pk}", "status": Activation.Status.RUNNING} | fields),
+        )
+        for ptu in _ptus(bid):
+            ActivationPtu.objects.create(activation=made, ptu_start=ptu, ordered_w=bid.power_w)
+            BaselineNomination.objects.create(
+                aggregation_ean=bid.aggregation_ean, bid=bid, ptu_start=ptu, power_w=expected_w, known_at=LONG_AGO
+            )
+        return made
+
+    def meter(self, asset, starts_at, import_wh, *, export_wh=0, revision=0, quality="measured"):
+        maintain_partitions(now=starts_at)
+        return MeterInterval.objects.create(
+            asset=asset,
+            starts_at=starts_at,
+            revision=revision,
+            import_wh=import_wh,
+            export_wh=export_wh,
+            quality=quality,
+            known_at=starts_at + PTU + revision * PTU,
+        )
+
+    def setpoint(self, asset, *, group, status, reference="order-x", created_at=NOW, revision=1):
+        batch, _ = SetpointBatch.objects.get_or_create(
+            partner=asset.partner,
+            order_reference=reference,
+            revision=revision,
+            defaults={"aggregation_ean": group, "created_at": created_at},
+        )
+        return Setpoint.objects.create(
+            batch=batch, asset=asset, starts_at=WINDOW_START, ends_at=WINDOW_END, power_w=[0] * 4, status=status
+        )
+
+    def message(self, key, **fields):
+        values = {
+            "channel": "exchange",
+            "conversation": key,
+            "created_at": NOW - timedelta(minutes=20),
+            "next_attempt_at": NOW,
+            "deadline_at": NOW + timedelta(minutes=10),
+        }
+        return OutboxMessage.objects.create(
+            idempotency_key=key, method="POST", url="https://exchange.example/orders", body=b"{}", **(values | fields)
+        )
+
+    def delivery(self, activation, *, paid_wh, version=1, price="180.00"):
+        made = Delivery.objects.create(
+            activation=activation,
+            version=version,
+            baseline_method="arrival",
+            calculated_at=NOW,
+            ordered_wh=200_000,
+            delivered_wh=sum(paid_wh.values()),
+            completeness=1,
+            price_eur_per_mwh=Decimal(price),
+            partner_share=Decimal("0.7"),
+            confirmed_at=NOW,
+        )
+        ptu = DeliveryPtu.objects.create(
+            delivery=made,
+            ptu_start=activation.starts_at,
+            ordered_w=200_000,
+            baseline_w=500_000,
+            metered_w=300_000,
+            delivered_w=200_000,
+        )
+        for partner, energy_wh in paid_wh.items():
+            DeliveryShare.objects.create(ptu=ptu, partner=partner, paid_wh=energy_wh)
+        return made
+
+    def everything(self):
+        """Add one more of every kind of row, none like those before."""
+        number = len(self.groups) + 1
+        group, partner = self.group(), self.partner()
+        area = CongestionArea.objects.create(
+            code=f"area-{number}", name=f"Area {number}", grid_operator=GRID_OPERATOR, postcodes=["3511"]
+        )
+        asset = self.asset(group=group, partner=partner)
+        AssetState.objects.create(asset=asset, at=NOW, power_w=7_400)
+        ChargingSession.objects.create(
+            asset=asset, external_id="s", plug_in_at=LONG_AGO, max_import_w=11_000, known_at=LONG_AGO
+        )
+        self.announcement(f"elsewhere-{number}", congestion_area=area)
+        call = self.announcement(f"call-{number}")
+        bid = self.bid(announcement=call, group=group)
+        self.commit(bid, sellable_w=300_000)
+        activation = self.activation(bid)
+        self.meter(asset, WINDOW_START, 2_000)
+        NoBid.objects.create(
+            announcement=self.announcement(f"declined-{number}"), aggregation_ean=group, reason="62 kW", decided_at=NOW
+        )
+        self.setpoint(asset, group=group, status=Setpoint.Status.REJECTED, reference=activation.reference)
+        message = self.message(f"waiting-{number}")
+        DeliveryAttempt.objects.create(message=message, attempted_at=NOW, duration_ms=20, status_code=503)
+        self.message(f"dead-{number}", dead_at=NOW, last_error="HTTP 400")
+        InboxMessage.objects.create(
+            channel="gopacs", sender="x", message_id=str(number), body=b"{}", body_sha256="", received_at=NOW
+        )
+        Job.objects.create(
+            kind="poll", key=str(number), status="failed", started_at=NOW, finished_at=NOW, error="No answer."
+        )
+        delivery = self.delivery(activation, paid_wh={partner: 100_000})
+        statement = Statement.objects.create(
+            starts_at=LONG_AGO, ends_at=NOW, version=number, issued_at=NOW, total_eur=Decimal("18.00")
+        )
+        statement.deliveries.add(delivery)
+        StatementLine.objects.create(
+            statement=statement, partner=partner, aggregation_ean=group, delivered_wh=1, amount_eur=Decimal("12.60")
+        )
+        actor = User.objects.create(username=f"colleague-{number}")
+        audit.record(now=NOW, action="bidding.bid.refused", subject=bid, actor=actor, reason="Too late.")
+
+
+def _ptus(bid):
+    return [bid.starts_at + number * PTU for number in range((bid.ends_at - bid.starts_at) // PTU)]
+
+
+@pytest.fixture
+def evening(db):
+    area = CongestionArea.objects.create(
+        code="centrum", name="Utrecht Centrum", grid_operator=GRID_OPERATOR, postcodes=["3511"]
+    )
+    return Evening(area)
+
+
+@pytest.fixture(autouse=True)
+def stopped_clock(tmp_path, monkeypatch):
+    """Every page of this service thinks it is twenty past five."""
+    path = tmp_path / "clock.json"
+    VirtualClock.create(path, starts_at=NOW, speed=0)
+    monkeypatch.setenv(CLOCK_FILE_VARIABLE, str(path))
+    clock.cache_clear()
+    yield NOW
+    clock.cache_clear()
+
+
+@pytest.fixture
+def operator(db):
+    return User.objects.create_superuser("operator", password="throw-away")
+
+
+@pytest.fixture
+def pages(client, operator):
+    """A browser logged in as somebody who may do everything."""
+    client.force_login(operator)
+    return client
+
+
+@pytest.fixture
+def colleague(db):
+    """Make somebody of the staff with some permissions, such as `bidding.view_bid`."""
+
+    def make(*permissions):
+        user = User.objects.create_user(f"staff-{len(permissions)}", password="throw-away", is_staff=True)
+        for permission in permissions:
+            app, codename = permission.split(".")
+            user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+        return user
+
+    return make

@@ -1,0 +1,124 @@
+"""Acts of operators: each asks why, does one thing per row, and is audited with who and why."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from aggregator.core.http import HttpClient
+from aggregator.core.models import AuditEvent, OutboxMessage
+from aggregator.operator.admin import bidding as bid_pages
+from bidding.markets.exchange.client import Exchange
+from bidding.models import Bid
+
+NOW = datetime(2026, 1, 14, 16, 20, tzinfo=UTC)
+TOMORROW = datetime(2026, 1, 15, 16, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def configured_exchange(monkeypatch):
+    market = Exchange(
+        http=HttpClient(),
+        base_url="http://exchange.example",
+        participant_id="7f3c1f5a-7a52-4f3c-8a43-0d6a7d6f4a11",
+        api_key="key",
+    )
+    monkeypatch.setattr(bid_pages, "exchange", lambda: market)
+
+
+@pytest.fixture
+def bid(evening):
+    call = evening.announcement("call", starts_at=TOMORROW, ends_at=TOMORROW + timedelta(hours=1))
+    made = evening.bid(announcement=call, group=evening.group(), status=Bid.Status.PROPOSED)
+    evening.commit(made, sellable_w=300_000)
+    return made
+
+
+def act(pages, path, action, *rows, **fields):
+    selected = {"action": action, "_selected_action": [row.pk for row in rows]}
+    return pages.post(path, selected | fields, follow=True)
+
+
+def last_event():
+    event = AuditEvent.objects.latest("pk")
+    return event.action, event.actor_name, event.reason
+
+
+def test_an_act_first_asks_why_and_does_nothing(pages, bid):
+    answer = act(pages, "/admin/bidding/bid/", "refuse", bid)
+    text = answer.content.decode()
+    assert "Refuse these bids" in text
+    assert "bid of 200 kW" in text
+    assert f'name="_selected_action" value="{bid.pk}"' in text
+    bid.refresh_from_db()
+    assert bid.status == "proposed"
+
+
+@pytest.mark.parametrize("reason", ["", "   "])
+def test_an_act_without_a_reason_asks_again(pages, bid, reason):
+    answer = act(pages, "/admin/bidding/bid/", "refuse", bid, reason=reason)
+    assert "Say why: the audit trail keeps the reason." in answer.content.decode()
+    bid.refresh_from_db()
+    assert bid.status == "proposed"
+
+
+@pytest.mark.parametrize(
+    ("action", "before", "after", "event"),
+    [
+        ("approve", "proposed", "approved", "bidding.bid.approved"),
+        ("refuse", "proposed", "refused", "bidding.bid.refused"),
+        ("withdraw", "submitted", "submitted", "bidding.bid.withdrawal-asked"),
+    ],
+)
+def test_bids_are_decided_upon_with_a_reason(pages, bid, action, before, after, event):
+    Bid.objects.filter(pk=bid.pk).update(status=before, exchange_order_id="7")
+    act(pages, "/admin/bidding/bid/", action, bid, reason="Price is right.")
+    bid.refresh_from_db()
+    assert bid.status == after
+    assert last_event() == (event, "operator", "Price is right.")
+
+
+def test_a_bid_somebody_else_decided_upon_is_told_and_the_others_go_on(pages, evening, bid):
+    call = evening.announcement("late", starts_at=TOMORROW, ends_at=TOMORROW + timedelta(hours=1))
+    done = evening.bid(announcement=call, group=evening.group(), status=Bid.Status.REFUSED)
+    text = act(pages, "/admin/bidding/bid/", "refuse", bid, done, reason="Price.").content.decode()
+    assert "1 bids refused." in text
+    assert "The bid is “Refused by an operator”, not “Waits for approval”." in text
+
+
+def test_a_bid_after_the_gate_is_not_approved(pages, evening):
+    late = evening.bid(announcement=evening.announcement("now"), group=evening.group(), status=Bid.Status.PROPOSED)
+    text = act(pages, "/admin/bidding/bid/", "approve", late, reason="Go.").content.decode()
+    assert "that has passed" in text
+    late.refresh_from_db()
+    assert late.status == "proposed"
+
+
+def test_an_activation_is_stopped_with_a_reason_once(pages, evening):
+    activation = evening.activation(evening.bid(announcement=evening.announcement("now"), group=evening.group()))
+    act(pages, "/admin/bidding/activation/", "stop", activation, reason="Fire at the depot.")
+    activation.refresh_from_db()
+    assert activation.hold_reason == "Fire at the depot."
+    assert last_event() == ("bidding.activation.stopped", "operator", "Fire at the depot.")
+    text = act(pages, "/admin/bidding/activation/", "stop", activation, reason="Again.").content.decode()
+    assert "nothing is left to stop" in text
+
+
+def test_partners_are_stopped_and_resumed_with_a_reason(pages, evening):
+    partner = evening.partner()
+    act(pages, "/admin/assets/partner/", "stop", partner, reason="Wrong firmware.")
+    partner.refresh_from_db()
+    assert partner.is_stopped
+    assert last_event() == ("assets.partner.stopped", "operator", "Wrong firmware.")
+    act(pages, "/admin/assets/partner/", "resume", partner, reason="Mended.")
+    partner.refresh_from_db()
+    assert not partner.is_stopped
+    assert last_event() == ("assets.partner.resumed", "operator", "Mended.")
+
+
+def test_dead_messages_get_another_hour_with_a_reason(pages, evening):
+    dead, waiting = evening.message("dead", dead_at=NOW), evening.message("waiting")
+    act(pages, "/admin/core/outboxmessage/", "send_again", dead, waiting, reason="The market is back.")
+    dead.refresh_from_db()
+    assert (dead.dead_at, dead.deadline_at) == (None, NOW + timedelta(hours=1))
+    assert OutboxMessage.objects.get(pk=waiting.pk).deadline_at == waiting.deadline_at
+    assert last_event() == ("core.message.resent", "operator", "The market is back.")

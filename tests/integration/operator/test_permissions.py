@@ -1,0 +1,98 @@
+"""Who may see and do what on the operator pages."""
+
+import pytest
+
+PANELS = {
+    "bidding.view_announcement": "announcements",
+    "bidding.view_activation": "activations",
+    "bidding.view_ledgerentry": "ledger",
+    "assets.view_setpoint": "partners",
+    "core.view_outboxmessage": "messages",
+    "core.view_job": "trouble",
+    "settlement.view_delivery": "money",
+}
+LISTS = {
+    "/admin/bidding/bid/": "bidding.view_bid",
+    "/admin/assets/asset/": "assets.view_asset",
+    "/admin/core/auditevent/": "core.view_auditevent",
+    "/admin/settlement/delivery/": "settlement.view_delivery",
+}
+ACTIONS = {
+    "/admin/bidding/bid/": ("refuse", "bidding.view_bid", "bidding.change_bid"),
+    "/admin/bidding/activation/": ("stop", "bidding.view_activation", "bidding.change_activation"),
+    "/admin/core/outboxmessage/": ("send_again", "core.view_outboxmessage", "core.change_outboxmessage"),
+    "/admin/assets/partner/": ("stop", "assets.view_partner", "assets.change_partner"),
+}
+
+
+@pytest.mark.parametrize("path", ["/admin/", *LISTS])
+def test_nobody_comes_in_without_logging_in(client, db, path):
+    answer = client.get(path)
+    assert answer.status_code == 302
+    assert answer.url == f"/admin/login/?next={path}"
+
+
+def test_somebody_without_a_staff_account_does_not_come_in(client, django_user_model, db):
+    client.force_login(django_user_model.objects.create_user("driver"))
+    assert client.get("/admin/").status_code == 302
+
+
+def test_staff_without_permissions_sees_no_panel_and_is_told_what_to_do(client, colleague, evening):
+    evening.everything()
+    client.force_login(colleague())
+    answer = client.get("/admin/")
+    assert answer.context["panels"] == {}
+    assert "Ask an administrator" in answer.content.decode()
+    assert "Group 1" not in answer.content.decode()
+
+
+@pytest.mark.parametrize(("permission", "panel"), PANELS.items())
+def test_a_view_permission_opens_its_panel_only(client, colleague, evening, permission, panel):
+    evening.everything()
+    client.force_login(colleague(permission))
+    assert set(client.get("/admin/").context["panels"]) == {panel}
+
+
+@pytest.mark.parametrize(("path", "permission"), LISTS.items())
+def test_lists_open_for_whoever_may_view_them(client, colleague, pages, path, permission):
+    assert pages.get(path).status_code == 200  # a superuser
+    client.force_login(colleague())
+    assert client.get(path).status_code == 403
+    client.force_login(colleague(permission))
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ACTIONS)
+def test_acts_are_for_whoever_may_change_such_rows(client, colleague, evening, path):
+    action, view, change = ACTIONS[path]
+    evening.everything()
+    client.force_login(colleague(view))
+    assert f'value="{action}"' not in client.get(path).content.decode()
+    client.force_login(colleague(view, change))
+    assert f'value="{action}"' in client.get(path).content.decode()
+
+
+def test_an_act_that_is_not_allowed_does_nothing(client, colleague, evening):
+    evening.everything()
+    partner = evening.partners[0]
+    client.force_login(colleague("assets.view_partner"))
+    client.post("/admin/assets/partner/", {"action": "stop", "_selected_action": [partner.pk], "reason": "Because."})
+    partner.refresh_from_db()
+    assert not partner.is_stopped
+
+
+def test_the_menu_shows_only_what_may_be_seen(client, colleague, db):
+    client.force_login(colleague("bidding.view_bid"))
+    menu = client.get("/admin/").context["sidebar_navigation"]
+    assert [item["title"] for group in menu for item in group["items"]] == ["What happens now", "Bids"]
+
+
+def test_meter_values_need_both_permissions(client, colleague, evening):
+    evening.everything()
+    path = f"/admin/assets/asset/{evening.assets[0].pk}/meter-values/"
+    assert client.get(path).status_code == 302
+    for permissions in (("assets.view_asset",), ("assets.view_meterinterval", "bidding.view_bid", "core.view_job")):
+        client.force_login(colleague(*permissions))
+        assert client.get(path).status_code == 403
+    client.force_login(colleague("assets.view_asset", "assets.view_meterinterval"))
+    assert client.get(path).status_code == 200
