@@ -57,7 +57,7 @@ class Evening:
     @staticmethod
     def starts_at(day: date) -> datetime:
         """Return the instant at which the evening of `day` begins to be played."""
-        return datetime.combine(day, clock_time(15, 0), MARKET_ZONE)
+        return datetime.combine(day, clock_time(15, 15), MARKET_ZONE)
 
     @property
     def period(self) -> Interval:
@@ -106,16 +106,15 @@ class Evening:
             self._require_bids()
             self.wait(lambda: not Bid.objects.exclude(status=Bid.Status.SUBMITTED).exists())
         with self.step("The market clears"):
-            self.run_until(self.local(16, 30), speed=600)
-            self.run_until(self.local(16, 46), speed=600)  # orders that are not cleared expire at the gate
+            self.run_until(self.local(16, 46), speed=1200)  # orders that are not cleared expire at the gate
             self.wait(lambda: not Bid.objects.exclude(status__in=ENDED).exists())
         with self.step("Setpoints go to the partners"):
             self.run_until(self.local(16, 52), speed=600)
             self.wait(lambda: not Activation.objects.filter(planned_until=None).exists())
             self.wait(lambda: Setpoint.objects.exclude(status=Setpoint.Status.PENDING).exists())
         with self.step("The fleet delivers"):
-            self.run_until(self.local(20, 0), speed=500, ready=self._is_planned)
-            self.run_until(self.local(20, 31), speed=500)
+            self.run_until(self.local(20, 0), speed=600, ready=self._is_planned)
+            self.run_until(self.local(20, 31), speed=1000)
             self.wait(lambda: not Activation.objects.filter(status__in=["planned", "running"]).exists())
         with self.step("Cars charge through the night and leave"):
             self.run_until(self.period.ends_at, speed=6000, lag=LARGEST_LAG_AT_NIGHT)

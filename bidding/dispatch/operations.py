@@ -14,6 +14,7 @@ import numpy as np
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Max
+from numpy.typing import NDArray
 
 from aggregator.core import audit
 from aggregator.core.interval import Interval
@@ -23,6 +24,7 @@ from aggregator.core.units import watt
 from assets.control.operations import PlannedSetpoint, SetpointRefused, send_setpoints
 from assets.models import Asset, AssetKind, Setpoint, SetpointBatch
 from bidding.dispatch.allocation.plan import PtuPlan, SteadyResources, plan_ptu
+from bidding.dispatch.allocation.release import release_delays_ptus
 from bidding.dispatch.allocation.urgency import UrgencyPolicy
 from bidding.dispatch.situation import PlugSituation, plugs_at
 from bidding.dispatch.steady import steady_resources
@@ -47,6 +49,7 @@ class NotStoppable(RuntimeError):
 class _Command:
     asset: Asset
     power_w: int
+    release_after_ptus: int = 0
 
 
 @transaction.atomic
@@ -109,17 +112,22 @@ def _plan(activation: Activation, ptu_starts_at: datetime, now: datetime) -> int
         steady=steady,
         policy=UrgencyPolicy(),
     )
-    commands = _commands(plugs, plan, steady_assets, steady)
+    delays = release_delays_ptus(view=plugs.view, seed=activation.pk)
+    commands = _commands(plugs, plan, delays, steady_assets, steady)
     return _send(activation, commands, ptu_starts_at, now)
 
 
 def _commands(
-    plugs: PlugSituation, plan: PtuPlan, steady_assets: Sequence[Asset], steady: SteadyResources
+    plugs: PlugSituation,
+    plan: PtuPlan,
+    delays_ptus: NDArray[np.int64],
+    steady_assets: Sequence[Asset],
+    steady: SteadyResources,
 ) -> list[_Command]:
     """Return what to ask of whom; a car left to charge freely is asked for its full power, which is no limit."""
     commands = [
-        _Command(asset, max(-asset.max_export_w, min(watt(power_kw), asset.max_import_w)))
-        for asset, power_kw in zip(plugs.assets, plan.plug_kw, strict=True)
+        _Command(asset, max(-asset.max_export_w, min(watt(power_kw), asset.max_import_w)), int(delay))
+        for asset, power_kw, delay in zip(plugs.assets, plan.plug_kw, delays_ptus, strict=True)
     ]
     moved = np.abs(plan.steady_kw - steady.usual_kw) > 0
     commands += [
@@ -150,10 +158,11 @@ def _send(activation: Activation, commands: Sequence[_Command], starts_at: datet
         PlannedSetpoint(
             asset_id=command.asset.pk,
             starts_at=starts_at,
-            ends_at=activation.ends_at,
-            power_w=_until_end(command.power_w, ptus),
+            ends_at=activation.ends_at + extra * PTU,
+            power_w=_until_end(command.power_w, ptus + extra),
         )
         for command in changed
+        for extra in [command.release_after_ptus if command.power_w < command.asset.max_import_w else 0]
     ]
     try:
         _send_plan(activation, plan, now)

@@ -93,7 +93,15 @@ def test_waiting_goes_on_to_the_end_but_feeding_in_must_be_renewed(activation, f
     last = activation.ends_at - PTU
     assert asked_w(last)[fleet[-1].pk] == 0
     assert all(power == 0 for power in asked_w(last).values())
-    assert not Setpoint.objects.filter(ends_at__gt=activation.ends_at).exists()
+
+
+def test_cars_start_again_one_after_the_other_within_the_hour(activation, fleet):
+    run_activation(activation_id=activation.pk, now=BEFORE)
+
+    after = [(setpoint.ends_at - activation.ends_at) // PTU for setpoint in Setpoint.objects.exclude(asset=fleet[-1])]
+    assert set(after) == {0, 1, 2, 3}
+    assert max(after.count(ptus) for ptus in range(4)) <= len(after) // 4 + 1
+    assert Setpoint.objects.get(asset=fleet[-1]).ends_at == activation.ends_at
 
 
 def test_the_same_quarter_hour_is_planned_once(activation):
