@@ -76,7 +76,9 @@ def row(run: Run) -> str:
     """Return the table row of a finished run; bold where ours sells more than both opponents at our coverage."""
     report = json.loads(run.path.read_text())
     ours, competitors = report["summary"], report["competitors"]
-    flat, quantile = (competitors[name]["mean_bid_at_our_coverage_kw"] for name in ("flat_0.8", "history_quantile"))
+    flat, quantile = (
+        competitors[name]["mean_bid_at_our_coverage_kw"] or 0.0 for name in ("flat_0.8", "history_quantile")
+    )
     mean = f"{ours['mean_bid_kw']:.2f}"
     if ours["bids"] and ours["mean_bid_kw"] > max(flat, quantile):
         mean = f"**{mean}**"

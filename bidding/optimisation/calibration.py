@@ -13,7 +13,7 @@ Five corrections, each learnt from windows whose outcome is known, newer ones co
 4. *Drift*: each broken promise lowers the level, each kept one raises it again, in the proportion that balances at
    the promised share (adaptive conformal inference, Gibbs and Candès 2021; quantile tracking, Angelopoulos 2023).
 5. *Own record*: no level is used at which past windows broke the promise so often that chance would explain it in fewer
-   than one of five cases (binomial tail).
+   than one of five cases (binomial tail), nor one that would have led to a bid in hardly any of them.
 
 Corrections 3 and 5 count only windows that would have led to a bid, at `REFERENCE_LEVEL` and at the level itself:
 windows without a bid keep no promise and cannot make up for broken ones. Every correction is monotone in the promised
@@ -46,7 +46,7 @@ SCORE_PRIOR = 5.0
 """Windows that the forecast's own claim counts for: that it comes true, that it is trusted, that it is calibrated."""
 
 FEWEST_WINDOWS = 8
-"""Known outcomes before the first bid."""
+"""Known outcomes before the first bid, and windows in which a level must have led to a bid before it is used."""
 
 RECORD_WINDOWS = 250
 LEAST_PLAUSIBLE = 0.2
@@ -150,6 +150,8 @@ class Calibrator:
             offers_kw = _product_bids(np.asarray(self._powers_kw), product_bid_kw)
             level, bids = self._level(offers_kw, miss_share=1 - reliability, drift=drift)
             level = min(level, self._level_by_record(offers_kw, miss_share=1 - reliability))
+            if _offered(offers_kw, level) < FEWEST_WINDOWS:
+                level = 0.0
         return Margin(
             realised_share=means.realised_share,
             trust=means.trust,
@@ -215,6 +217,12 @@ class Calibrator:
         if size <= 0:
             return 1.0
         return min(max((float(weight @ (apart * (realised - recent))) + prior) / (size + prior), 0.0), 1.0)
+
+
+def _offered(offers_kw: Floats, level: float) -> int:
+    """Return in how many of the windows on record a level would have led to a bid."""
+    column = int(np.searchsorted(LEVELS, level, side="right")) - 1
+    return int((offers_kw[-RECORD_WINDOWS:, column] > 0).sum()) if column >= 0 else 0
 
 
 def _ages_weight(windows: int, half_life: float) -> Floats:
