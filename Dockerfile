@@ -18,7 +18,7 @@ COPY --chown=aggregator:aggregator . .
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     AGGREGATOR_VAR=/tmp/aggregator
-USER aggregator
+USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s \
     CMD ["python", "-m", "aggregator.core.healthcheck", "http://127.0.0.1:8000/healthz"]

@@ -8,7 +8,9 @@ from contextlib import nullcontext
 from aggregator import embedded
 
 # These neither read nor write the database, or look after the servers themselves.
-COMMANDS_WITHOUT_SERVICES = frozenset({"", "help", "--help", "version", "--version", "backtest", "demo", "serve", "spectacular"})
+COMMANDS_WITHOUT_SERVICES = frozenset(
+    {"", "help", "--help", "version", "--version", "backtest", "demo", "serve", "spectacular"}
+)
 
 
 def main() -> None:

@@ -62,7 +62,6 @@ INSTALLED_APPS = [
     "pgtrigger",
     "oauth2_provider",
     "rest_framework",
-    "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "aggregator",

@@ -1,0 +1,63 @@
+"""No container engine runs here: the files are held against schema and linter, the commands against our own programs."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from aggregator.celery import QUEUES
+from aggregator.embedded import CHECKOUT
+
+COMPOSE = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
+TOOLS = Path(sys.executable).parent
+
+
+def commands():
+    return {name: service["command"] for name, service in COMPOSE["services"].items() if "command" in service}
+
+
+def test_the_compose_file_follows_the_published_schema():
+    check = [str(TOOLS / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"]
+    result = subprocess.run(check, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_linter_finds_nothing_in_the_dockerfile():
+    result = subprocess.run(
+        [str(TOOLS / "hadolint"), "Dockerfile"], cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+    assert (result.stdout, result.returncode) == ("", 0)
+
+
+def test_each_queue_has_one_worker_service():
+    served = [
+        command[command.index("-Q") + 1]
+        for command in commands().values()
+        if command[0] == "celery" and "worker" in command
+    ]
+    assert sorted(served) == sorted(QUEUES)
+
+
+def test_secrets_come_from_the_environment_only():
+    for service in COMPOSE["services"].values():
+        for name, value in service.get("environment", {}).items():
+            if any(word in name for word in ("PASSWORD", "SECRET", "KEY", "TOKEN")):
+                assert str(value).startswith("${"), f"{name} is written in the file"
+
+
+@pytest.mark.parametrize("name", sorted(name for name, command in commands().items() if command[0] != "valkey-server"))
+def test_the_programs_that_services_name_exist(name):
+    command = commands()[name]
+    program = {"python": [sys.executable, *command[1:3]], "celery": [str(TOOLS / "celery"), *command[1:4]]}.get(
+        command[0], [str(TOOLS / command[0])]
+    )
+    result = subprocess.run([*program, "--help"], cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, shlex.join(program) + result.stdout[-500:] + result.stderr[-2000:]
+
+
+def test_the_images_own_command_serves_the_web_process():
+    last = (CHECKOUT / "Dockerfile").read_text().strip().splitlines()[-1]
+    assert last.startswith('CMD ["gunicorn", "aggregator.wsgi"')
