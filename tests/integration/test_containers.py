@@ -1,4 +1,4 @@
-"""No container engine runs here: the files are held against schema and linter, the commands against our own programs."""
+"""No container engine runs here: files are held against schema and linter, commands against our own programs."""
 
 import shlex
 import subprocess
