@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-BLUE, ORANGE, GREEN, LIGHT_GREEN, GREY = "#2563eb", "#c2410c", "#15803d", "#86c99b", "#6b7280"
+BLUE, ORANGE, GREEN, LIGHT_GREEN, GREY = "#2563eb", "#c2410c", "#15803d", "#86c99b", "#717b8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ def _dataset(series: Series) -> dict[str, Any]:
             **shared,
             "backgroundColor": series.colour,
             "barPercentage": 1,
-            "categoryPercentage": 0.9,
+            "categoryPercentage": 1,
+            "order": 1,
         }
     return {
         "type": "line",
@@ -54,6 +55,7 @@ def _dataset(series: Series) -> dict[str, Any]:
         "pointRadius": 1,
         "pointStyle": "line",
         "spanGaps": False,
+        "order": 0,  # above the bars
     }
 
 
@@ -63,6 +65,7 @@ def _options(unit: str) -> Mapping[str, Any]:
         "animation": False,
         "responsive": True,
         "maintainAspectRatio": False,
+        "datasets": {"bar": {"grouped": False}},
         "interaction": {"mode": "index", "intersect": False},
         "plugins": {
             "legend": {

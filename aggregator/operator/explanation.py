@@ -48,7 +48,11 @@ def explained(explanation: Mapping[str, Any]) -> str:
                 "Who carries it",
                 "Category,#Connected kW,#Still to arrive kW",
                 [
-                    [cell(one["name"]), cell(f"{one['plugged_in_kw']:,.1f}"), cell(f"{one['arrivals_kw']:,.1f}")]
+                    [
+                        cell(str(one["name"]).replace("_", " ")),
+                        cell(f"{one['plugged_in_kw']:,.1f}"),
+                        cell(f"{one['arrivals_kw']:,.1f}"),
+                    ]
                     for one in categories
                 ],
             ),

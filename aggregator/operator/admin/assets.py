@@ -84,7 +84,7 @@ class AggregationEanAdmin(RegisterAdmin):
     list_select_related = ("congestion_area",)
     search_fields = ("name", "ean")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: AggregationEan | None = None) -> Sequence[Column]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Column]:
         """A group's EAN is its identity: it is chosen once."""
         return ("ean",) if obj else super().get_readonly_fields(request, obj)
 
@@ -95,7 +95,8 @@ class MembershipInline(ReadOnlyInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         """Fetch the groups with them."""
-        return super().get_queryset(request).select_related("aggregation_ean")
+        rows: QuerySet[Membership] = super().get_queryset(request).select_related("aggregation_ean")
+        return rows
 
     @admin.display(description="Period")
     def lasts(self, membership: Membership) -> str:
@@ -127,11 +128,11 @@ class AssetAdmin(RegisterAdmin):
     readonly_fields = ("meter_values", "registered_at")
     inlines = (AssetStateInline, MembershipInline)
 
-    def get_fields(self, request: HttpRequest, obj: Asset | None = None) -> Sequence[Column]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Column]:
         """A new asset has no meter values yet."""
         return [name for name in super().get_fields(request, obj) if obj or name != "meter_values"]
 
-    def get_inlines(self, request: HttpRequest, obj: Asset | None) -> Sequence[Any]:
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Sequence[Any]:
         """A new asset has no state or group yet."""
         return super().get_inlines(request, obj) if obj else ()
 
@@ -147,7 +148,7 @@ class AssetAdmin(RegisterAdmin):
             '<a href="{}">Chart and table</a>', reverse("admin:assets_asset_meter_values", args=[asset.pk])
         )
 
-    def store(self, request: HttpRequest, obj: Asset, form: ModelForm, *, change: bool) -> None:
+    def store(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", *, change: bool) -> None:
         """Note when we learnt of it."""
         if not change:
             obj.registered_at = clock().now()
@@ -164,19 +165,25 @@ class MembershipAdmin(RegisterAdmin):
     search_fields = ("asset__external_id",)
     autocomplete_fields = ("asset",)
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[ModelForm]:  # noqa: FBT001, FBT002 - Django's signature
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Any = None,
+        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature
+        **kwargs: Any,
+    ) -> "type[ModelForm[Any]]":
         """Ask for all of a new membership, and only for the end of one that is there."""
         form = EndMembershipForm if obj else MembershipForm
         return super().get_form(request, obj, change, form=form, **kwargs)
 
-    def get_fields(self, request: HttpRequest, obj: Membership | None = None) -> Sequence[Column]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Column]:
         """Show what was joined; ask for the end."""
         if not obj:
             return ("asset", "aggregation_ean", "starts_at", "ends_at")
         ends = ("ends_at", "reason") if self.has_change_permission(request, obj) else ()
         return ("asset", "aggregation_ean", "lasts", *ends)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> Sequence[Column]:  # noqa: ARG002 - same
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Column]:  # noqa: ARG002 - same
         """Keep what was joined."""
         return ("asset", "aggregation_ean", "lasts") if obj else ()
 
@@ -185,7 +192,7 @@ class MembershipAdmin(RegisterAdmin):
         """Show the period in Dutch time."""
         return _lasts(membership)
 
-    def store(self, request: HttpRequest, obj: Membership, form: ModelForm, *, change: bool) -> None:
+    def store(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", *, change: bool) -> None:
         """End a membership by its operation."""
         if not change:
             super().store(request, obj, form, change=change)
@@ -219,7 +226,7 @@ class ChargingSessionAdmin(RegisterAdmin):
     date_hierarchy = "plug_in_at"
     readonly_fields = ("known_at", "driver_token")
 
-    def store(self, request: HttpRequest, obj: ChargingSession, form: ModelForm, *, change: bool) -> None:
+    def store(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", *, change: bool) -> None:
         """Note when we learnt it."""
         obj.known_at = clock().now()
         super().store(request, obj, form, change=change)

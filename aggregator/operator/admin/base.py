@@ -20,7 +20,7 @@ from aggregator.operator.admin.refusals import SaveRefused, words_of
 HISTORY_ROWS_PER_PAGE = 50
 
 
-class ReadableAdmin(ModelAdmin):
+class ReadableAdmin(ModelAdmin):  # type: ignore[misc]  # Unfold has no types
     """Lists and read-only values in kW, euros and Dutch time."""
 
     list_per_page = HISTORY_ROWS_PER_PAGE
@@ -31,11 +31,11 @@ class ReadableAdmin(ModelAdmin):
         """Show what people read."""
         return readable(self.model, super().get_list_display(request))
 
-    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Column]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Column]:
         """Show what people read."""
         return readable(self.model, super().get_readonly_fields(request, obj))
 
-    def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Column]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Column]:
         """Give the read-only fields in the form people read; those that are typed in stay as they are."""
         names = self.fields or [name for name in super().get_fields(request, obj) if isinstance(name, str)]
         if obj and not self.has_change_permission(request, obj):
@@ -51,11 +51,11 @@ class HistoryAdmin(ReadableAdmin):
         """Nobody adds history by hand."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:  # noqa: ARG002 - same
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - same
         """Nobody changes history."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:  # noqa: ARG002 - same
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - same
         """Nobody deletes history."""
         return False
 
@@ -64,11 +64,11 @@ class HistoryAdmin(ReadableAdmin):
         options = self.opts
         return bool(request.user.has_perm(f"{options.app_label}.change_{options.model_name}"))
 
-    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Column]:  # noqa: ARG002 - same
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Column]:  # noqa: ARG002 - same
         """Show everything, changeable by nobody."""
         return readable(self.model, self._names()) if obj else ()
 
-    def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Sequence[Column]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Column]:
         """Show everything."""
         return self.get_readonly_fields(request, obj)
 
@@ -83,7 +83,7 @@ class HistoryAdmin(ReadableAdmin):
 class RegisterAdmin(ReadableAdmin):
     """Rows that people keep: added and changed, but not deleted while anything refers to them."""
 
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:  # noqa: ARG002 - same
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - same
         """Rows are ended or made inactive instead: settlement needs them for years."""
         return False
 
@@ -98,17 +98,24 @@ class RegisterAdmin(ReadableAdmin):
                 kwargs["label"] = f"{db_field.name.removesuffix(ending).replace('_', ' ').capitalize()} ({unit})"
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[ModelForm]:  # noqa: FBT001, FBT002 - Django's signature
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Any = None,
+        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature
+        **kwargs: Any,
+    ) -> "type[ModelForm[Any]]":
         """Return the form, which repeats what the database or an operation refused a moment ago."""
-        form: type[ModelForm] = super().get_form(request, obj, change, **kwargs)
+        form: type[ModelForm[Any]] = super().get_form(request, obj, change, **kwargs)
         refusal: SaveRefused | None = getattr(request, "save_refused", None)
         if refusal is None:
             return form
+        refused = refusal.messages
 
         class Refused(form):  # type: ignore[valid-type, misc]  # a form made for this request
             def clean(self) -> Any:
                 cleaned = super().clean()
-                for message in refusal.messages:
+                for message in refused:
                     self.add_error(None, message)
                 return cleaned
 
@@ -122,13 +129,15 @@ class RegisterAdmin(ReadableAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Show the form again when saving was refused: the page's transaction is rolled back by then."""
+        answer: HttpResponse
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            answer = super().changeform_view(request, object_id, form_url, extra_context)
         except SaveRefused as refusal:
             request.save_refused = refusal  # type: ignore[attr-defined]  # from this view to its form
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            answer = super().changeform_view(request, object_id, form_url, extra_context)
+        return answer
 
-    def save_model(self, request: HttpRequest, obj: models.Model, form: ModelForm, change: bool) -> None:  # noqa: FBT001 - Django's signature
+    def save_model(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:  # noqa: FBT001 - Django's signature
         """Save and note who did it; what is refused after all becomes an error on the form."""
         try:
             self.store(request, obj, form, change=change)
@@ -137,7 +146,7 @@ class RegisterAdmin(ReadableAdmin):
         except IntegrityError as error:
             raise SaveRefused([words_of(error)]) from error
 
-    def store(self, request: HttpRequest, obj: models.Model, form: ModelForm, *, change: bool) -> None:
+    def store(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", *, change: bool) -> None:
         """Write the row and its audit event."""
         obj.save()
         options = self.opts
@@ -157,7 +166,7 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | bool | None) else str(value)
 
 
-class ReadOnlyInline(TabularInline):
+class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # Unfold has no types
     """Rows of a parent that are made by the service."""
 
     extra = 0

@@ -1,18 +1,20 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 
 from aggregator.core.services import clock
 from aggregator.operator.admin.base import HistoryAdmin, ReadOnlyInline, RegisterAdmin, operator_of
-from aggregator.operator.admin.columns import Column
+from aggregator.operator.admin.columns import Column, window
 from aggregator.operator.admin.forms import BidForm
 from aggregator.operator.admin.reasons import with_reason
 from aggregator.operator.explanation import explained
 from bidding.dispatch.operations import NotStoppable, stop_activation
+from bidding.markets.exchange.client import Exchange
 from bidding.models import (
     Activation,
     ActivationPtu,
@@ -27,13 +29,23 @@ from bidding.operations import bids
 from bidding.services import exchange
 
 
+def _market(request: HttpRequest) -> Exchange | None:
+    """Return the exchange; without one, say what to configure and return None."""
+    try:
+        return exchange()
+    except ImproperlyConfigured as error:
+        messages.error(request, str(error))
+        return None
+
+
 class CommitmentInline(ReadOnlyInline):
     model = Commitment
     fields = ("entry__ptu_start", "power_w", "committed_at", "released_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Commitment]:
         """Fetch the entries with them."""
-        return super().get_queryset(request).select_related("entry")
+        rows: QuerySet[Commitment] = super().get_queryset(request).select_related("entry")
+        return rows
 
 
 class ActivationPtuInline(ReadOnlyInline):
@@ -57,7 +69,7 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
     """Bids are made, also by hand, and decided upon; what they say never changes."""
 
     list_display = (
-        "starts_at", "ends_at", "aggregation_ean", "direction", "power_w", "price_eur_per_mwh", "reliability", "status",
+        window, "aggregation_ean", "direction", "power_w", "price_eur_per_mwh", "reliability", "status",
         "cleared_power_w",
     )  # fmt: skip
     list_filter = ("status", "aggregation_ean", "direction")
@@ -70,26 +82,28 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
 
     def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
         """An operator may offer by hand."""
-        return super(HistoryAdmin, self).has_add_permission(request)
+        return bool(super(HistoryAdmin, self).has_add_permission(request))
 
-    def get_fields(self, request: HttpRequest, obj: Bid | None = None) -> Sequence[Column]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Column]:
         """Ask four things for a new bid; show everything of an old one."""
         if obj is None:
             return ("announcement", "aggregation_ean", "power_kw", "price_eur_per_mwh")
         return super().get_fields(request, obj)
 
-    def get_inlines(self, request: HttpRequest, obj: Bid | None) -> Sequence[Any]:
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Sequence[Any]:
         """Show what the bid took from the ledger, once it did."""
         return super().get_inlines(request, obj) if obj else ()
 
-    def store(self, request: HttpRequest, obj: Bid, form: ModelForm, *, change: bool) -> None:  # noqa: ARG002 - same for all
+    def store(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", *, change: bool) -> None:  # noqa: ARG002 - same for all
         """Propose the bid; it goes out when approved."""
         bids.propose_by_hand(bid=obj, now=clock().now(), actor=operator_of(request))
 
     @admin.action(description="Approve: send to the exchange", permissions=["act"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Bid]) -> HttpResponse | None:
         """Let proposed bids go out."""
-        market, actor = exchange(), operator_of(request)
+        market, actor = _market(request), operator_of(request)
+        if market is None:
+            return None
 
         def act(bid: Model, reason: str) -> None:
             bids.approve(bid_id=bid.pk, exchange=market, now=clock().now(), actor=actor, reason=reason)
@@ -109,7 +123,9 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
     @admin.action(description="Withdraw what is not cleared", permissions=["act"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Bid]) -> HttpResponse | None:
         """Take orders out of the book."""
-        market, actor = exchange(), operator_of(request)
+        market, actor = _market(request), operator_of(request)
+        if market is None:
+            return None
 
         def act(bid: Model, reason: str) -> None:
             bids.withdraw(bid_id=bid.pk, exchange=market, now=clock().now(), actor=actor, reason=reason)
@@ -133,7 +149,7 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
 
 @admin.register(Activation)
 class ActivationAdmin(HistoryAdmin):
-    list_display = ("reference", "aggregation_ean", "direction", "starts_at", "ends_at", "status", "hold_reason")
+    list_display = (window, "aggregation_ean", "direction", "status", "reference", "hold_reason")
     list_filter = ("status", "aggregation_ean", "direction")
     list_select_related = ("aggregation_ean",)
     search_fields = ("reference", "aggregation_ean__ean", "aggregation_ean__name")
@@ -177,8 +193,7 @@ class AnnouncementAdmin(HistoryAdmin):
         "revision",
         "congestion_area",
         "direction",
-        "starts_at",
-        "ends_at",
+        window,
         "is_open",
         "is_mandatory",
         "known_at",

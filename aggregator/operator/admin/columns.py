@@ -12,7 +12,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.utils.html import format_html
 
-from aggregator.operator.display import MISSING, euros, kilo, moment
+from aggregator.operator.display import MISSING, TO, clock_time, euros, kilo, moment
 
 Column = str | Callable[[Any], Any]
 
@@ -28,6 +28,14 @@ _UNITS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
 def readable(model: type[models.Model], names: Sequence[Column]) -> list[Column]:
     """Return the columns with every power, energy, amount and instant in a form people read; others unchanged."""
     return [_readable(model, name) if isinstance(name, str) else name for name in names]
+
+
+@admin.display(description="Window", ordering="starts_at")
+def window(row: Any) -> str:
+    """Show `starts_at` and `ends_at` as one period."""
+    same_day = moment(row.starts_at)[:10] == moment(row.ends_at)[:10]
+    end = clock_time(row.ends_at) if same_day else moment(row.ends_at)
+    return format_html('<span class="op-nowrap">{}{}{}</span>', moment(row.starts_at), TO, end)
 
 
 @cache

@@ -39,7 +39,8 @@ class OutboxMessageAdmin(HistoryAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OutboxMessage]:
         """Leave the bodies out of lists."""
-        return super().get_queryset(request).defer("body")
+        rows: QuerySet[OutboxMessage] = super().get_queryset(request).defer("body")
+        return rows
 
     @admin.display(description="Content")
     def content(self, message: OutboxMessage) -> str:

@@ -18,7 +18,7 @@ from bidding.models import Announcement, Bid
 from bidding.operations import bids
 
 
-class RuledForm(forms.ModelForm):
+class RuledForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
     """A form whose row must pass the rules that partners' rows pass."""
 
     kind: RowKind
@@ -73,7 +73,7 @@ class ChargingSessionForm(RuledForm):
             raise InvalidRows(errors)
 
 
-class MembershipForm(forms.ModelForm):
+class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
     """An asset joins a group for a period in Dutch time."""
 
     starts_at = forms.SplitDateTimeField(
@@ -105,10 +105,11 @@ class MembershipForm(forms.ModelForm):
 
     def _get_validation_exclusions(self) -> set[str]:
         """Let the model's rules about the period be checked, though the form asks for it in two parts."""
-        return super()._get_validation_exclusions() - ({"period"} if not self.errors else set())
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]  # not in the stubs
+        return excluded if self.errors else excluded - {"period"}
 
 
-class EndMembershipForm(forms.ModelForm):
+class EndMembershipForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
     """An asset leaves its group; asset, group and start of a membership are history."""
 
     ends_at = forms.SplitDateTimeField(
@@ -126,7 +127,7 @@ class EndMembershipForm(forms.ModelForm):
             self.fields["ends_at"].initial = self.instance.period.upper
 
 
-class BidForm(forms.ModelForm):
+class BidForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
     """A bid an operator makes: what and for how much; the rest follows from announcement and group."""
 
     power_kw = forms.IntegerField(
@@ -148,7 +149,7 @@ class BidForm(forms.ModelForm):
             field = self.fields["announcement"]
             assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - a foreign key's field
             field.queryset = still_open.select_related("congestion_area").order_by("starts_at", "-revision")
-            field.label_from_instance = _announcement_label  # type: ignore[method-assign]  # Django's documented way
+            field.label_from_instance = _announcement_label  # type: ignore[assignment, method-assign]  # documented
             field.help_text = "Open calls whose gate has not closed."
 
     def clean(self) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 from django.contrib import admin
 
 from aggregator.operator.admin.base import HistoryAdmin
+from aggregator.operator.admin.columns import window
 from assets.models import AssetState, Setpoint, SetpointBatch
 
 
@@ -24,7 +25,7 @@ class SetpointBatchAdmin(HistoryAdmin):
 
 @admin.register(Setpoint)
 class SetpointAdmin(HistoryAdmin):
-    list_display = ("asset", "batch", "starts_at", "ends_at", "power_w", "status", "result_reason")
+    list_display = ("asset", "batch", window, "power_w", "status", "result_reason")
     list_filter = ("status", "batch__partner", "asset__kind")
     list_select_related = ("asset", "batch")
     search_fields = ("asset__external_id", "batch__order_reference")

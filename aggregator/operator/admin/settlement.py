@@ -17,7 +17,8 @@ class DeliveryShareInline(ReadOnlyInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DeliveryShare]:
         """Fetch the partners with them."""
-        return super().get_queryset(request).select_related("partner")
+        rows: QuerySet[DeliveryShare] = super().get_queryset(request).select_related("partner")
+        return rows
 
 
 class StatementLineInline(ReadOnlyInline):
@@ -26,7 +27,8 @@ class StatementLineInline(ReadOnlyInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StatementLine]:
         """Fetch the names with them."""
-        return super().get_queryset(request).select_related("partner", "aggregation_ean")
+        rows: QuerySet[StatementLine] = super().get_queryset(request).select_related("partner", "aggregation_ean")
+        return rows
 
 
 @admin.register(Delivery)

@@ -7,6 +7,7 @@ import pytest
 from aggregator.core.http import HttpClient
 from aggregator.core.models import AuditEvent, OutboxMessage
 from aggregator.operator.admin import bidding as bid_pages
+from bidding import services
 from bidding.markets.exchange.client import Exchange
 from bidding.models import Bid
 
@@ -31,6 +32,14 @@ def bid(evening):
     made = evening.bid(announcement=call, group=evening.group(), status=Bid.Status.PROPOSED)
     evening.commit(made, sellable_w=300_000)
     return made
+
+
+@pytest.fixture
+def unconfigured_exchange(monkeypatch):
+    monkeypatch.setattr(bid_pages, "exchange", services.exchange)
+    services.exchange.cache_clear()
+    yield
+    services.exchange.cache_clear()
 
 
 def act(pages, path, action, *rows, **fields):
@@ -122,3 +131,18 @@ def test_dead_messages_get_another_hour_with_a_reason(pages, evening):
     assert (dead.dead_at, dead.deadline_at) == (None, NOW + timedelta(hours=1))
     assert OutboxMessage.objects.get(pk=waiting.pk).deadline_at == waiting.deadline_at
     assert last_event() == ("core.message.resent", "operator", "The market is back.")
+
+
+@pytest.mark.parametrize("action", ["approve", "withdraw"])
+def test_without_an_exchange_the_page_says_what_to_configure(pages, bid, unconfigured_exchange, settings, action):
+    settings.EXCHANGE_URL = ""
+    text = act(pages, "/admin/bidding/bid/", action, bid, reason="Go.").content.decode()
+    assert "to trade on the exchange." in text
+    bid.refresh_from_db()
+    assert bid.status == "proposed"
+
+
+def test_a_bid_explains_itself(pages, bid):
+    text = pages.get(f"/admin/bidding/bid/{bid.pk}/change/").content.decode()
+    for words in ("200 kW holds in 95 % of the scenarios.", "95.0%", "210.5", "Power against probability"):
+        assert words in text

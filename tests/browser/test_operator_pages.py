@@ -1,0 +1,100 @@
+"""The operator pages in a real browser: they work without the network and without an error on the console."""
+
+import os
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+
+from aggregator.core.ean import Ean13, Ean18
+from aggregator.core.ptu import PTU, day_interval
+from aggregator.core.services import clock
+from assets.models import AggregationEan, CongestionArea
+from bidding.models import LedgerEntry
+
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (see pyproject.toml, dev)")
+
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}; install chromium or set CHROMIUM"),
+    pytest.mark.django_db(transaction=True),
+]
+
+
+@pytest.fixture
+def portfolio(transactional_db):
+    """A group that can sell 300 kW in an hour of today, and somebody who may look at it."""
+    User.objects.create_superuser("operator", password="throw-away")
+    area = CongestionArea.objects.create(
+        code="centrum", name="Utrecht Centrum", grid_operator=Ean13("8716892000005"), postcodes=["3511"]
+    )
+    group = AggregationEan.objects.create(
+        ean=Ean18.from_body("87168510000000001"),
+        name="Centrum op straat",
+        congestion_area=area,
+        brp=Ean13.from_body("871999900001"),
+        price_eur_per_mwh=Decimal(180),
+    )
+    midnight = day_interval(clock().now().date()).starts_at
+    LedgerEntry.objects.bulk_create(
+        LedgerEntry(aggregation_ean=group, ptu_start=midnight + n * PTU, direction="reduce", sellable_w=300_000)
+        for n in range(40, 44)
+    )
+    return group
+
+
+@pytest.fixture
+def page(live_server):
+    """A browser page that notes every error and every request that leaves the service."""
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1366, "height": 900})
+        page.complaints = []
+        page.on("console", lambda line: page.complaints.append(line.text) if line.type == "error" else None)
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith(live_server.url) else page.complaints.append(request.url),
+        )
+        yield page
+        browser.close()
+
+
+def test_an_operator_logs_in_and_looks_around_without_an_error(live_server, portfolio, page):
+    page.goto(f"{live_server.url}/admin/")
+    page.fill("[name=username]", "operator")
+    page.fill("[name=password]", "throw-away")
+    page.click("[type=submit]")
+
+    page.wait_for_selector("text=Sold against sellable, today")
+    assert page.evaluate("document.querySelectorAll('canvas.chart').length") == 1
+    assert page.evaluate("Chart.getChart(document.querySelector('canvas.chart')).data.datasets.length") == 2
+    assert page.get_attribute("canvas.chart", "aria-label").startswith("Sold power of Centrum op straat")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+    page.click("text=The same in numbers")
+    assert page.is_visible("text=10:00")
+
+    page.click("nav a:has-text('Aggregation EANs'), #nav-sidebar a:has-text('Aggregation EANs')")
+    page.wait_for_selector("text=Centrum op straat")
+
+    assert page.complaints == []
+
+
+def test_the_page_can_be_walked_with_the_keyboard_on_a_small_screen(live_server, portfolio, page):
+    page.set_viewport_size({"width": 420, "height": 800})
+    page.goto(f"{live_server.url}/admin/")
+    page.fill("[name=username]", "operator")
+    page.fill("[name=password]", "throw-away")
+    page.press("[name=password]", "Enter")
+    page.wait_for_selector("text=Sold against sellable, today")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+    page.focus(".op-as-of a")
+    page.keyboard.press("Tab")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none"
+    assert page.complaints == []
