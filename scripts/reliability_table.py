@@ -107,6 +107,14 @@ def write_table() -> None:
     PAGE.write_text(f"{before}{BEGIN}\n{HEADER}\n" + "\n".join(map(row, finished)) + f"\n{END}{after}")
 
 
+def play(run: Run, shared: Path) -> bool:
+    """Run one backtest; say on stderr why when it fails."""
+    done = subprocess.run(run.command(shared), cwd=REPOSITORY, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+    if done.returncode:
+        sys.stderr.write(f"{run.path.stem}: {done.stderr[-500:]}\n")
+    return done.returncode == 0
+
+
 def main() -> None:
     """Run what is missing, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -118,12 +126,13 @@ def main() -> None:
     RUNS.mkdir(parents=True, exist_ok=True)
     missing = [run for run in runs(given.window) if given.only in run.path.name and not run.path.exists()]
 
-    def play(run: Run) -> None:
-        subprocess.run(run.command(shared), check=True, cwd=REPOSITORY, capture_output=True)  # noqa: S603 - our own command
-
     with ThreadPoolExecutor(given.workers) as pool:
-        list(pool.map(play, missing))
+        failed = [
+            run for run, done in zip(missing, pool.map(lambda run: play(run, shared), missing), strict=True) if not done
+        ]
     write_table()
+    if failed:
+        sys.exit(f"{len(failed)} of {len(missing)} runs failed; start again to repeat them.")
 
 
 if __name__ == "__main__":

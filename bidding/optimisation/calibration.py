@@ -12,8 +12,8 @@ Five corrections, each learnt from windows whose outcome is known, newer ones co
    distribution (Chernozhukov, Wüthrich, Zhu 2021), smoothed so that 99 % does not hang on one order statistic.
 4. *Drift*: each broken promise lowers the level, each kept one raises it again, in the proportion that balances at
    the promised share (adaptive conformal inference, Gibbs and Candès 2021; quantile tracking, Angelopoulos 2023).
-5. *Own record*: no level is used at which past windows broke the promise so often that chance would explain it in fewer
-   than one of five cases (binomial tail), nor one that would have led to a bid in hardly any of them.
+5. *Own record*: no level is used at which past windows broke the promise so often that a kept promise would explain it
+   in fewer than half of all cases (binomial tail), nor one that would have led to a bid in hardly any of them.
 
 Corrections 3 and 5 count only windows that would have led to a bid, at `REFERENCE_LEVEL` and at the level itself:
 windows without a bid keep no promise and cannot make up for broken ones. Every correction is monotone in the promised
@@ -42,14 +42,14 @@ SCORE_HALF_LIFE = 30
 
 MEAN_PRIOR = 3.0
 TRUST_PRIOR = 5.0
-SCORE_PRIOR = 5.0
+SCORE_PRIOR = 2.0
 """Windows that the forecast's own claim counts for: that it comes true, that it is trusted, that it is calibrated."""
 
 FEWEST_WINDOWS = 8
 """Known outcomes before the first bid, and windows in which a level must have led to a bid before it is used."""
 
 RECORD_WINDOWS = 250
-LEAST_PLAUSIBLE = 0.2
+LEAST_PLAUSIBLE = 0.5
 DRIFT_STEP = 0.1
 """Standard scores by which one broken promise lowers the level; small against the spread of one, yet ten misses in a
 row move a 90 % promise to 98 %."""
@@ -170,7 +170,7 @@ class Calibrator:
         total = float(weight[counted].sum()) + SCORE_PRIOR
         middle = float(weight[counted] @ scores[counted]) / total
         spread = (float(weight[counted] @ (scores[counted] - middle) ** 2) + SCORE_PRIOR) / total
-        bound = student_quantile(miss_share, degrees=total - 1) * sqrt(spread * (1 + 1 / total))
+        bound = student_quantile(miss_share, degrees=max(total - 1, 3.0)) * sqrt(spread * (1 + 1 / total))
         level = min(max(STANDARD_NORMAL.cdf(middle + bound - drift), float(LEVELS[0])), float(LEVELS[-1]))
         return level, int(counted.sum())
 
