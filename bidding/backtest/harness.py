@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 
-from bidding.backtest.competitors import COMPETITORS, QUANTILE_DAYS, competitor_power_kw, history_quantile_kw
+import numpy as np
+
+from bidding.backtest.competitors import COMPETITORS, competitor_power_kw
 from bidding.backtest.delivery import WindowPlay
 from bidding.backtest.fleet import window_fleet
 from bidding.backtest.options import BacktestOptions
@@ -29,6 +31,8 @@ from bidding.optimisation.interface import (
     WindowSpec,
 )
 
+DAY_S = 86_400
+
 
 @dataclass(frozen=True, slots=True)
 class PlayedBid:
@@ -46,7 +50,8 @@ class WindowResult:
     """One evaluated window.
 
     Attributes:
-        energy_kwh: what the drivers of the cars in the window came for, to measure unserved energy against.
+        energy_kwh: what the drivers who came in the 24 hours to the window's end came for, to measure unserved
+            energy against.
         capacity_kw: largest promise the dispatch policy would have kept.
         competitors: the same window for each competitor.
     """
@@ -66,7 +71,7 @@ class WindowResult:
 class _Known:
     outcome: WindowOutcome
     is_weekend: bool
-    called_unserved_kwh: float
+    is_warm_up: bool
 
 
 class WalkForward:
@@ -102,8 +107,8 @@ class WalkForward:
             seed=options.seed,
         )
         self._drivers = DriverBudget()
+        self._energy_kwh = np.concatenate([[0.0], np.cumsum(sessions.energy_kwh)])
         self._pending: deque[_Known] = deque()
-        self._past_capacity_kw: deque[float] = deque(maxlen=QUANTILE_DAYS)
         self._past_kw: dict[bool, list[float]] = {False: [], True: []}
 
     def results(self) -> Iterator[WindowResult | None]:
@@ -148,7 +153,7 @@ class WalkForward:
             explanation=sized,
             perfect_information_kw=best_kw,
             capacity_kw=capacity_kw,
-            energy_kwh=float(fleet.energy_kwh.sum()),
+            energy_kwh=self._came_for_kwh(window),
             competitors=competitors,
             sizing_seconds=sizing_s,
         )
@@ -178,19 +183,24 @@ class WalkForward:
             prices=self._options.prices,
         )
 
+    def _came_for_kwh(self, window: BacktestWindow) -> float:
+        """Return the energy of the sessions that began in the 24 hours to the window's end."""
+        rows = np.searchsorted(self._sessions.plug_in_s, [window.ends_s - DAY_S, window.ends_s])
+        return float(self._energy_kwh[rows[1]] - self._energy_kwh[rows[0]])
+
     def _show_known(self, now_s: int) -> None:
         """Show the outcomes that are known by now, in order of time; one still open holds back the later ones."""
         while self._pending and self._pending[0].outcome.known_at_s <= now_s:
             known = self._pending.popleft()
             self._sizer.observe(known.outcome)
             self._past_kw[known.is_weekend].append(known.outcome.perfect_information_kw)
-            self._past_capacity_kw.append(known.outcome.capacity_kw)
-            self._drivers.record(unserved_kwh=known.called_unserved_kwh, energy_kwh=known.outcome.energy_kwh)
+            if not known.is_warm_up:
+                self._drivers.record(unserved_kwh=known.outcome.unserved_kwh, energy_kwh=known.outcome.energy_kwh)
 
     def _remember(
         self, window: BacktestWindow, play: WindowPlay, ours: PlayedBid, capacity_kw: float, best_kw: float
     ) -> None:
-        """Keep the outcome until it is known; a window without a bid is rehearsed, so that the driver budget learns."""
+        """Keep the outcome until it is known."""
         outcome = WindowOutcome(
             starts_s=window.starts_s,
             known_at_s=play.fleet.known_at_s,
@@ -199,20 +209,9 @@ class WalkForward:
             capacity_kw=capacity_kw,
             perfect_information_kw=best_kw,
             unserved_kwh=ours.unserved_kwh,
-            energy_kwh=float(play.fleet.energy_kwh.sum()),
+            energy_kwh=self._came_for_kwh(window),
         )
-        if ours.is_delivered is None:
-            rehearsed_kw = history_quantile_kw(list(self._past_capacity_kw), reliability=self._options.reliability)
-            called_unserved_kwh = _play(play, rehearsed_kw).unserved_kwh
-        else:
-            called_unserved_kwh = ours.unserved_kwh
-        self._pending.append(
-            _Known(
-                outcome=outcome,
-                is_weekend=window.is_weekend,
-                called_unserved_kwh=called_unserved_kwh,
-            )
-        )
+        self._pending.append(_Known(outcome=outcome, is_weekend=window.is_weekend, is_warm_up=window.is_warm_up))
 
 
 def _play(play: WindowPlay, bid_kw: float) -> PlayedBid:

@@ -24,7 +24,7 @@ class Summary:
         mean_bid_kw: over all windows, those without a bid counting as zero.
         mean_perfect_information_kw: over all windows.
         volume_ratio: mean bid / mean perfect information.
-        unserved_energy_share: energy missing at plug-out / energy of all sessions present, over windows with a bid.
+        unserved_energy_share: energy missing at plug-out / energy all drivers came for on the days evaluated.
         seconds: the whole run for ours; the competitors take no time worth measuring and say 0.
     """
 
@@ -98,7 +98,7 @@ def _summary(
     played = [bidder(result) for result in results]
     placed = [bid for bid in played if bid.is_delivered is not None]
     kept = sum(bid.is_delivered is True for bid in placed)
-    energy_kwh = sum(result.energy_kwh for result in results if bidder(result).is_delivered is not None)
+    energy_kwh = sum(result.energy_kwh for result in results)
     mean_bid_kw = float(np.mean([bid.bid_kw for bid in played])) if played else 0.0
     mean_best_kw = float(np.mean([result.perfect_information_kw for result in results])) if results else 0.0
     return Summary(

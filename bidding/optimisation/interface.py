@@ -114,7 +114,7 @@ class WindowOutcome:
             when they happen and serves drivers first). A bid at or below it is delivered.
         perfect_information_kw: the most that someone who knew every session could have delivered in every PTU.
         unserved_kwh: energy drivers left without because of the bid.
-        energy_kwh: energy the cars present in the window came for.
+        energy_kwh: energy that drivers came for in the 24 hours to the window's end.
     """
 
     starts_s: int

@@ -3,21 +3,22 @@
 The policy's limit on risk is a forecast; forecasts err. So the limit follows the outcome: a window in which less was
 lost than the target allows raises it a little, a loss lowers it in proportion. While the limit stays off its ends the
 steps cancel over n windows of equal energy, so their lost share differs from the target by
-target * ln(first / last limit) / (STEP * n). That is a tendency over called and rehearsed windows together, learned
-late; it is no guarantee for the called ones alone, nor for a short run or for a limit already at its lowest.
+target * ln(first / last limit) / (STEP * n). That is a tendency over all windows together, learned late; it is no
+guarantee for a short run or for a limit already at its lowest.
 The same idea as adaptive conformal inference (Gibbs and Candès, 2021), on energy instead of coverage.
 """
 
 from math import exp
 
 TARGET_SHARE = 0.0025
-"""Energy lost to drivers, of what the cars present in a called window came for. Half of the 0.5 % promised:
-losses come in lumps, and a short run must stay under as well."""
+"""Energy lost to drivers, of what all drivers of a day came for. Under the 0.5 % promised: losses come in lumps, and
+a short run must stay under as well."""
 
-FIRST_RISK = 0.15
+FIRST_RISK = 0.2
 STEP = 0.03
-LOWEST_RISK = 0.002
-HIGHEST_RISK = 0.8
+LOWEST_RISK = 0.02
+HIGHEST_RISK = 0.5
+"""More likely than not to lose: there a driver comes before any promise."""
 
 
 class DriverBudget:
@@ -29,7 +30,7 @@ class DriverBudget:
         self._windows = 0
 
     def record(self, *, unserved_kwh: float, energy_kwh: float) -> None:
-        """Learn from a window, played or rehearsed: what drivers went without, of what they came for."""
+        """Learn from a window: what drivers went without, of what all drivers of the day came for."""
         self._energy_kwh += energy_kwh
         self._windows += 1
         if self._energy_kwh <= 0:

@@ -76,7 +76,7 @@ class UrgencyPolicy:
     """
 
     most_risk: float = 0.8
-    safety: float = 1.0
+    safety: float = 2.0
 
     def powers_kw(self, view: DispatchView, *, direction: Direction, promise_kw: float) -> Floats:
         """Return the power asked of each car for one PTU."""
@@ -95,8 +95,9 @@ class UrgencyPolicy:
         )
         feed_risk = np.maximum(_feed_in_risk(view, samples, feed_kw), expected.hold_risk)
         risk = np.concatenate([expected.hold_risk, np.where(feed_kw > 0, feed_risk, np.inf)])
-        gain = np.concatenate([expected.held_kwh - expected.charging_kwh, feed_kw * view.ptu_h])
-        variance = np.concatenate([expected.held_variance - expected.charging_variance, np.zeros(cars)])
+        fed_kwh = feed_kw[:, None] * np.minimum(view.ptu_h, samples.left_h)  # a car that leaves feeds in no longer
+        gain = np.concatenate([expected.held_kwh - expected.charging_kwh, samples.mean(fed_kwh)])
+        variance = np.concatenate([expected.held_variance - expected.charging_variance, samples.variance(fed_kwh)])
         order = np.argsort(risk, kind="stable")
         order = order[: int(np.searchsorted(risk[order], self.most_risk, side="right"))]
         mean_kwh = expected.charging_kwh.sum() + np.concatenate([[0.0], np.cumsum(gain[order])])
@@ -149,6 +150,14 @@ class _Samples:
     left_kwh: Floats
     energy_kwh: Floats
 
+    def mean(self, values: Floats) -> Floats:
+        """Return the mean over each car's samples, shape (m,)."""
+        return np.asarray((self.share * values).sum(axis=1))
+
+    def variance(self, values: Floats) -> Floats:
+        """Return the variance over each car's samples, shape (m,)."""
+        return np.maximum(self.mean(values**2) - self.mean(values) ** 2, 0.0)
+
 
 LEAST_DRAW_KWH = 1e-6
 GUESS_WEIGHT = 0.02
@@ -175,13 +184,7 @@ def _fitting_samples(view: DispatchView) -> _Samples:
 
 def _expect(view: DispatchView, samples: _Samples) -> _Expected:
     power = view.power_kw[:, None]
-
-    def mean(values: Floats) -> Floats:
-        return np.asarray((samples.share * values).sum(axis=1))
-
-    def variance(values: Floats) -> Floats:
-        return np.maximum(mean(values**2) - mean(values) ** 2, 0.0)
-
+    mean, variance = samples.mean, samples.variance
     most = power * np.minimum(view.ptu_h, samples.left_h)
     draw = np.minimum(samples.left_kwh, most)
     until_end = power * np.minimum(view.left_in_window_h, samples.left_h)

@@ -35,7 +35,7 @@ def test_coverage_counts_bids_and_the_mean_counts_windows():
     assert summary["coverage"] == 0.5
     assert summary["mean_bid_kw"] == 4.0
     assert summary["volume_ratio"] == 0.2
-    assert summary["unserved_energy_share"] == pytest.approx(0.6 / 200)
+    assert summary["unserved_energy_share"] == pytest.approx(0.6 / 300)
     assert summary["seconds"] == 1.5
 
 
