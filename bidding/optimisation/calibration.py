@@ -48,7 +48,9 @@ SCORE_PRIOR = 2.0
 FEWEST_WINDOWS = 8
 """Known outcomes before the first bid, and windows in which a level must have led to a bid before it is used."""
 
-RECORD_WINDOWS = 250
+RECORD_WINDOWS = 100
+"""The shortest record that can speak of 99 %; a longer one holds bids down after a fleet or its dispatch has changed."""
+
 LEAST_PLAUSIBLE = 0.5
 DRIFT_STEP = 0.1
 """Standard scores by which one broken promise lowers the level; small against the spread of one, yet ten misses in a
