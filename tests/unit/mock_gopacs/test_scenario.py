@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 import mock_gopacs
-from mock_gopacs.scenario import InvalidScenario, local_instant, read_scenario
+from mock_gopacs.scenario import read_scenario
+from mock_gopacs.scenario_values import InvalidScenario, local_instant
 
 DOCUMENT = {
     "name": "small",
