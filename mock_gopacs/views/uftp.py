@@ -9,7 +9,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from aggregator.core.clock import clock_from_environment
-from bidding.markets.uftp.transport import ANSWERS, Condition, condition_of_headers
+from bidding.markets.uftp.transport import ANSWERS, MESSAGE_PATH, Condition, condition_of_headers
 from bidding.markets.uftp.vocabulary import Role
 from mock_gopacs.models import CallContract, Market, UftpParticipant
 from mock_gopacs.uftp import access, broker
@@ -78,8 +78,7 @@ def participant_v2(request: HttpRequest, *, role: str, domain: str = "") -> Json
     found = _known(domain)
     if found.role != role:
         refuse(404, "PARTICIPANT_UNKNOWN", f"There is no {role} {domain}.")
-    endpoint = found.endpoint or request.build_absolute_uri("/shapeshifter/api/v3/message")
-    return JsonResponse({**_entry(found), "endpoint": endpoint})
+    return JsonResponse({**_entry(found), "endpoint": found.endpoint or MESSAGE_PATH})
 
 
 def message(request: HttpRequest) -> HttpResponse:
