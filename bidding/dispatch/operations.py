@@ -22,11 +22,12 @@ from aggregator.core.ptu import PTU, ptu_range, ptu_start
 from aggregator.core.units import watt
 from assets.control.operations import PlannedSetpoint, send_setpoints
 from assets.models import Asset, AssetKind, Setpoint, SetpointBatch
-from bidding.backtest.policy import UrgencyPolicy, expected_baseline_kw
+from bidding.backtest.policy import UrgencyPolicy
 from bidding.dispatch.allocation.plan import PtuPlan, SteadyResources, plan_ptu
+from bidding.dispatch.limits import is_limited, turn_limit_into_order
 from bidding.dispatch.situation import PlugSituation, plugs_at
 from bidding.dispatch.steady import steady_resources
-from bidding.models import Activation, ActivationPtu
+from bidding.models import Activation
 from bidding.models.directions import as_literal
 from bidding.portfolio import Group, group_at
 
@@ -101,10 +102,10 @@ def _plan(activation: Activation, ptu_starts_at: datetime, now: datetime) -> int
     direction = as_literal(activation.direction)
     steady_assets, steady = steady_resources(group=group, remaining=remaining, direction=direction)
     ordered = activation.ptus.get(ptu_start=ptu_starts_at)
-    if ordered.max_import_w is not None or ordered.max_export_w is not None:
+    if is_limited(ordered):
         # A limit holds for all that the group takes, also by those who do not follow.
         everyone = plugs_at(group=group, remaining=remaining, now=now, ignored_asset_ids=())
-        _turn_limit_into_order(ordered, _expected_kw(everyone, steady))
+        turn_limit_into_order(ordered, plugs=everyone, steady=steady)
     ordered_kw = ordered.ordered_w / W_PER_KW
     plan = plan_ptu(
         direction=direction,
@@ -116,22 +117,6 @@ def _plan(activation: Activation, ptu_starts_at: datetime, now: datetime) -> int
     )
     commands = _commands(plugs, plan, steady_assets, steady)
     return _send(activation, commands, ptu_starts_at, now)
-
-
-def _expected_kw(plugs: PlugSituation, steady: SteadyResources) -> float:
-    """Return what the group is expected to take in the planned PTU when nothing is asked of it."""
-    cars_kw = float(expected_baseline_kw(plugs.view).sum()) if plugs.assets else 0.0
-    return cars_kw + float(steady.usual_kw.sum())
-
-
-def _turn_limit_into_order(ptu: ActivationPtu, expected_kw: float) -> None:
-    """Order what lies between the expected consumption and the limit; kept, because settlement compares with it."""
-    if ptu.max_import_w is not None:
-        beyond_kw = expected_kw - ptu.max_import_w / W_PER_KW
-    else:
-        beyond_kw = -expected_kw - (ptu.max_export_w or 0) / W_PER_KW
-    ptu.ordered_w = max(watt(beyond_kw), 0)
-    ptu.save(update_fields=["ordered_w"])
 
 
 def _commands(
