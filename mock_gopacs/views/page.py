@@ -12,6 +12,7 @@ from django.shortcuts import render
 from aggregator.core.clock import clock_from_environment
 from aggregator.core.money import CENT
 from aggregator.core.ptu import MARKET_ZONE
+from bidding.markets.uftp.safe_xml import parse_xml
 from mock_gopacs.models import (
     Announcement,
     Call,
@@ -109,8 +110,7 @@ def _call_rows() -> list[dict[str, Any]]:
     """Return the latest calls, each with its messages in order."""
     calls = list(Call.objects.select_related("contract").order_by("-called_at", "pk")[:LATEST_CALLS])
     messages: dict[Any, list[UftpMessage]] = {call.pk: [] for call in calls}
-    bare = UftpMessage.objects.filter(conversation_id__in=messages).defer("body", "document")
-    for message in bare.order_by("pk"):
+    for message in UftpMessage.objects.filter(conversation_id__in=messages).defer("body").order_by("pk"):
         messages[message.conversation_id].append(message)
     return [_call_row(call, messages[call.pk]) for call in calls]
 
@@ -133,11 +133,19 @@ def _call_row(call: Call, messages: Iterable[UftpMessage]) -> dict[str, Any]:
 
 def _message_row(message: UftpMessage) -> dict[str, Any]:
     is_incoming = message.direction == UftpMessage.Direction.INCOMING
+    root = parse_xml(bytes(message.document))
+    says = [root.get("Result"), root.get("RejectionReason")]
+    remarks = [
+        ": ".join(word for word in says if word),
+        "; ".join(message.reasons),
+        f"fault: {message.fault}" if message.fault else "",
+        message.last_error,
+    ]
     return {
-        "arrow": "from" if is_incoming else "to",
+        "direction": "from the aggregator" if is_incoming else "to the aggregator",
         "element": message.element,
         "at": _local(message.stored_at, "%H:%M:%S"),
-        "remark": "; ".join([*message.reasons, *([f"fault: {message.fault}"] if message.fault else [])]),
+        "remark": ". ".join(remark for remark in remarks if remark),
         "state": message.state,
         "tone": message.state.replace(" ", "-"),
     }

@@ -333,7 +333,15 @@ def test_the_page_shows_calls_and_their_messages(running_stage):
     running_stage.call()
     assert settled(running_stage) == "REFUSED"
     page = running_stage.market.call("GET", "/").text
-    for text in (CONTRACT, "Refused", "FlexOfferResponse", "fault: deviating_order", EAN_CENTRE, "limit 50 kW"):
+    for text in (
+        CONTRACT,
+        "Refused",
+        "FlexOfferResponse",
+        "fault: deviating_order",
+        EAN_CENTRE,
+        "limit 50 kW",
+        "Rejected: Ordered flexibility",
+    ):
         assert text in page
 
 
