@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from aggregator.core.services import clock
 from bidding.models import Contract
-from bidding.uftp.contracts import CounterpartyUnknown, enter_contract
+from bidding.uftp.contracts import CounterpartyUnknown, enter_contract, find_operator
 
 
 def _money(text: str) -> Decimal:
@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--id", required=True, dest="contract_id", help="as in the operator's messages")
-        parser.add_argument("--dso", required=True, help="domain of the operator, entered with uftp_participant")
+        parser.add_argument("--dso", required=True, help="domain of the operator, entered or in the address book")
         parser.add_argument("--kind", required=True, choices=Contract.Kind.values)
         parser.add_argument("--aggregation-ean", required=True, dest="aggregation_ean_id")
         parser.add_argument("--congestion-point", help="EAN in the calls (default: the aggregation EAN)")
@@ -49,7 +49,8 @@ class Command(BaseCommand):
         values = {name: value for name, value in options.items() if name in names}
         values["congestion_point"] = options["congestion_point"] or options["aggregation_ean_id"]
         try:
-            contract, is_new = enter_contract(dso=options["dso"], values=values, now=clock().now())
+            operator = find_operator(domain=options["dso"], now=clock().now())
+            contract, is_new = enter_contract(operator=operator, values=values, now=clock().now())
         except CounterpartyUnknown as error:
             raise CommandError(str(error)) from error
         except ValidationError as error:

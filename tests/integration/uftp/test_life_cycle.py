@@ -16,6 +16,7 @@ from bidding.operations import bids
 from bidding.operations.bids import SizedWindow
 from bidding.uftp import processing
 from bidding.uftp.address_book import remember_by_hand
+from bidding.uftp.offers import NotRevocable, revoke_offer
 from tests.conformance.uftp.samples import DAY, NOW, REQUEST, SAMPLES
 from tests.integration.uftp.operator_side import OTHER_KEY, limit_request, order_for, post, sealed
 
@@ -142,6 +143,23 @@ def test_power_sold_for_redispatch_cannot_be_called(say, tick, contract, other_s
     assert rejection(other_side.messages()[-1]) == "Capacity is not available: it is already sold in one or more ISPs"
     assert not ContractCall.objects.exists()
     assert not Commitment.objects.filter(bid=None).exists()
+
+
+def test_a_revocation_that_crosses_an_order_wins(say, tick, other_side, offer):
+    with pytest.raises(NotRevocable):
+        revoke_offer(message_id=offer.message_id, now=NOW, actor=None, reason="not accepted yet")
+    say(respond(offer, message_id=str(uuid.uuid4()), now=NOW))
+    tick()
+    revoke_offer(message_id=offer.message_id, now=NOW, actor=None, reason="cars left")
+    say(order_for(offer))
+    tick()
+
+    *_, revocation, answer = other_side.messages()
+    assert revocation.flex_offer_message_id == offer.message_id
+    assert rejection(answer) == "Reference message revoked"
+    assert not ContractCall.objects.exists()
+    with pytest.raises(NotRevocable):
+        revoke_offer(message_id=offer.message_id, now=NOW, actor=None, reason="twice")
 
 
 def test_a_request_for_sold_power_gets_no_offer(say, tick, contract, other_side, redispatch_bid):
