@@ -8,6 +8,7 @@ import secrets
 from datetime import UTC, datetime
 from http import HTTPStatus
 
+from django.db import transaction
 from django.utils.crypto import constant_time_compare
 
 from mock_gopacs.models import AccessToken, Market, UftpParticipant
@@ -25,8 +26,10 @@ class TokenRefused(ValueError):
         self.error = error
 
 
+@transaction.atomic
 def issue_token(*, grant_type: str, client_id: str, client_secret: str) -> tuple[str, int]:
-    """Return a new token and the seconds that it lasts; raise `TokenRefused`."""
+    """Return a new token and the seconds that it lasts; raise `TokenRefused` or `Market.DoesNotExist`."""
+    lifetime = Market.lock().token_lifetime
     if grant_type != GRANT_TYPE:
         raise TokenRefused(HTTPStatus.BAD_REQUEST, "unsupported_grant_type", f"Use grant_type={GRANT_TYPE}.")
     participant = UftpParticipant.objects.filter(client_id=client_id.replace("\x00", "")).first()
@@ -35,7 +38,6 @@ def issue_token(*, grant_type: str, client_id: str, client_secret: str) -> tuple
         raise TokenRefused(
             HTTPStatus.UNAUTHORIZED, "unauthorized_client", "Invalid client or Invalid client credentials"
         )
-    lifetime = Market.objects.get().token_lifetime
     token, real_now = secrets.token_urlsafe(32), datetime.now(UTC)
     AccessToken.objects.filter(expires_at__lte=real_now).delete()
     AccessToken.objects.create(token_sha256=fingerprint(token), participant=participant, expires_at=real_now + lifetime)

@@ -272,7 +272,7 @@ def test_without_a_scenario_nothing_is_taken(stage):
         stage.market.address + BROKER, data=body, headers={**headers, "Content-Type": "text/xml"}, timeout=20
     )
     assert answer.status_code == 401
-    assert ask_token(stage).status_code == 401
+    assert ask_token(stage).status_code == 503
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -167,20 +167,22 @@ def test_offers_are_judged_by_the_official_reasons(running_stage):
     now = running_stage.aggregator.now
     good = mirror_offer(request, message_id=new_id(), option_reference="only", now=now)
     first = good.options[0]
-    offers = {
-        "Unknown FlexRequestMessageID reference": replace(good, flex_request_message_id=new_id()),
-        "Reference Period mismatch": replace(good, period=good.period + timedelta(days=1)),
-        "Unknown reference ContractID": replace(good, contract_id="other"),
-        "Invalid CongestionPoint": replace(good, congestion_point="ean.871685900000000017"),
-        "ExpirationDateTime out of bounds": replace(good, expires_at=now - timedelta(seconds=1)),
-        "ISP conflict": replace(good, options=(replace(first, isps=first.isps + first.isps[:1]),)),
-        "Price in FlexOffer option is not valid for the given currency": replace(
-            good, options=(replace(first, price=Decimal("0.001")),)
+    offers = [
+        ("Unknown FlexRequestMessageID reference", replace(good, flex_request_message_id=new_id())),
+        ("Unknown FlexRequestMessageID reference", replace(good, conversation_id=new_id())),
+        ("Reference Period mismatch", replace(good, period=good.period + timedelta(days=1))),
+        ("Unknown reference ContractID", replace(good, contract_id="other")),
+        ("Invalid CongestionPoint", replace(good, congestion_point="ean.871685900000000017")),
+        ("ExpirationDateTime out of bounds", replace(good, expires_at=now - timedelta(seconds=1))),
+        ("ISP conflict", replace(good, options=(replace(first, isps=first.isps + first.isps[:1]),))),
+        (
+            "Price in FlexOffer option is not valid for the given currency",
+            replace(good, options=(replace(first, price=Decimal("0.001")),)),
         ),
-        "Unsupported Version": replace(good, version="3.1.0", unsolicited=False),
-        "Mismatch SenderDomain": replace(good, sender_domain="other.example.nl"),
-    }
-    for reason, offer in offers.items():
+        ("Unsupported Version", replace(good, version="3.1.0", unsolicited=False)),
+        ("Mismatch SenderDomain", replace(good, sender_domain="other.example.nl")),
+    ]
+    for reason, offer in offers:
         named = replace(offer, message_id=new_id())
         running_stage.aggregator.send(named)
         result, reasons = last_answer(running_stage, named)
@@ -326,6 +328,18 @@ def test_two_clockworks_say_everything_once(stage):
         assert wait_until(lambda: {call["state"] for call in stage.calls()} == {"CONFIRMED"}, timeout_seconds=60)
     assert len(stage.aggregator.received) == 4 * 3
     assert len({item.body for item in stage.aggregator.received}) == 4 * 3
+
+
+def test_a_reload_in_mid_conversation_breaks_nothing(stage):
+    with stage.market.clockwork() as clockwork:
+        for round_number in range(6):
+            stage.call()
+            assert wait_until(lambda count=round_number: len(stage.aggregator.received) > count)
+            stage.market.load(uftp_scenario(stage.aggregator))
+        stage.call()
+        assert settled(stage) == "CONFIRMED"
+        assert clockwork.poll() is None
+    assert set(stage.aggregator.sent_statuses) <= {200, 400, 401}
 
 
 def test_the_page_shows_calls_and_their_messages(running_stage):
