@@ -53,6 +53,7 @@ TICKS = (
     ("bidding.tasks.follow_orders", "market", 1),
     ("bidding.uftp.tasks.process_messages", "market", 1),
     ("bidding.uftp.tasks.send_messages", "market", 1),
+    ("bidding.uftp.tasks.open_standing_days", "market", 15),
     ("bidding.tasks.run_dispatch", "dispatch", 1),
     ("assets.tasks.send_setpoints", "dispatch", 1),
     ("settlement.tasks.settle_due", "settlement", 2),

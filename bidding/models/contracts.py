@@ -33,6 +33,9 @@ class Contract(models.Model):
     aggregation_ean = models.ForeignKey("assets.AggregationEan", on_delete=models.PROTECT, related_name="contracts")
     congestion_point = Ean18Field(help_text="The EAN that the operator names in its calls.")
     volume_w = models.PositiveBigIntegerField(help_text="The most that a call may take from the group.")
+    limit_w = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="The limit that holds every day without a call; for kinds with fixed times."
+    )
     power_meaning = models.CharField(max_length=5, choices=Meaning.choices, default=Meaning.LIMIT)
     zero_side = models.CharField(
         max_length=6, choices=ZeroSide.choices, default=ZeroSide.IMPORT, help_text="What a limit of 0 W is a limit of."
@@ -56,6 +59,12 @@ class Contract(models.Model):
                 condition=Q(volume_w__gt=0),
                 name="contract_volume_is_positive",
                 violation_error_message="A contract over 0 W cannot be called. Give its volume in watts.",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["CLC-T", "time-block"], limit_w__isnull=False)
+                | (~Q(kind__in=["CLC-T", "time-block"]) & Q(limit_w__isnull=True)),
+                name="contract_has_a_limit_or_is_called",
+                violation_error_message="Give a limit for CLC-T and time-block contracts; all others are called.",
             ),
             models.CheckConstraint(
                 condition=Q(window_starts__isnull=True, window_ends__isnull=True)
@@ -82,10 +91,17 @@ class Contract(models.Model):
 
 
 class ContractCall(models.Model):
-    """An order under a contract that we accepted: a duty to deliver."""
+    """A duty to deliver under a contract: an order that we accepted, or a day of a contract that needs no order."""
 
     contract = models.ForeignKey(Contract, on_delete=models.PROTECT, related_name="calls")
-    message = models.OneToOneField("bidding.UftpMessage", on_delete=models.PROTECT, related_name="call")
+    message = models.OneToOneField(
+        "bidding.UftpMessage",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="call",
+        help_text="The order; empty when the contract holds without one.",
+    )
     offer = models.OneToOneField(
         "bidding.UftpMessage",
         null=True,
@@ -95,6 +111,7 @@ class ContractCall(models.Model):
         help_text="What was ordered; an offer is ordered once.",
     )
     order_reference = models.CharField(max_length=200)
+    day = models.DateField(help_text="The local day it is about.")
     direction = models.CharField(max_length=8, choices=Direction.choices)
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
@@ -103,6 +120,9 @@ class ContractCall(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="call_ends_after_it_starts"),
+            models.UniqueConstraint(
+                fields=["contract", "day"], condition=Q(message__isnull=True), name="one_standing_call_per_day"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
-"""An order that we accept: a duty in the ledger, and an activation for dispatch."""
+"""A call that we take on: a duty in the ledger, and an activation for dispatch."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db.models import F
 from django.db.models.functions import Greatest
@@ -42,12 +42,13 @@ def take_call(
     *,
     contract: Contract,
     order_reference: str,
-    message: UftpMessage,
+    day: date,
+    message: UftpMessage | None,
     offer: UftpMessage | None,
     demands: Sequence[Demand],
     now: datetime,
 ) -> ContractCall:
-    """Take an order on: reserve its power and make the activation; the caller holds the transaction.
+    """Take a duty on: reserve its power and make the activation; the caller holds the transaction.
 
     The contract vouches that the group can deliver its volume, as an operator does for a bid made by hand. Raises
     `NotAvailable` when other promises hold the power; then nothing but unsold ledger rows was written.
@@ -67,6 +68,7 @@ def take_call(
         message=message,
         offer=offer,
         order_reference=order_reference[:200],
+        day=day,
         direction=direction,
         starts_at=demands[0].ptu_start,
         ends_at=demands[-1].ptu_start + PTU,
@@ -101,7 +103,7 @@ def _fits(entry: LedgerEntry | None, demand: Demand, contract: Contract) -> bool
 
 def _activate(call: ContractCall, demands: Sequence[Demand], now: datetime) -> None:
     activation = Activation.objects.create(
-        reference=f"call-{call.message.message_id}",
+        reference=f"call-{call.message.message_id}" if call.message else f"standing-{call.contract_id}-{call.day}",
         contract_call=call,
         aggregation_ean_id=call.contract.aggregation_ean_id,
         direction=call.direction,

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from aggregator.core.ptu import MARKET_ZONE, PTU
+from aggregator.core.ptu import MARKET_ZONE, PTU, ptus_of_day
 from bidding.markets.uftp.messages import PowerIsp
 from bidding.markets.uftp.powers import PowerMeaning, Side, absolute_limits, deviations
 from bidding.models import Contract, Direction
 
+NOT_CALLED = "The contract holds without calls"
 NOT_ACTIVE = "The contract is not active on this day"
 OUTSIDE_WINDOW = "ISPs outside the window of the contract"
 CALLED_TOO_LATE = "Called after the deadline of the contract"
@@ -65,7 +66,9 @@ def contract_reasons(
     demands: Sequence[Demand], *, period: date, contract: Contract, called_at: datetime, now: datetime
 ) -> Iterator[str]:
     """Yield why the contract does not bind us to `demands`. `called_at` is when the request of this call arrived."""
-    if period < contract.active_from or (contract.active_until is not None and period > contract.active_until):
+    if contract.limit_w is not None:
+        yield NOT_CALLED
+    if not is_active(contract, period):
         yield NOT_ACTIVE
     if not all(_in_window(demand.ptu_start, contract) for demand in demands):
         yield OUTSIDE_WINDOW
@@ -79,6 +82,26 @@ def contract_reasons(
         yield NOTHING_ASKED
     if len({demand.direction for demand in demands}) > 1:
         yield BOTH_DIRECTIONS
+
+
+def standing_demands(*, day: date, limit_w: int, contract: Contract, now: datetime) -> tuple[Demand, ...]:
+    """Return what a contract that holds without calls demands on a day, as far as it lies ahead."""
+    caps_import = contract.zero_side == Side.IMPORT
+    return tuple(
+        Demand(
+            start,
+            limit_w if caps_import else -limit_w,
+            max_import_w=limit_w if caps_import else None,
+            max_export_w=None if caps_import else limit_w,
+        )
+        for start in ptus_of_day(day)
+        if start > now and _in_window(start, contract)
+    )
+
+
+def is_active(contract: Contract, day: date) -> bool:
+    """Tell whether a contract runs on a day."""
+    return contract.active_from <= day and (contract.active_until is None or day <= contract.active_until)
 
 
 def gaps(demands: Iterable[Demand]) -> tuple[datetime, ...]:

@@ -161,6 +161,7 @@ class _Handling:
             take_call(
                 contract=contract,
                 order_reference=order.order_reference,
+                day=order.period,
                 message=self.stored,
                 offer=offer,
                 demands=demands,

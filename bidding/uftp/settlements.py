@@ -20,10 +20,10 @@ def disputes_of(settlement: FlexSettlement, *, participant: UftpParticipant) -> 
 
 def _dispute(order: OrderSettlement, participant: UftpParticipant) -> str:
     calls = ContractCall.objects.filter(contract__dso=participant, order_reference=order.order_reference or "")
-    call = calls.select_related("message").first()
+    call = calls.first()
     if call is None:
         return UNKNOWN_ORDER
-    if call.message.period != order.period:
+    if call.day != order.period:
         return OTHER_PERIOD
     isps = sorted(order.isps, key=lambda isp: isp.start)
     settled = [isp.ordered_flex_power_w for isp in isps for _ in range(isp.duration)]

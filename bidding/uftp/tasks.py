@@ -13,6 +13,7 @@ from bidding.uftp import services
 from bidding.uftp.line import verdict_on
 from bidding.uftp.processing import process_due
 from bidding.uftp.receiving import CHANNEL
+from bidding.uftp.standing import open_days
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,12 @@ def send_messages(**_unknown: object) -> None:
             on_dead=give_up_what_follows,
             judge=verdict_on,
         )
+
+
+@shared_task
+def open_standing_days(**_unknown: object) -> None:
+    """Take on what contracts with fixed times demand today and tomorrow."""
+    open_days(now=clock().now())
 
 
 def give_up_what_follows(message: OutboxMessage) -> None:

@@ -32,6 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--aggregation-ean", required=True, dest="aggregation_ean_id")
         parser.add_argument("--congestion-point", help="EAN in the calls (default: the aggregation EAN)")
         parser.add_argument("--volume-w", required=True, type=int)
+        parser.add_argument("--limit-w", type=int, help="for CLC-T and time-block: the limit that holds without a call")
         parser.add_argument("--price-eur-per-mwh", required=True, type=_money)
         parser.add_argument("--availability-fee-eur-per-month", type=_money, default=Decimal(0))
         parser.add_argument("--penalty-eur-per-mwh", type=_money, default=Decimal(0))

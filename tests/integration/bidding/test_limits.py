@@ -59,7 +59,8 @@ def limited(group, fleet):
         )  # fmt: skip
         demands = [Demand(STARTS_AT + n * PTU, max_import_w, max_import_w) for n in range(4)]
         take_call(
-            contract=contract, order_reference="o", message=message, offer=None, demands=demands, now=BEFORE
+            contract=contract, order_reference="o", day=date(2026, 1, 14), message=message, offer=None, demands=demands,
+            now=BEFORE,
         )  # fmt: skip
         return Activation.objects.get()
 

@@ -32,7 +32,7 @@ def called(world):
         at=WINDOW_START,
     )  # fmt: skip
     take_call(
-        contract=contract, order_reference="o", message=message, offer=None, now=WINDOW_START,
+        contract=contract, order_reference="o", day=date(2026, 1, 14), message=message, offer=None, now=WINDOW_START,
         demands=[Demand(WINDOW_START + n * PTU, -40_000) for n in range(2)],
     )  # fmt: skip
     Activation.objects.update(status=Activation.Status.FINISHED)
