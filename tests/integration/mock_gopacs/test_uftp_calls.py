@@ -298,6 +298,16 @@ def test_what_is_not_taken_is_sent_again_with_the_same_bytes_and_in_order(runnin
     assert running_stage.messages()[0]["attempts"] == 3
 
 
+def test_an_order_waits_for_the_answer_to_its_offer_to_be_taken(running_stage):
+    running_stage.aggregator.forced_statuses = [None, 503, 503]
+    running_stage.call()
+    assert settled(running_stage) == "CONFIRMED"
+    _, first, second, third, last = running_stage.aggregator.received
+    assert [item.status for item in (first, second, third)] == [503, 503, 200]
+    assert first.body == second.body == third.body
+    assert (third.message.element, last.message.element) == ("FlexOfferResponse", "FlexOrder")
+
+
 def test_what_is_refused_for_good_is_given_up(running_stage):
     running_stage.aggregator.forced_statuses = [400]
     running_stage.call()

@@ -51,7 +51,7 @@ class Aggregator(ThreadingHTTPServer):
         self.power_meaning = power_meaning
         self.key: PrivateKey = key_from_seed(b"a" * 32)
         self.answers_by_itself = True
-        self.forced_statuses: list[int] = []
+        self.forced_statuses: list[int | None] = []  # None takes one message as usual
         self.received: list[Received] = []
         self.orders_taken_on: list[str] = []
         self.sent_statuses: list[int] = []
@@ -93,10 +93,8 @@ class Aggregator(ThreadingHTTPServer):
     def take(self, body: bytes) -> tuple[int, str]:
         """Answer a POST as the specification's transport rules say."""
         with self._lock:
-            if self.forced_statuses:
-                status, text, message = self.forced_statuses.pop(0), "forced", None
-            else:
-                status, text, message = self._take(body)
+            forced = self.forced_statuses.pop(0) if self.forced_statuses else None
+            status, text, message = (forced, "forced", None) if forced else self._take(body)
             self.received.append(Received(status, body, message))
             return status, text
 
