@@ -235,6 +235,26 @@ def test_a_call_within_window_and_deadline_is_taken(say, tick, contract, other_s
     assert [type(message) for message in other_side.messages()] == [m.FlexRequestResponse, m.FlexOffer]
 
 
+def test_the_deadline_is_for_the_request_and_not_for_its_order(say, tick, other_side, contract, set_clock):
+    Contract.objects.update(call_until=time(8))
+    say(limit_request())
+    tick()
+    set_clock(NOW + timedelta(hours=1))
+    say(order_for(other_side.messages()[-1]))
+    tick()
+    assert ContractCall.objects.count() == 1
+
+
+def test_a_call_leaves_what_else_is_sellable(say, tick, offer, group):
+    entry = LedgerEntry.objects.create(
+        aggregation_ean=group, ptu_start=STARTS_AT, direction="reduce", sellable_w=900_000
+    )  # fmt: skip
+    say(order_for(offer))
+    tick()
+    entry.refresh_from_db()
+    assert (entry.sellable_w, entry.committed_w) == (900_000, 500_000)
+
+
 def test_an_order_after_the_offer_expired_is_rejected(say, tick, other_side, offer, set_clock):
     set_clock(offer.expires_at)
     say(order_for(offer))
