@@ -42,7 +42,7 @@ app.conf.update(
     timezone="UTC",
     enable_utc=True,
 )
-app.autodiscover_tasks(["bidding", "settlement", "assets", "aggregator.core"])
+app.autodiscover_tasks(["bidding", "bidding.uftp", "settlement", "assets", "aggregator.core"])
 
 
 # What the scheduler starts: task, its queue, and every how many ticks.
@@ -51,6 +51,9 @@ TICKS = (
     ("bidding.tasks.offer_bids", "sizing", 1),
     ("bidding.tasks.send_market_messages", "market", 1),
     ("bidding.tasks.follow_orders", "market", 1),
+    ("bidding.uftp.tasks.process_messages", "market", 1),
+    ("bidding.uftp.tasks.send_messages", "market", 1),
+    ("bidding.uftp.tasks.open_standing_days", "market", 15),
     ("bidding.tasks.run_dispatch", "dispatch", 1),
     ("assets.tasks.send_setpoints", "dispatch", 1),
     ("settlement.tasks.settle_due", "settlement", 2),

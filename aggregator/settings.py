@@ -11,6 +11,11 @@
 | `TICK_SECONDS` | real seconds between scheduler ticks | 60 |
 | `GOPACS_URL`, `EXCHANGE_URL` | the market | none: the market tasks say so |
 | `EXCHANGE_API_KEY`, `EXCHANGE_PARTICIPANT_ID` | who we are there | none |
+| `UFTP_DOMAIN` | our domain in UFTP messages | none: called contracts are off |
+| `UFTP_BROKER_URL` | where messages go to participants without an endpoint of their own | none |
+| `UFTP_TOKEN_URL`, `UFTP_CLIENT_ID`, `UFTP_CLIENT_SECRET` | OAuth2 towards broker and address book | none: no token |
+| `UFTP_ADDRESS_BOOK_URL` | participants V3, without `/participants/…` | none: participants by hand only |
+| `UFTP_REQUESTS_PER_MINUTE` | how often one UFTP participant may call | 1200 |
 | `SETTLEMENT_WAIT_SECONDS` | how long an activation waits for meter values and cars to leave | 12 hours |
 | `PARTNER_REQUESTS_PER_MINUTE` | how often one partner may call | 1200 |
 | `HTTP_ALLOWED_PRIVATE_HOSTS` | private hosts that outgoing calls may reach | none |
@@ -199,6 +204,13 @@ GOPACS_URL = env.str("GOPACS_URL", default="")
 EXCHANGE_URL = env.str("EXCHANGE_URL", default="")
 EXCHANGE_API_KEY = env.str("EXCHANGE_API_KEY", default="")
 EXCHANGE_PARTICIPANT_ID = env.str("EXCHANGE_PARTICIPANT_ID", default="")
+UFTP_DOMAIN = env.str("UFTP_DOMAIN", default="")
+UFTP_BROKER_URL = env.str("UFTP_BROKER_URL", default="")
+UFTP_TOKEN_URL = env.str("UFTP_TOKEN_URL", default="")
+UFTP_CLIENT_ID = env.str("UFTP_CLIENT_ID", default="")
+UFTP_CLIENT_SECRET = env.str("UFTP_CLIENT_SECRET", default="")
+UFTP_ADDRESS_BOOK_URL = env.str("UFTP_ADDRESS_BOOK_URL", default="")
+UFTP_REQUESTS_PER_MINUTE = env.int("UFTP_REQUESTS_PER_MINUTE", default=1200)
 HTTP_ALLOWED_PRIVATE_HOSTS = env.list("HTTP_ALLOWED_PRIVATE_HOSTS", default=[])
 
 LOGGING = {

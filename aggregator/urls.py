@@ -6,6 +6,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from oauth2_provider.views import TokenView
 
 from aggregator.core import health
+from bidding.markets.uftp.transport import MESSAGE_PATH
+from bidding.uftp.views import receive_message
 
 handler404 = "aggregator.core.problems.not_found"
 handler500 = "aggregator.core.problems.server_error"
@@ -17,6 +19,7 @@ urlpatterns = [
     # The toolkit's other pages (authorisation by people, application management) have no use here and stay closed.
     path("oauth/token/", TokenView.as_view()),
     path("api/v1/", include("assets.cpo_api.urls")),
+    path(MESSAGE_PATH.lstrip("/"), receive_message),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema")),
 ]

@@ -20,7 +20,9 @@ from mock_gopacs.models import (
 )
 from mock_gopacs.models.market import fingerprint
 from mock_gopacs.order_form import GATE_BEFORE_START
-from mock_gopacs.scenario import AnnouncementPlan, ForeignOrderPlan, InvalidScenario, ParticipantPlan, Scenario
+from mock_gopacs.scenario import AnnouncementPlan, ForeignOrderPlan, ParticipantPlan, Scenario
+from mock_gopacs.scenario_values import InvalidScenario
+from mock_gopacs.uftp.loading import load_uftp
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 
@@ -33,6 +35,7 @@ class Loaded:
     announcement_ids: list[str]
     participant_ids: list[str]
     foreign_order_count: int
+    contract_ids: list[str]
 
 
 def document_named(name: str) -> dict[str, Any]:
@@ -40,8 +43,20 @@ def document_named(name: str) -> dict[str, Any]:
     known = {path.stem: path for path in SCENARIOS.glob("*.yaml")}
     if name not in known:
         raise InvalidScenario(f"There is no scenario {name!r}: known are {sorted(known)}.")
-    document: dict[str, Any] = yaml.safe_load(known[name].read_text(encoding="utf-8"))
-    return document
+    return with_base(yaml.safe_load(known[name].read_text(encoding="utf-8")))
+
+
+def with_base(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document on top of the scenario it is `based_on`, if it names one.
+
+    Its parts replace those of the base; parameters and settings are joined one by one.
+    """
+    own = dict(document)
+    if "based_on" not in own:
+        return own
+    base = document_named(str(own.pop("based_on")))
+    joined = {part: {**(base.get(part) or {}), **(own.get(part) or {})} for part in ("parameters", "settings")}
+    return {**base, **own, **joined}
 
 
 @transaction.atomic
@@ -62,9 +77,12 @@ def load(scenario: Scenario) -> Loaded:
         minimum_dwell=scenario.minimum_dwell,
         lock_duration=scenario.lock_duration,
         solver_time_limit_seconds=scenario.solver_time_limit_seconds,
+        token_lifetime=scenario.uftp.token_lifetime,
+        address_book_v2_status=scenario.uftp.address_book_v2_status,
     )
     for plan in scenario.participants:
         _create_participant(plan)
+    load_uftp(scenario.uftp)
     announcement_ids = [_create_announcement(plan, scenario) for plan in scenario.announcements]
     _create_foreign_orders(scenario)
     ForcedOutcome.objects.bulk_create(
@@ -75,6 +93,7 @@ def load(scenario: Scenario) -> Loaded:
         announcement_ids=announcement_ids,
         participant_ids=[str(plan.participant_id) for plan in scenario.participants],
         foreign_order_count=len(scenario.foreign_orders),
+        contract_ids=[plan.contract_id for plan in scenario.uftp.contracts],
     )
 
 

@@ -1,4 +1,4 @@
-"""What the market does by itself as its clock passes: place, publish, lock, clear, expire, close.
+"""What the market does by itself as its clock passes: place, publish, lock, clear, expire, close, call.
 
 What is due is read from the rows, in order of time, and each step is one transaction. So the process may die between
 any two statements; the next one goes on where the rows stand. A step happens "at" its due time, however late it is
@@ -6,28 +6,19 @@ done.
 """
 
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
 from django.db.models import QuerySet
 
 from mock_gopacs.book import Solution, apply_solution, overlapping, read_book, solve
+from mock_gopacs.due import Due, Step, first, is_still
 from mock_gopacs.events import record_all
 from mock_gopacs.models import Announcement, Clearing, Market, Order
 from mock_gopacs.order_form import GATE_BEFORE_START
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Something the market did."""
-
-    at: datetime
-    event: str
-    subject: str
+from mock_gopacs.uftp.calls import due_calls
 
 
 def advance(now: datetime) -> list[Step]:
@@ -59,45 +50,19 @@ def _steps_until(now: datetime) -> Iterator[Step]:
             yield step
 
 
-@dataclass(frozen=True, slots=True)
-class _Due:
-    """The row of the next step and its moment; `do` does the step unless another process was first."""
-
-    at: datetime
-    row: Any
-    action: Callable[[Any, datetime, datetime], Step | None]
-
-    def do(self, now: datetime) -> Step | None:
-        try:
-            return self.action(self.row, self.at, now)
-        except ObjectDoesNotExist:
-            return None  # a new scenario has just replaced every row
-
-
-def _earliest_due() -> _Due | None:
+def _earliest_due() -> Due | None:
     """Return what comes first; at the same moment in the order of this list."""
     pending, locked = Clearing.State.PENDING, Clearing.State.LOCKED
     due = (
-        _first(Order.objects.filter(status=Order.Status.SCHEDULED), "placed_at", _place),
-        _first(Announcement.objects.filter(state=Announcement.State.SCHEDULED), "publish_at", _publish),
-        _first(Clearing.objects.filter(state=pending), "locks_at", _lock),
-        _first(Clearing.objects.filter(state=locked), "clears_at", _clear),
-        _first(Order.objects.filter(status__in=Order.LIVE, is_locked=False), "expires_at", _expire),
-        _first(_closable(), "starts_at", _close, lead=GATE_BEFORE_START),
+        first(Order.objects.filter(status=Order.Status.SCHEDULED), "placed_at", _place),
+        first(Announcement.objects.filter(state=Announcement.State.SCHEDULED), "publish_at", _publish),
+        first(Clearing.objects.filter(state=pending), "locks_at", _lock),
+        first(Clearing.objects.filter(state=locked), "clears_at", _clear),
+        first(Order.objects.filter(status__in=Order.LIVE, is_locked=False), "expires_at", _expire),
+        first(_closable(), "starts_at", _close, lead=GATE_BEFORE_START),
+        *due_calls(),
     )
     return min((item for item in due if item), key=lambda item: item.at, default=None)
-
-
-def _first(
-    rows: "QuerySet[Any]",
-    moment: str,
-    action: Callable[[Any, datetime, datetime], Step | None],
-    *,
-    lead: timedelta = timedelta(0),
-) -> _Due | None:
-    """Return the row whose `moment` comes first, due `lead` before it."""
-    row = rows.order_by(moment, "pk").first()
-    return None if row is None else _Due(getattr(row, moment) - lead, row, action)
 
 
 def _closable() -> "QuerySet[Announcement]":
@@ -119,7 +84,7 @@ def _place(first: Order, at: datetime, _now: datetime) -> Step | None:
 @transaction.atomic
 def _publish(announcement: Announcement, at: datetime, _now: datetime) -> Step | None:
     Market.lock()
-    if not _is_still(announcement, state=Announcement.State.SCHEDULED):
+    if not is_still(announcement, state=Announcement.State.SCHEDULED):
         return None
     announcement.state, announcement.updated_at = Announcement.State.OPEN, at
     announcement.save()
@@ -129,7 +94,7 @@ def _publish(announcement: Announcement, at: datetime, _now: datetime) -> Step |
 @transaction.atomic
 def _lock(clearing: Clearing, at: datetime, now: datetime) -> Step | None:
     Market.lock()
-    if not _is_still(clearing, state=Clearing.State.PENDING):
+    if not is_still(clearing, state=Clearing.State.PENDING):
         return None
     if now >= clearing.announcement.starts_at:
         return _miss(clearing, at=at)
@@ -167,7 +132,7 @@ def _settle(clearing: Clearing, solution: Solution, at: datetime) -> Step | None
 @transaction.atomic
 def _miss_late(clearing: Clearing, at: datetime) -> Step | None:
     Market.lock()
-    return _miss(clearing, at=at) if _is_still(clearing, state=Clearing.State.LOCKED) else None
+    return _miss(clearing, at=at) if is_still(clearing, state=Clearing.State.LOCKED) else None
 
 
 def _miss(clearing: Clearing, *, at: datetime) -> Step:
@@ -207,13 +172,8 @@ def _expire(first: Order, at: datetime, _now: datetime) -> Step | None:
 @transaction.atomic
 def _close(announcement: Announcement, at: datetime, _now: datetime) -> Step | None:
     Market.lock()
-    if not _is_still(announcement, state=Announcement.State.OPEN):
+    if not is_still(announcement, state=Announcement.State.OPEN):
         return None
     announcement.state, announcement.updated_at = Announcement.State.CLOSED, at
     announcement.save()
     return Step(at, "announcement closed", str(announcement))
-
-
-def _is_still(row: Any, **expected: str) -> bool:
-    """Tell whether the row, read again under the market's lock, is as expected; another process may have been first."""
-    return bool(type(row).objects.filter(pk=row.pk, **expected).exists())

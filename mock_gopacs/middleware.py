@@ -14,6 +14,9 @@ from mock_gopacs.models import Fault, LogEntry
 NOT_THE_MARKET = ("/control/", "/healthz", "/readyz", "/static/", "/favicon.ico")
 LONGEST_LOGGED_BODY = 64 * 1024
 
+HOLDS_SECRETS = ("/realms/",)
+"""Addresses whose bodies are credentials and tokens; the log keeps that they were called, not what was said."""
+
 _GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -32,7 +35,8 @@ class RequestLog:
         if not _is_the_market(request):
             return self._get_response(request)
         received_at, started = clock_from_environment().now(), time.monotonic()
-        request_body = _body_text(request)
+        is_secret = request.path.startswith(HOLDS_SECRETS)
+        request_body = "" if is_secret else _body_text(request)
         response = self._get_response(request)
         fault = request.META.get("mock_gopacs.fault", "")
         is_dropped = fault in {Fault.Kind.RESET, Fault.Kind.REPLY_LOST}
@@ -44,7 +48,7 @@ class RequestLog:
             participant_name=request.META.get("mock_gopacs.participant", ""),
             request_body=request_body,
             status=None if is_dropped else response.status_code,
-            response_body=_text(response.content) if isinstance(response, HttpResponse) else "",
+            response_body=_text(response.content) if isinstance(response, HttpResponse) and not is_secret else "",
             fault=fault,
             duration_ms=(time.monotonic() - started) * 1000,
         )

@@ -9,17 +9,15 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from aggregator.core.ean import Ean18
 from aggregator.core.interval import Interval
-from aggregator.core.ptu import MARKET_ZONE, PTU, ptu_range
-
-
-class InvalidScenario(ValueError):
-    """The document cannot be played; the text names the place, the fault and the remedy."""
+from aggregator.core.ptu import PTU, ptu_range
+from mock_gopacs.scenario_values import InvalidScenario, ean18, local_instant, postcode4
+from mock_gopacs.uftp.plans import UftpPlan, read_uftp
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +76,7 @@ class Scenario:
     announcements: tuple[AnnouncementPlan, ...]
     foreign_orders: tuple[ForeignOrderPlan, ...]
     forced_outcomes: tuple[tuple[str, Decimal], ...]
+    uftp: UftpPlan
 
 
 def read_scenario(document: Mapping[str, Any], parameters: Mapping[str, Any]) -> Scenario:
@@ -90,21 +89,6 @@ def read_scenario(document: Mapping[str, Any], parameters: Mapping[str, Any]) ->
         raise
     except (TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise InvalidScenario(f"The scenario cannot be read: {error}") from error
-
-
-def local_instant(day: date, clock_time: str) -> datetime:
-    """Return a local clock time as a UTC instant; the first of the two when the clock goes back.
-
-    >>> local_instant(date(2026, 1, 14), "17:00").isoformat()
-    '2026-01-14T16:00:00+00:00'
-    """
-    local = datetime.combine(day, time.fromisoformat(clock_time), MARKET_ZONE)
-    instant = local.astimezone(UTC)
-    if instant.astimezone(MARKET_ZONE).replace(tzinfo=None) != local.replace(tzinfo=None):
-        raise InvalidScenario(
-            f"{clock_time} does not exist on {day}: the clock goes forward over it. Take another time."
-        )
-    return instant
 
 
 def _filled_in(document: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,6 +136,7 @@ def _read(document: Mapping[str, Any]) -> Scenario:
         forced_outcomes=tuple(
             (str(outcome["ean"]), _share(outcome["cleared_share"])) for outcome in document.get("forced_outcomes") or ()
         ),
+        uftp=read_uftp(document, day),
     )
 
 
@@ -170,22 +155,8 @@ def _participant(plan: Mapping[str, Any]) -> ParticipantPlan:
         gopacs_api_key=str(plan.get("gopacs_api_key") or ""),
         webhook_url=str(plan.get("webhook_url") or ""),
         webhook_token=str(plan.get("webhook_token") or ""),
-        registrations=tuple((_ean(row["ean"]), _postcode(row["postcode"])) for row in plan["registrations"]),
+        registrations=tuple((ean18(row["ean"]), postcode4(row["postcode"])) for row in plan["registrations"]),
     )
-
-
-def _ean(value: Any) -> str:
-    text = str(value)
-    if len(text) != Ean18.length or not (text.isascii() and text.isdigit()):
-        raise InvalidScenario(f"{text!r} is no EAN: give exactly 18 digits, in quotes.")
-    return text
-
-
-def _postcode(value: Any) -> str:
-    digits = re.fullmatch(r"([1-9]\d{3})(?: ?[A-Za-z]{2})?", str(value))
-    if not digits:
-        raise InvalidScenario(f"{value!r} is no Dutch postcode: give four digits, for example 3511.")
-    return digits[1]
 
 
 def _announcement(day: date, areas: Mapping[str, Mapping[str, Any]], plan: Mapping[str, Any]) -> AnnouncementPlan:
@@ -201,7 +172,7 @@ def _announcement(day: date, areas: Mapping[str, Mapping[str, Any]], plan: Mappi
         )
     return AnnouncementPlan(
         area_name=str(area["name"]),
-        postcodes=tuple(_postcode(postcode) for postcode in area["postcodes"]),
+        postcodes=tuple(postcode4(postcode) for postcode in area["postcodes"]),
         organisation=str(plan["organisation"]),
         message=str(plan.get("message") or ""),
         compliance_type=str(plan.get("compliance_type", "VOLUNTARY")),
@@ -231,7 +202,7 @@ def _foreign_orders(
                     ForeignOrderPlan(
                         side=str(group["side"]),
                         ean=Ean18.from_body(f"87168599{len(orders):09d}"),
-                        postcode=_postcode(generator.choice(postcodes)),
+                        postcode=postcode4(generator.choice(postcodes)),
                         quantity_mw=_between(generator, group["quantity_mw"], places=1),
                         price_eur_per_mwh=_between(generator, group["price_eur_per_mwh"], places=2),
                         period=period,

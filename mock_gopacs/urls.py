@@ -2,8 +2,10 @@
 
 from django.urls import path
 
-from mock_gopacs.views import announcements, control, health, orders, page
+from bidding.markets.uftp.transport import MESSAGE_PATH
+from mock_gopacs.views import announcements, control, health, orders, page, uftp, uftp_control
 
+_ADDRESS_BOOK = "uftp-participants"
 _ORDERS = "public-api/2.0/electricity/orders/gopacs"
 
 urlpatterns = [
@@ -18,6 +20,18 @@ urlpatterns = [
     ),
     path(_ORDERS, orders.collection),
     path(f"{_ORDERS}/<str:order_id>", orders.single),
+    path("realms/gopacs/protocol/openid-connect/token", uftp.token),
+    path(f"{_ADDRESS_BOOK}/v3/participants/contracts/<str:contract_id>/roles/<str:role>", uftp.participant_of_contract),
+    path(f"{_ADDRESS_BOOK}/v3/participants/<str:domain>", uftp.participant),
+    path(f"{_ADDRESS_BOOK}/v2/participants/<str:role>", uftp.participant_v2),
+    path(f"{_ADDRESS_BOOK}/v2/participants/<str:role>/<str:domain>", uftp.participant_v2),
+    path(MESSAGE_PATH.removeprefix("/"), uftp.message),
+    path("control/uftp/calls", uftp_control.calls),
+    path("control/uftp/messages", uftp_control.messages),
+    path("control/uftp/faults", uftp_control.fault_switches),
+    path("control/uftp/participants/<str:domain>/rotate-key", uftp_control.rotate_key),
+    path("control/uftp/tokens/expire", uftp_control.expire_tokens),
+    path("control/uftp/address-book-v2", uftp_control.address_book_v2),
     path("control/scenario", control.scenario),
     path("control/reset", control.reset),
     path("control/step", control.step),

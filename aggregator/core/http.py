@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import requests
@@ -44,6 +45,14 @@ class Response:
     def can_be_retried(self) -> bool:
         """Whether the same request may succeed later (RFC 9110: 408, 425, 429, 5xx; 423 is a lock on a resource)."""
         return self.status_code in {408, 423, 425, 429} or self.status_code >= 500  # noqa: PLR2004 - server errors
+
+
+class SendsRequests(Protocol):
+    """What delivery needs of a client."""
+
+    def request(self, *, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Send one request; raises as `HttpClient.request` does."""
+        ...
 
 
 class HttpClient:

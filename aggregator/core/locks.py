@@ -19,6 +19,7 @@ class AdvisoryLock(IntEnum):
     OUTBOX = 4
     PARTNER_REPORTS = 5
     METER_PARTITIONS = 6
+    UFTP_INBOX = 7
 
 
 def take(lock: AdvisoryLock, key: int) -> None:

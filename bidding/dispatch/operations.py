@@ -26,6 +26,7 @@ from assets.models import Asset, AssetKind, Setpoint, SetpointBatch
 from bidding.dispatch.allocation.plan import PtuPlan, SteadyResources, plan_ptu
 from bidding.dispatch.allocation.release import release_delays_ptus
 from bidding.dispatch.allocation.urgency import UrgencyPolicy
+from bidding.dispatch.limits import is_limited, turn_limit_into_order
 from bidding.dispatch.situation import PlugSituation, plugs_at
 from bidding.dispatch.steady import steady_resources
 from bidding.models import Activation
@@ -103,7 +104,12 @@ def _plan(activation: Activation, ptu_starts_at: datetime, now: datetime) -> int
     plugs = plugs_at(group=group, remaining=remaining, now=now, ignored_asset_ids=_not_following(activation))
     direction = as_literal(activation.direction)
     steady_assets, steady = steady_resources(group=group, remaining=remaining, direction=direction)
-    ordered_kw = activation.ptus.get(ptu_start=ptu_starts_at).ordered_w / W_PER_KW
+    ordered = activation.ptus.get(ptu_start=ptu_starts_at)
+    if is_limited(ordered):
+        # A limit holds for all that the group takes, also by those who do not follow.
+        everyone = plugs_at(group=group, remaining=remaining, now=now, ignored_asset_ids=())
+        turn_limit_into_order(ordered, plugs=everyone, steady=steady)
+    ordered_kw = ordered.ordered_w / W_PER_KW
     plan = plan_ptu(
         direction=direction,
         ordered_kw=ordered_kw,
@@ -112,7 +118,7 @@ def _plan(activation: Activation, ptu_starts_at: datetime, now: datetime) -> int
         steady=steady,
         policy=UrgencyPolicy(),
     )
-    delays = release_delays_ptus(view=plugs.view, seed=activation.pk)
+    delays = release_delays_ptus(view=plugs.view, is_held=plan.plug_kw < plugs.view.power_kw, seed=activation.pk)
     commands = _commands(plugs, plan, delays, steady_assets, steady)
     return _send(activation, commands, ptu_starts_at, now)
 
@@ -158,11 +164,10 @@ def _send(activation: Activation, commands: Sequence[_Command], starts_at: datet
         PlannedSetpoint(
             asset_id=command.asset.pk,
             starts_at=starts_at,
-            ends_at=activation.ends_at + extra * PTU,
-            power_w=_until_end(command.power_w, ptus + extra),
+            ends_at=activation.ends_at + command.release_after_ptus * PTU,
+            power_w=_until_end(command.power_w, ptus + command.release_after_ptus),
         )
         for command in changed
-        for extra in [command.release_after_ptus if command.power_w < command.asset.max_import_w else 0]
     ]
     try:
         _send_plan(activation, plan, now)

@@ -2,11 +2,12 @@ from django.db import models
 from django.db.models import F, Q
 
 from bidding.models.bids import Bid
+from bidding.models.contracts import ContractCall
 from bidding.models.directions import Direction
 
 
 class Activation(models.Model):
-    """A cleared bid that has become a duty to deliver."""
+    """A duty to deliver: a cleared bid, or a call under a contract."""
 
     class Status(models.TextChoices):
         ORDERED = "ordered", "Waits for a plan"
@@ -16,7 +17,10 @@ class Activation(models.Model):
         SETTLED = "settled", "Settled"
 
     reference = models.CharField(max_length=64, unique=True, help_text="The order's reference on the market.")
-    bid = models.OneToOneField(Bid, on_delete=models.PROTECT, related_name="activation")
+    bid = models.OneToOneField(Bid, null=True, blank=True, on_delete=models.PROTECT, related_name="activation")
+    contract_call = models.OneToOneField(
+        ContractCall, null=True, blank=True, on_delete=models.PROTECT, related_name="activation"
+    )
     aggregation_ean = models.ForeignKey("assets.AggregationEan", on_delete=models.PROTECT, related_name="activations")
     direction = models.CharField(max_length=8, choices=Direction.choices)
     starts_at = models.DateTimeField()
@@ -30,7 +34,11 @@ class Activation(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="activation_ends_after_it_starts")
+            models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="activation_ends_after_it_starts"),
+            models.CheckConstraint(
+                condition=Q(bid__isnull=True) ^ Q(contract_call__isnull=True),
+                name="activation_of_a_bid_or_a_call",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -42,7 +50,11 @@ class ActivationPtu(models.Model):
 
     activation = models.ForeignKey(Activation, on_delete=models.CASCADE, related_name="ptus")
     ptu_start = models.DateTimeField()
-    ordered_w = models.PositiveBigIntegerField()
+    ordered_w = models.PositiveBigIntegerField(
+        help_text="Under a limit: what it comes to against the consumption expected when the PTU was planned."
+    )
+    max_import_w = models.PositiveBigIntegerField(null=True, blank=True, help_text="Limit of a call, if it set one.")
+    max_export_w = models.PositiveBigIntegerField(null=True, blank=True, help_text="Limit of a call, if it set one.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["activation", "ptu_start"], name="one_order_per_activation_ptu")]

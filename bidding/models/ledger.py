@@ -59,7 +59,10 @@ class Commitment(models.Model):
     """Power of one ledger entry promised to one buyer."""
 
     entry = models.ForeignKey(LedgerEntry, on_delete=models.PROTECT, related_name="commitments")
-    bid = models.ForeignKey("bidding.Bid", on_delete=models.PROTECT, related_name="commitments")
+    bid = models.ForeignKey("bidding.Bid", null=True, blank=True, on_delete=models.PROTECT, related_name="commitments")
+    contract_call = models.ForeignKey(
+        "bidding.ContractCall", null=True, blank=True, on_delete=models.PROTECT, related_name="commitments"
+    )
     power_w = models.PositiveBigIntegerField()
     committed_at = models.DateTimeField()
     released_at = models.DateTimeField(
@@ -69,6 +72,10 @@ class Commitment(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["entry", "bid"], name="one_commitment_per_bid_and_ptu"),
+            models.UniqueConstraint(fields=["entry", "contract_call"], name="one_commitment_per_call_and_ptu"),
+            models.CheckConstraint(
+                condition=Q(bid__isnull=True) ^ Q(contract_call__isnull=True), name="commitment_to_a_bid_or_a_call"
+            ),
             models.CheckConstraint(condition=Q(power_w__gt=0), name="commitment_is_positive"),
         ]
         triggers = [
@@ -81,4 +88,4 @@ class Commitment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.power_w} W of entry {self.entry_id} for bid {self.bid_id}"
+        return f"{self.power_w} W of entry {self.entry_id} for {self.bid or self.contract_call}"

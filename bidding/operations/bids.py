@@ -20,6 +20,7 @@ from bidding.markets.exchange.client import Exchange
 from bidding.markets.exchange.orders import Order, gate_closes_at, order_body
 from bidding.models import Announcement, BaselineNomination, Bid, Commitment, LedgerEntry, NoBid
 from bidding.models.directions import as_literal
+from bidding.operations.ledger import locked_entries
 
 CHANNEL = "exchange"
 
@@ -201,13 +202,9 @@ def release_commitments(*, bid: Bid, now: datetime, keep_w: int = 0) -> None:
 
 
 def _commit(*, bid: Bid, ptus: Sequence[datetime], sellable_w: int, now: datetime) -> None:
-    """Reserve the bid's power in every PTU; rows are locked in one order so that two bids cannot deadlock."""
-    keys = {"aggregation_ean": bid.aggregation_ean, "direction": bid.direction}
-    LedgerEntry.objects.bulk_create(
-        (LedgerEntry(ptu_start=ptu, sellable_w=sellable_w, **keys) for ptu in ptus), ignore_conflicts=True
-    )
-    entries = list(
-        LedgerEntry.objects.select_for_update().filter(ptu_start__in=ptus, **keys).order_by("ptu_start", "pk")
+    """Reserve the bid's power in every PTU."""
+    entries = locked_entries(
+        aggregation_ean=bid.aggregation_ean, direction=bid.direction, ptus=ptus, sellable_w=sellable_w
     )
     # A newer sizing replaces the older one, but never undercuts what is already promised.
     LedgerEntry.objects.filter(pk__in=[entry.pk for entry in entries]).update(

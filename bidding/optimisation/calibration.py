@@ -49,7 +49,7 @@ FEWEST_WINDOWS = 8
 """Known outcomes before the first bid, and windows in which a level must have led to a bid before it is used."""
 
 RECORD_WINDOWS = 100
-"""The shortest record that can speak of 99 %; a longer one holds bids down after a fleet or its dispatch has changed."""
+"""The shortest record that can speak of 99 %; a longer one holds bids down after a fleet or dispatch has changed."""
 
 LEAST_PLAUSIBLE = 0.5
 DRIFT_STEP = 0.1

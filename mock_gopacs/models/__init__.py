@@ -2,9 +2,13 @@ from mock_gopacs.models.announcements import Announcement, Clearing, Congestion,
 from mock_gopacs.models.book import Fill, Order, OrderEvent, Side
 from mock_gopacs.models.market import Market, Participant, Registration
 from mock_gopacs.models.tooling import Fault, LogEntry, Notification
+from mock_gopacs.models.uftp import AccessToken, Call, CallContract, UftpFault, UftpKey, UftpMessage, UftpParticipant
 
 __all__ = [
+    "AccessToken",
     "Announcement",
+    "Call",
+    "CallContract",
     "Clearing",
     "Congestion",
     "Fault",
@@ -18,4 +22,8 @@ __all__ = [
     "Participant",
     "Registration",
     "Side",
+    "UftpFault",
+    "UftpKey",
+    "UftpMessage",
+    "UftpParticipant",
 ]

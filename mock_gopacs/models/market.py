@@ -19,6 +19,8 @@ class Market(models.Model):
     lock_duration = models.DurationField(default=timedelta(minutes=5))
     solver_time_limit_seconds = models.FloatField(default=5.0)
     locked_until = models.DateTimeField(null=True)
+    token_lifetime = models.DurationField(default=timedelta(minutes=5))
+    address_book_v2_status = models.PositiveSmallIntegerField(default=200, help_text="404 or 410 once it is removed.")
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="market_is_one_row")]

@@ -16,7 +16,8 @@ from django.utils.crypto import constant_time_compare
 from aggregator.core.clock import clock_from_environment
 from mock_gopacs import faults, loading, market
 from mock_gopacs.models import Announcement, Clearing, Fault, LogEntry, Market, Order
-from mock_gopacs.scenario import InvalidScenario, read_scenario
+from mock_gopacs.scenario import read_scenario
+from mock_gopacs.scenario_values import InvalidScenario
 from mock_gopacs.views.answers import json_view, number_parameter, refuse
 from mock_gopacs.wire import epoch_ms, number, order_document
 
@@ -43,9 +44,9 @@ def control_view(*methods: str) -> Callable[[Callable[..., JsonResponse]], Calla
 @control_view("POST")
 def scenario(request: HttpRequest) -> JsonResponse:
     """Replace everything by a scenario: a named file or a posted document."""
-    body = _json(request)
+    body = json_body(request)
     try:
-        document = body["scenario"] if "scenario" in body else loading.document_named(str(body.get("name", "")))
+        document = _posted(body) if "scenario" in body else loading.document_named(str(body.get("name", "")))
         loaded = loading.load(read_scenario(document, body.get("parameters") or {}))
     except InvalidScenario as error:
         refuse(400, "SCENARIO_INVALID", str(error))
@@ -57,6 +58,7 @@ def scenario(request: HttpRequest) -> JsonResponse:
             "announcements": loaded.announcement_ids,
             "participants": loaded.participant_ids,
             "foreign_orders": loaded.foreign_order_count,
+            "contracts": loaded.contract_ids,
         }
     )
 
@@ -71,7 +73,7 @@ def reset(_request: HttpRequest) -> JsonResponse:
 @control_view("POST")
 def step(request: HttpRequest) -> JsonResponse:
     """Do what is due by the clock, or by a given instant, within this request."""
-    until = _json(request).get("until")
+    until = json_body(request).get("until")
     if until is not None and not isinstance(until, int):
         refuse(400, "FIELD_INVALID", "until must be an instant in epoch milliseconds.", "until")
     now = clock_from_environment().now() if until is None else datetime.fromtimestamp(until / 1000, UTC)
@@ -157,7 +159,7 @@ def fault_switches(request: HttpRequest) -> JsonResponse:
     if request.method == "DELETE":
         _clear_faults()
     elif request.method == "POST":
-        _add_fault(_json(request))
+        _add_fault(json_body(request))
     rows = Fault.objects.filter(remaining__gt=0).order_by("pk")
     return JsonResponse(
         [{"id": fault.pk, "kind": fault.kind, "remaining": fault.remaining} for fault in rows], safe=False
@@ -181,7 +183,15 @@ def _add_fault(body: dict[str, Any]) -> None:
         switch.save()
 
 
-def _json(request: HttpRequest) -> dict[str, Any]:
+def _posted(body: dict[str, Any]) -> dict[str, Any]:
+    document = body["scenario"]
+    if not isinstance(document, dict):
+        raise InvalidScenario("scenario must be an object: the document as it stands in a scenario file.")
+    return loading.with_base(document)
+
+
+def json_body(request: HttpRequest) -> dict[str, Any]:
+    """Return the request's JSON object; an empty body is an empty one."""
     try:
         body = json.loads(request.body or b"{}")
     except ValueError as error:

@@ -12,10 +12,22 @@ from django.shortcuts import render
 from aggregator.core.clock import clock_from_environment
 from aggregator.core.money import CENT
 from aggregator.core.ptu import MARKET_ZONE
-from mock_gopacs.models import Announcement, Clearing, Congestion, Market, Order, Registration, Side
+from bidding.markets.uftp.safe_xml import parse_xml
+from mock_gopacs.models import (
+    Announcement,
+    Call,
+    Clearing,
+    Congestion,
+    Market,
+    Order,
+    Registration,
+    Side,
+    UftpMessage,
+)
 
 OUTSIDE = "Outside every congested area"
 LATEST_CLEARINGS = 10
+LATEST_CALLS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +46,7 @@ def book(request: HttpRequest) -> HttpResponse:
         "announcements": [_announcement_row(announcement) for announcement in announcements],
         "areas": _orders_by_area(announcements),
         "clearings": [_clearing_row(clearing) for clearing in _latest_clearings()],
+        "calls": _call_rows(),
     }
     return render(request, "mock_gopacs/book.html", context)
 
@@ -90,6 +103,51 @@ def _clearing_row(clearing: Clearing) -> dict[str, Any]:
         "shortage_mwh": clearing.shortage_mwh,
         "spread_eur": None if clearing.spread_eur is None else clearing.spread_eur.quantize(CENT),
         "solver_status": clearing.solver_status,
+    }
+
+
+def _call_rows() -> list[dict[str, Any]]:
+    """Return the latest calls, each with its messages in order."""
+    calls = list(Call.objects.select_related("contract").order_by("-called_at", "pk")[:LATEST_CALLS])
+    messages: dict[Any, list[UftpMessage]] = {call.pk: [] for call in calls}
+    for message in UftpMessage.objects.filter(conversation_id__in=messages).defer("body").order_by("pk"):
+        messages[message.conversation_id].append(message)
+    return [_call_row(call, messages[call.pk]) for call in calls]
+
+
+def _call_row(call: Call, messages: Iterable[UftpMessage]) -> dict[str, Any]:
+    contract = call.contract
+    return {
+        "contract": contract.contract_id,
+        "ean": contract.ean,
+        "dso": contract.dso_id,
+        "aggregator": contract.aggregator_id,
+        "called_at": _local(call.called_at, "%-d %b %H:%M"),
+        "period": _period(call.starts_at, call.ends_at),
+        "power": f"{contract.power_meaning} {Decimal(call.power_w) / 1000:f} kW",
+        "state": call.get_state_display(),
+        "tone": call.state.lower(),
+        "messages": [_message_row(message) for message in messages],
+    }
+
+
+def _message_row(message: UftpMessage) -> dict[str, Any]:
+    is_incoming = message.direction == UftpMessage.Direction.INCOMING
+    root = parse_xml(bytes(message.document))
+    says = [root.get("Result"), root.get("RejectionReason")]
+    remarks = [
+        ": ".join(word for word in says if word),
+        "; ".join(message.reasons),
+        f"fault: {message.fault}" if message.fault else "",
+        message.last_error,
+    ]
+    return {
+        "direction": "from the aggregator" if is_incoming else "to the aggregator",
+        "element": message.element,
+        "at": _local(message.stored_at, "%H:%M:%S"),
+        "remark": ". ".join(remark for remark in remarks if remark),
+        "state": message.state,
+        "tone": message.state.replace(" ", "-"),
     }
 
 

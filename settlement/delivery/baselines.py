@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU
 from assets.models import AssetKind
-from bidding.models import Activation
+from bidding.models import Activation, BaselineNomination
 from settlement import queries
 from settlement.baseline.arrival import arrival_wh
 from settlement.baseline.like_days import like_days, mean_wh, same_ptus
@@ -88,7 +88,8 @@ def _like_day_means(
 
 def nominated_wh(activation: Activation, *, ptu_starts: Sequence[datetime]) -> NDArray[np.int64]:
     """Return the baseline nominated for an activation's bid, shape (PTUs,); raise `NominationMissing` on a gap."""
-    power_w = dict(activation.bid.nominations.values_list("ptu_start", "power_w"))
+    nominations = activation.bid.nominations if activation.bid else BaselineNomination.objects.none()
+    power_w = dict(nominations.values_list("ptu_start", "power_w"))
     gaps = [start for start in ptu_starts if start not in power_w]
     if gaps:
         raise NominationMissing(

@@ -108,7 +108,9 @@ def settle(*, activation_id: int, now: datetime, method: BaselineMethod | None =
         NominationMissing: the method is `nominated` and the bid has no nomination for some PTU.
     """
     locks.take(locks.AdvisoryLock.SETTLEMENT, activation_id)
-    activation = Activation.objects.select_related("bid", "aggregation_ean").get(pk=activation_id)
+    activation = Activation.objects.select_related("bid", "contract_call__contract", "aggregation_ean").get(
+        pk=activation_id
+    )
     if activation.status not in {Activation.Status.FINISHED, Activation.Status.SETTLED}:
         raise NotFinished(
             f"Activation {activation.reference} is {activation.get_status_display().lower()}; it can be settled once "
@@ -193,7 +195,9 @@ def _ptu_result(
 
 
 def _price(activation: Activation) -> Decimal:
-    """Return what is paid per MWh; where the market named no price of its own, the bid's holds (paid as bid)."""
+    """Return what is paid per MWh: the contract's price, or the cleared one, or as bid where the market named none."""
+    if activation.bid is None:
+        return activation.contract_call.contract.price_eur_per_mwh  # type: ignore[union-attr]  # has one of the two
     cleared = activation.bid.cleared_price_eur_per_mwh
     return activation.bid.price_eur_per_mwh if cleared is None else cleared
 

@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from aggregator.core.clock import Clock
-from aggregator.core.http import HttpClient, RequestFailed, RequestRefused, Response
+from aggregator.core.http import RequestFailed, RequestRefused, Response, SendsRequests
 from aggregator.core.models import DeliveryAttempt, InboxMessage, OutboxMessage
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,21 @@ _jitter = random.SystemRandom()
 
 class DuplicateIdentifier(ValueError):
     """The sender used a message id again for other content."""
+
+
+class Verdict(Enum):
+    """What an answer means for the message it answers."""
+
+    DELIVERED = auto()
+    TRY_AGAIN = auto()
+    HOPELESS = auto()
+
+
+def by_http_class(_message: OutboxMessage, answer: Response) -> Verdict:
+    """Judge an answer by what its status means in HTTP."""
+    if answer.is_success:
+        return Verdict.DELIVERED
+    return Verdict.TRY_AGAIN if answer.can_be_retried else Verdict.HOPELESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +88,20 @@ def deliver_due(
     *,
     clock: Clock,
     channel: str,
-    http: HttpClient,
+    http: SendsRequests,
     credentials: Callable[[OutboxMessage], Mapping[str, str]],
     on_answer: Callable[[OutboxMessage, Response], None],
     on_dead: Callable[[OutboxMessage], None] = lambda _message: None,
     find_answer: Callable[[OutboxMessage], Response | None] = lambda _message: None,
+    judge: Callable[[OutboxMessage, Response], Verdict] = by_http_class,
     limit: int = 50,
 ) -> DeliveryReport:
     """Try each due message of `channel` once, oldest first, in order within a conversation.
 
-    `on_answer` runs in the transaction that marks a message delivered (status 2xx), `on_dead` in the one that gives
-    it up: at its deadline, or when the receiver's answer says that repeating is pointless. For a receiver that does
-    not recognise repeats, `find_answer` asks first whether an earlier attempt already arrived and returns its answer.
+    `on_answer` runs in the transaction that marks a message delivered, `on_dead` in the one that gives it up: at its
+    deadline, or when repeating is pointless. For a receiver that does not recognise repeats, `find_answer` asks first
+    whether an earlier attempt already arrived and returns its answer. `judge` says what an answer means where the
+    protocol gives statuses a meaning of its own; it sees the attempt counted.
     """
 
     def send(message: OutboxMessage) -> Response:
@@ -108,7 +126,7 @@ def deliver_due(
             if message is None:
                 break
             tried.add(message.pk)
-            outcome = _attempt(message, clock=clock, send=send, on_answer=on_answer, on_dead=on_dead)
+            outcome = _attempt(message, clock=clock, send=send, judge=judge, on_answer=on_answer, on_dead=on_dead)
             counts[outcome] += 1
     return DeliveryReport(**counts)
 
@@ -153,6 +171,7 @@ def _attempt(
     *,
     clock: Clock,
     send: Callable[[OutboxMessage], Response],
+    judge: Callable[[OutboxMessage, Response], Verdict],
     on_answer: Callable[[OutboxMessage, Response], None],
     on_dead: Callable[[OutboxMessage], None],
 ) -> str:
@@ -181,14 +200,15 @@ def _attempt(
     )
     message.attempts += 1
     now = clock.now()
-    if answer is not None and answer.is_success:
+    verdict = Verdict.TRY_AGAIN if answer is None else judge(message, answer)
+    if answer is not None and verdict is Verdict.DELIVERED:
         message.delivered_at, message.last_error = now, ""
         on_answer(message, answer)
         outcome = "delivered"
     else:
         if answer is not None:
             error = f"HTTP {answer.status_code}: {answer.body[:500].decode('utf-8', 'replace')}"
-            hopeless = not answer.can_be_retried
+            hopeless = verdict is Verdict.HOPELESS
         message.last_error = error
         message.next_attempt_at = now + _retry_after(message.attempts)
         outcome = "failed"

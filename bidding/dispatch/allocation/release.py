@@ -18,21 +18,24 @@ UNKNOWN_NEED_H = 2.0
 MINUTES_PER_HOUR = 60.0
 
 
-def release_delays_ptus(*, view: DispatchView, seed: int) -> NDArray[np.int64]:
-    """Return how many PTUs after the window each car may start charging again, shape (m,), 0 to `SPREAD_PTUS` - 1.
+def release_delays_ptus(*, view: DispatchView, is_held: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
+    """Return how many PTUs after the window each held car may start again, shape (m,), 0 to `SPREAD_PTUS` - 1.
 
-    A car waits no longer than it can: its cautious departure leaves time for what it still wants.
+    A car waits no longer than it can: its cautious departure leaves time for what it still wants. Cars that are not
+    held have nothing to wait for: 0.
     """
-    if not len(view.power_kw):
-        return np.zeros(0, dtype=np.int64)
+    delays = np.zeros(len(is_held), dtype=np.int64)
+    if not is_held.any():
+        return delays
     need_h = np.where(np.isnan(view.left_kwh), UNKNOWN_NEED_H, view.left_kwh / view.power_kw)
     laxity_h = _cautious_stay_h(view) - view.elapsed_h - view.left_in_window_h - need_h
     minutes = restart_delays_minutes(
-        laxity_minutes=np.maximum(laxity_h, 0.0) * MINUTES_PER_HOUR,
+        laxity_minutes=np.maximum(laxity_h[is_held], 0.0) * MINUTES_PER_HOUR,
         spread_minutes=SPREAD_PTUS * view.ptu_h * MINUTES_PER_HOUR,
         random=np.random.default_rng(seed),
     )
-    return np.floor(minutes / (view.ptu_h * MINUTES_PER_HOUR)).astype(np.int64)
+    delays[is_held] = np.floor(minutes / (view.ptu_h * MINUTES_PER_HOUR)).astype(np.int64)
+    return delays
 
 
 def _cautious_stay_h(view: DispatchView) -> Floats:

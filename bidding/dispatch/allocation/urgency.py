@@ -126,6 +126,11 @@ class UrgencyPolicy:
         return np.where(ahead & ~view.is_full, view.power_kw, np.maximum(planned_kw, view.floor_kw))
 
 
+def expected_baseline_kw(view: DispatchView) -> Floats:
+    """Return what each car is expected to take in this PTU when nothing is asked of it, shape (m,)."""
+    return np.asarray(_expect(view, _fitting_samples(view)).baseline_kwh / view.ptu_h)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Expected:
     """Expectations per car for one PTU, shape (m,)."""

@@ -65,15 +65,27 @@ def ordered_limits(
             f"Order {order.order_reference} activates a limit for {order.activation_factor}; only a deviation can be "
             "activated in part. Offer limits with a minimum activation factor of 1.00."
         )
+    if meaning is PowerMeaning.LIMIT:
+        return absolute_limits(order.isps, period=order.period, side=side)
     starts = ptus_of_day(order.period)
     baseline = _whole_baseline(baseline_w, meaning, len(starts))
     return tuple(
-        _limit(starts[ptu], power_w, side)
-        if meaning is PowerMeaning.LIMIT
-        else _deviation(starts[ptu], power_w, baseline[ptu])
+        _deviation(starts[ptu], power_w, baseline[ptu])
         for isp in activated_isps(order)
         for ptu, power_w in _each_ptu(isp)
     )
+
+
+def absolute_limits(isps: Iterable[PowerIsp], *, period: date, side: Side) -> tuple[PtuLimits, ...]:
+    """Return the limits that powers mean under LIMIT, PTU by PTU in the order of `isps`."""
+    starts = ptus_of_day(period)
+    return tuple(_limit(starts[ptu], power_w, side) for isp in isps for ptu, power_w in _each_ptu(isp))
+
+
+def deviations(isps: Iterable[PowerIsp], *, period: date) -> tuple[tuple[datetime, int], ...]:
+    """Return start and deviation of each PTU, for those who need no baseline: dispatch moves by what is asked."""
+    starts = ptus_of_day(period)
+    return tuple((starts[ptu], power_w) for isp in isps for ptu, power_w in _each_ptu(isp))
 
 
 def requested_limits(

@@ -7,8 +7,9 @@ from typing import Any
 import yaml
 from django.core.management.base import BaseCommand, CommandError
 
-from mock_gopacs.loading import document_named, load
-from mock_gopacs.scenario import InvalidScenario, read_scenario
+from mock_gopacs.loading import document_named, load, with_base
+from mock_gopacs.scenario import read_scenario
+from mock_gopacs.scenario_values import InvalidScenario
 
 
 class Command(BaseCommand):
@@ -29,10 +30,18 @@ class Command(BaseCommand):
             parameters[name] = yaml.safe_load(value)
         file = Path(options["scenario"])
         try:
-            document = yaml.safe_load(file.read_text(encoding="utf-8")) if file.suffix else document_named(str(file))
+            document = _from_file(file) if file.suffix else document_named(str(file))
             loaded = load(read_scenario(document, parameters))
         except (InvalidScenario, OSError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            f"{loaded.name}: {len(loaded.announcement_ids)} announcements, {loaded.foreign_order_count} foreign orders"
+            f"{loaded.name}: {len(loaded.announcement_ids)} announcements, "
+            f"{loaded.foreign_order_count} foreign orders, {len(loaded.contract_ids)} contracts"
         )
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    if not isinstance(document, dict):
+        raise InvalidScenario(f"{file} holds no scenario: its top level must be a mapping.")
+    return with_base(document)

@@ -1,4 +1,4 @@
-"""`python -m mock_gopacs market`: the process that moves the market with the clock and delivers pushes."""
+"""`python -m mock_gopacs market`: moves the market with the clock, sends pushes and UFTP messages."""
 
 import logging
 import os
@@ -13,6 +13,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from aggregator.core.clock import clock_from_environment
 from mock_gopacs.market import advance, next_due_at
 from mock_gopacs.push import deliver_due
+from mock_gopacs.uftp import outbox
 
 SHORTEST_PAUSE_SECONDS = 0.01
 LONGEST_PAUSE_SECONDS = 0.2  # the clock can jump and a new scenario can come at any moment
@@ -22,16 +23,21 @@ logger = logging.getLogger(__name__)
 class Command(BaseCommand):
     """Runs until it is told to stop; may be killed at any moment and started again."""
 
-    help = "Publish, lock, clear and expire by the market's clock, and push changes to participants."
+    help = "Publish, lock, clear, expire and call by the market's clock; push changes and send UFTP messages."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        pushing = threading.Thread(target=_repeat, args=(stop, _push), name="push", daemon=True)
-        pushing.start()
+        senders = [
+            threading.Thread(target=_repeat, args=(stop, work), name=work.__name__, daemon=True)
+            for work in (_push, _send_uftp)
+        ]
+        for sender in senders:
+            sender.start()
         _repeat(stop, _advance)
-        pushing.join(timeout=10)
+        for sender in senders:
+            sender.join(timeout=10)
 
 
 def _advance() -> float:
@@ -48,6 +54,11 @@ def _push() -> float:
     return 0.0 if deliver_due() else LONGEST_PAUSE_SECONDS
 
 
+def _send_uftp() -> float:
+    """Send what is due, and return the seconds to wait before looking again."""
+    return 0.0 if outbox.send_due() else LONGEST_PAUSE_SECONDS
+
+
 def _repeat(stop: threading.Event, work: Callable[[], float]) -> None:
     """Do the work again and again; wait out a database that is away, and end the process on any other failure."""
     try:
@@ -61,6 +72,6 @@ def _repeat(stop: threading.Event, work: Callable[[], float]) -> None:
             stop.wait(min(max(pause, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS))
     except Exception:
         logger.exception("The market stops: this needs a change of code")
-        os._exit(1)  # both loops live and die together; a half-alive market would mislead its clients
+        os._exit(1)  # the loops live and die together; a half-alive market would mislead its clients
     finally:
         connection.close()

@@ -5,8 +5,8 @@ from tests.field_side import make_partner
 
 
 def test_every_scheduled_task_of_the_field_side_exists_on_a_known_queue():
-    scheduled = {entry["task"]: entry["options"]["queue"] for entry in app.conf.beat_schedule.values()}
-    ours = {name: queue for name, queue in scheduled.items() if name.startswith("assets.")}
+    scheduled = {entry["task"] for entry in app.conf.beat_schedule.values()}
+    ours = {name: app.conf.task_routes[name]["queue"] for name in scheduled if name.startswith("assets.")}
 
     assert ours == {"assets.tasks.send_setpoints": "dispatch", "assets.tasks.maintain_partitions": "default"}
     assert {tasks.send_setpoints.name, tasks.maintain_partitions.name} == ours.keys()

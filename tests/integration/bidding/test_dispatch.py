@@ -99,8 +99,9 @@ def test_cars_start_again_one_after_the_other_within_the_hour(activation, fleet)
     run_activation(activation_id=activation.pk, now=BEFORE)
 
     after = [(setpoint.ends_at - activation.ends_at) // PTU for setpoint in Setpoint.objects.exclude(asset=fleet[-1])]
-    assert set(after) == {0, 1, 2, 3}
-    assert max(after.count(ptus) for ptus in range(4)) <= len(after) // 4 + 1
+    starting = [after.count(ptus) for ptus in range(4)]
+    assert sum(starting) == len(after)
+    assert max(starting) - min(starting) <= 2
     assert Setpoint.objects.get(asset=fleet[-1]).ends_at == activation.ends_at
 
 

@@ -5,7 +5,8 @@ import sys
 
 import requests
 
-from tests.integration.mock_gopacs.market_process import PARTICIPANT_ID
+from bidding.markets.uftp.keys import key_from_seed
+from tests.integration.mock_gopacs.market_process import PARTICIPANT_ID, ms, utc
 
 PARAMETERS = (
     "date=2026-01-14",
@@ -28,11 +29,25 @@ def test_the_migrations_say_what_the_models_say(market_process):
 def test_a_scenario_is_loaded_from_the_shell(market_process):
     options = [word for parameter in PARAMETERS for word in ("--parameter", parameter)]
     done = run(market_process, "load_scenario", "congested_evening", *options)
-    assert (done.returncode, done.stdout) == (0, "congested evening: 2 announcements, 51 foreign orders\n")
+    assert (done.returncode, done.stdout) == (0, "congested evening: 2 announcements, 51 foreign orders, 0 contracts\n")
     assert requests.get(f"{market_process.address}/readyz", timeout=20).json() == {
         "status": "ready",
         "scenario": "congested evening",
     }
+
+
+def test_an_evening_with_a_called_contract_is_loaded_from_the_shell(market_process):
+    contract = (
+        "contract_id=CBC-1", 'contract_ean="871685900012636543"', "aggregator_domain=agr.example.nl",
+        "aggregator_endpoint=http://127.0.0.1:1/", f"aggregator_public_key={key_from_seed(b'a' * 32).public_key}",
+        "client_id=client", "client_secret=secret",
+    )  # fmt: skip
+    options = [word for parameter in (*PARAMETERS, *contract) for word in ("--parameter", parameter)]
+    done = run(market_process, "load_scenario", "called_evening", *options)
+    assert (done.returncode, done.stdout) == (0, "called evening: 2 announcements, 51 foreign orders, 1 contracts\n")
+    (call,) = market_process.control("GET", "uftp/calls")
+    assert (call["state"], call["calledAt"], call["powerW"]) == ("SCHEDULED", ms(utc(14, 40)), 50_000)
+    assert (call["startsAt"], call["endsAt"]) == (ms(utc(16)), ms(utc(19)))
 
 
 def test_a_missing_parameter_is_named_on_the_shell(market_process):

@@ -1,0 +1,59 @@
+"""Enter a contract under which a grid operator calls flexibility."""
+
+from argparse import ArgumentParser
+from datetime import date, time
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from aggregator.core.services import clock
+from bidding.models import Contract
+from bidding.uftp.contracts import CounterpartyUnknown, enter_contract, find_operator
+
+
+def _money(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(text) from None
+
+
+class Command(BaseCommand):
+    """`contract --id CLC-1 --dso dso.example --kind CLC-A --aggregation-ean … --volume-w 500000 …`."""
+
+    help = "Enter a contract, or change the one with this operator and id."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--id", required=True, dest="contract_id", help="as in the operator's messages")
+        parser.add_argument("--dso", required=True, help="domain of the operator, entered or in the address book")
+        parser.add_argument("--kind", required=True, choices=Contract.Kind.values)
+        parser.add_argument("--aggregation-ean", required=True, dest="aggregation_ean_id")
+        parser.add_argument("--congestion-point", help="EAN in the calls (default: the aggregation EAN)")
+        parser.add_argument("--volume-w", required=True, type=int)
+        parser.add_argument("--limit-w", type=int, help="for CLC-T and time-block: the limit that holds without a call")
+        parser.add_argument("--price-eur-per-mwh", required=True, type=_money)
+        parser.add_argument("--availability-fee-eur-per-month", type=_money, default=Decimal(0))
+        parser.add_argument("--penalty-eur-per-mwh", type=_money, default=Decimal(0))
+        parser.add_argument("--power-meaning", choices=Contract.Meaning.values, default=Contract.Meaning.LIMIT)
+        parser.add_argument("--zero-side", choices=Contract.ZeroSide.values, default=Contract.ZeroSide.IMPORT)
+        parser.add_argument("--window-starts", type=time.fromisoformat, help="local time, such as 17:00")
+        parser.add_argument("--window-ends", type=time.fromisoformat)
+        parser.add_argument("--call-days-before", type=int, default=1)
+        parser.add_argument("--call-until", type=time.fromisoformat, help="local time after which a call does not bind")
+        parser.add_argument("--active-from", required=True, type=date.fromisoformat)
+        parser.add_argument("--active-until", type=date.fromisoformat, help="the last day")
+
+    def handle(self, *_arguments: Any, **options: Any) -> None:
+        names = {field.attname for field in Contract._meta.concrete_fields}  # noqa: SLF001 - Django's documented API
+        values = {name: value for name, value in options.items() if name in names}
+        values["congestion_point"] = options["congestion_point"] or options["aggregation_ean_id"]
+        try:
+            operator = find_operator(domain=options["dso"], now=clock().now())
+            contract, is_new = enter_contract(operator=operator, values=values, now=clock().now())
+        except CounterpartyUnknown as error:
+            raise CommandError(str(error)) from error
+        except ValidationError as error:
+            raise CommandError("; ".join(f"{name}: {' '.join(e)}" for name, e in error.message_dict.items())) from error
+        self.stdout.write(f"{contract} is {'entered' if is_new else 'changed'}.")

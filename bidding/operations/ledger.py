@@ -1,0 +1,21 @@
+"""The rows of the ledger that a sale touches."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from assets.models import AggregationEan
+from bidding.models import LedgerEntry
+
+
+def locked_entries(
+    *, aggregation_ean: AggregationEan, direction: str, ptus: Sequence[datetime], sellable_w: int
+) -> list[LedgerEntry]:
+    """Return one entry per PTU, locked to the end of the transaction; missing ones are made with `sellable_w`.
+
+    Rows are locked in one order, so that two sales cannot deadlock.
+    """
+    keys = {"aggregation_ean": aggregation_ean, "direction": direction}
+    LedgerEntry.objects.bulk_create(
+        (LedgerEntry(ptu_start=ptu, sellable_w=sellable_w, **keys) for ptu in ptus), ignore_conflicts=True
+    )
+    return list(LedgerEntry.objects.select_for_update().filter(ptu_start__in=ptus, **keys).order_by("ptu_start", "pk"))

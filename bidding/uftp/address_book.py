@@ -1,0 +1,125 @@
+"""Which keys a sender may sign with: those a person entered, else those of the address book (V3), remembered."""
+
+import json
+import logging
+from datetime import datetime, timedelta
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import transaction
+from django.db.models import Q
+
+from aggregator.core import audit
+from aggregator.core.http import RequestFailed, RequestRefused
+from aggregator.core.services import http_client
+from bidding.markets.uftp.keys import InvalidKey, PublicKey
+from bidding.markets.uftp.vocabulary import Role
+from bidding.models import UftpParticipant, UftpPublicKey
+from bidding.uftp.rates import is_within
+from bidding.uftp.services import tokens
+
+logger = logging.getLogger(__name__)
+
+FRESH_FOR = timedelta(hours=1)
+OVERLAP = timedelta(hours=24)  # the specification advises to keep the old key about a day
+UNKNOWN_FOR_SECONDS = 60
+LOOKUPS_PER_MINUTE = 60  # strangers must not make us flood the address book
+TIMEOUT_SECONDS = 5.0
+ROLES = frozenset({Role.DSO})  # its answers name no role, and only operators have business with us
+_Source = UftpParticipant.Source
+
+
+def keys_of(*, domain: str, role: Role, now: datetime, refresh: bool = False) -> list[PublicKey]:
+    """Return the keys that `domain` may sign with in `role`, newest first; none when it is unknown.
+
+    `refresh` asks the address book even if its last answer is fresh, for a signature that no known key made. When it
+    cannot be reached, what it said before still holds.
+    """
+    participant = UftpParticipant.objects.filter(domain=domain, role=role).first()
+    if participant is None or participant.source == _Source.ADDRESS_BOOK:
+        last = participant.fetched_at if participant else None
+        if role in ROLES and (refresh or last is None or now - last >= FRESH_FOR):
+            participant = _look_up(domain, role, now) or participant
+    if participant is None:
+        return []
+    valid = participant.public_keys.filter(Q(valid_until__isnull=True) | Q(valid_until__gt=now), valid_from__lte=now)
+    return [PublicKey.from_text(key.text) for key in valid.order_by("-valid_from", "-pk")]
+
+
+@transaction.atomic
+def remember_by_hand(
+    *, domain: str, role: Role, public_key: PublicKey, endpoint: str, version: str, now: datetime
+) -> UftpParticipant:
+    """Store a participant that a person entered; a new key takes over from the old one, with overlap."""
+    values = {"endpoint": endpoint, "version": version, "source": _Source.BY_HAND, "fetched_at": None}
+    participant, _ = UftpParticipant.objects.update_or_create(domain=domain, role=role, defaults=values)
+    participant.full_clean()
+    _take_over_key(participant, public_key, now)
+    audit.record(
+        now=now, action="bidding.uftp-participant.entered", subject=participant, after={"public_key": str(public_key)}
+    )
+    return participant
+
+
+def _look_up(domain: str, role: Role, now: datetime) -> UftpParticipant | None:
+    if not settings.UFTP_ADDRESS_BOOK_URL or len(domain) > UftpParticipant._meta.get_field("domain").max_length:  # type: ignore[operator]  # noqa: SLF001 - Django's documented API
+        return None
+    unknown = f"uftp:unknown:{domain}"
+    if cache.get(unknown) or not is_within(key="address-book", limit=LOOKUPS_PER_MINUTE):
+        return None
+    url = f"{settings.UFTP_ADDRESS_BOOK_URL.rstrip('/')}/participants/{quote(domain, safe='')}"
+    try:
+        public_key = _fetch_key(url)
+    except (RequestFailed, RequestRefused) as failure:
+        logger.warning("The address book did not answer for %s: %s", domain, failure)
+        return None
+    if public_key is None:
+        cache.set(unknown, True, UNKNOWN_FOR_SECONDS)
+        return None
+    return _remember_fetched(domain=domain, role=role, public_key=public_key, now=now)
+
+
+def _fetch_key(url: str) -> PublicKey | None:
+    """Return the key at `url`, or None when the participant is unknown there."""
+    source = tokens()
+    for is_last in (False, True):
+        answer = http_client().request(
+            method="GET", url=url, headers=source.headers() if source else {}, timeout_seconds=TIMEOUT_SECONDS
+        )
+        if answer.status_code == 401 and source and not is_last:  # noqa: PLR2004 - statuses are known by their numbers
+            source.forget()
+            continue
+        break
+    if answer.status_code == 404:  # noqa: PLR2004 - same
+        return None
+    if not answer.is_success:
+        raise RequestFailed(f"HTTP {answer.status_code} from {url}")
+    try:
+        return PublicKey.from_text(str(json.loads(answer.body)["publicKey"]))
+    except (ValueError, TypeError, KeyError, InvalidKey) as error:
+        raise RequestFailed(f"{url} gave no usable publicKey: {error}") from error
+
+
+@transaction.atomic
+def _remember_fetched(*, domain: str, role: Role, public_key: PublicKey, now: datetime) -> UftpParticipant:
+    participant, _ = UftpParticipant.objects.select_for_update().get_or_create(
+        domain=domain, role=role, defaults={"source": _Source.ADDRESS_BOOK, "fetched_at": now}
+    )
+    if participant.source == _Source.ADDRESS_BOOK:  # a person may have entered it meanwhile, and wins
+        participant.fetched_at = now
+        participant.save(update_fields=["fetched_at"])
+        _take_over_key(participant, public_key, now)
+    return participant
+
+
+def _take_over_key(participant: UftpParticipant, public_key: PublicKey, now: datetime) -> None:
+    """Make `public_key` the one that holds; those before it hold on for the overlap."""
+    others = participant.public_keys.exclude(text=str(public_key)).filter(valid_until__isnull=True)
+    others.update(valid_until=now + OVERLAP)
+    UftpPublicKey.objects.update_or_create(
+        participant=participant,
+        text=str(public_key),
+        defaults={"valid_until": None},
+        create_defaults={"valid_from": now},
+    )

@@ -1,0 +1,54 @@
+"""How a sealed message travels: the protocol's meaning of statuses around the one HTTP client."""
+
+from collections.abc import Mapping
+from urllib.parse import urljoin, urlsplit
+
+from aggregator.core.http import HttpClient, Response
+from aggregator.core.messaging.operations import Verdict
+from aggregator.core.models import OutboxMessage
+from bidding.markets.uftp.transport import Outcome, outcome_of_status
+from bidding.uftp.tokens import TokenSource
+
+MOST_REDIRECTS = 2  # as many as the reference library follows
+
+
+class Line:
+    """Sends requests; what goes to the broker carries a token, renewed once when the broker refuses it."""
+
+    def __init__(self, *, http: HttpClient, tokens: TokenSource | None, broker_url: str) -> None:
+        self._http, self._tokens, self._broker_url = http, tokens, broker_url
+
+    def request(self, *, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Return the last answer; raises as `HttpClient.request`."""
+        answer = self._once(method, url, headers, body)
+        if outcome_of_status(answer.status_code, token_renewable=self._is_broker(url)) is Outcome.RENEW_TOKEN:
+            self._tokens.forget()  # type: ignore[union-attr]  # there is one, or nothing could be renewed
+            answer = self._once(method, url, headers, body)
+        for _ in range(MOST_REDIRECTS):
+            if outcome_of_status(answer.status_code) is not Outcome.FOLLOW_REDIRECT:
+                break
+            url = urljoin(url, _header(answer, "location"))
+            answer = self._once(method, url, headers, body)
+        return answer
+
+    def _once(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Response:
+        token = self._tokens.headers() if self._tokens and self._is_broker(url) else {}
+        return self._http.request(method=method, url=url, headers={**headers, **token}, body=body)
+
+    def _is_broker(self, url: str) -> bool:
+        """Tell whether `url` is the broker's own origin: nobody else may see the token."""
+        return self._tokens is not None and urlsplit(url)[:2] == urlsplit(self._broker_url)[:2]
+
+
+def verdict_on(message: OutboxMessage, answer: Response) -> Verdict:
+    """Judge an answer by the protocol's table; a repeat that is refused as a duplicate has arrived."""
+    outcome = outcome_of_status(
+        answer.status_code, body=answer.body.decode("utf-8", "replace"), repeated=message.attempts > 1
+    )
+    if outcome is Outcome.DELIVERED:
+        return Verdict.DELIVERED
+    return Verdict.HOPELESS if outcome is Outcome.GIVE_UP else Verdict.TRY_AGAIN
+
+
+def _header(answer: Response, name: str) -> str:
+    return next((value for key, value in answer.headers.items() if key.lower() == name), "")

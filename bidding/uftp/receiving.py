@@ -1,0 +1,79 @@
+"""The door: a message is checked as far as the transport asks, and stored before it is answered."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+
+from aggregator.core.messaging.operations import DuplicateIdentifier, receive
+from aggregator.core.models import InboxMessage
+from bidding.markets.uftp.codec import parse
+from bidding.markets.uftp.envelope import BodyTooLarge, Envelope, SignatureRefused, open_envelope, read_envelope
+from bidding.markets.uftp.keys import SIGNATURE_BYTES
+from bidding.markets.uftp.problems import InvalidMessage
+from bidding.markets.uftp.reasons import Reason
+from bidding.markets.uftp.safe_xml import InvalidXml
+from bidding.markets.uftp.transport import Condition, condition_of_error
+from bidding.uftp.address_book import keys_of
+from bidding.uftp.rates import is_within
+
+CHANNEL = "uftp"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What became of a request, and a word for its sender."""
+
+    condition: Condition
+    explanation: str = ""
+
+
+class SenderUnknown(LookupError):
+    """No key of the sender is known."""
+
+
+def take_in(*, body: bytes, now: datetime) -> Received:
+    """Check and store one request body. A repeat of what is stored changes nothing and is received again."""
+    try:
+        envelope = read_envelope(body)
+        document = _verified(envelope, now)
+        message = parse(document)
+    except SenderUnknown as error:
+        return Received(Condition.SENDER_KEY_UNKNOWN, str(error))
+    except (BodyTooLarge, InvalidXml, InvalidMessage, SignatureRefused) as error:
+        return Received(condition_of_error(error), str(error))
+    if not is_within(key=f"from:{envelope.sender_domain}", limit=settings.UFTP_REQUESTS_PER_MINUTE):
+        return Received(Condition.TOO_MANY_REQUESTS, "Too many messages in this minute. Send the rest in the next.")
+    sender, message_id = envelope.sender_domain, message.message_id
+    try:
+        receive(now=now, channel=CHANNEL, sender=sender, message_id=message_id, body=body)
+    except DuplicateIdentifier as error:
+        if signed_document(stored_body(sender=sender, message_id=message_id)) != document:
+            return Received(Condition.NOT_VALID, f"{Reason.DUPLICATE_IDENTIFIER}: {error}")
+        # The same message in another envelope, as when it is sent again after a change of keys.
+    return Received(Condition.RECEIVED)
+
+
+def stored_body(*, sender: str, message_id: str) -> bytes:
+    """Return the request body that brought a message."""
+    return bytes(InboxMessage.objects.get(channel=CHANNEL, sender=sender, message_id=message_id).body)
+
+
+def signed_document(body: bytes) -> bytes:
+    """Return the signed XML in a stored body; its signature was checked before it was stored."""
+    return read_envelope(body).sealed[SIGNATURE_BYTES:]
+
+
+def _verified(envelope: Envelope, now: datetime) -> bytes:
+    keys = keys_of(domain=envelope.sender_domain, role=envelope.sender_role, now=now)
+    if not keys:
+        raise SenderUnknown(
+            f"No key of {envelope.sender_domain} in role {envelope.sender_role} is known here. It must be in the "
+            "address book or entered with us; try again later."
+        )
+    try:
+        return open_envelope(envelope, public_keys=keys)
+    except SignatureRefused:
+        # The sender may have changed keys since we looked.
+        renewed = keys_of(domain=envelope.sender_domain, role=envelope.sender_role, now=now, refresh=True)
+        return open_envelope(envelope, public_keys=renewed)

@@ -1,0 +1,63 @@
+import json
+from datetime import time, timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from bidding.models import Contract, OwnKey, UftpParticipant
+from bidding.uftp.own_keys import signing_key
+from tests.conformance.uftp.samples import DSO, NOW
+from tests.integration.uftp.operator_side import KEY, OTHER_KEY
+
+pytestmark = pytest.mark.django_db
+CONTRACT = (
+    "--id", "CLC-1", "--dso", DSO, "--kind", "CLC-A", "--volume-w", "500000", "--price-eur-per-mwh", "95.00",
+    "--active-from", "2026-01-01", "--window-starts", "17:00", "--window-ends", "21:00",
+)  # fmt: skip
+
+
+def run(*arguments):
+    out = StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_a_second_key_signs_a_day_later():
+    first = json.loads(run("uftp_keypair", "--json"))["public_key"]
+    second = json.loads(run("uftp_keypair", "--json"))["public_key"]
+
+    assert str(signing_key(now=NOW).public_key) == first
+    assert str(signing_key(now=NOW + timedelta(hours=24)).public_key) == second
+
+
+def test_the_private_key_is_not_in_the_database_in_the_clear(own_key):
+    assert signing_key(now=NOW).raw[:32] not in bytes(OwnKey.objects.get().sealed_private_key)
+
+
+def test_a_participant_and_a_contract_are_entered_from_a_script(group):
+    for key in (KEY, OTHER_KEY):
+        run("uftp_participant", "--domain", DSO, "--role", "DSO", "--public-key", str(key.public_key),
+            "--endpoint", "https://dso.example.com/shapeshifter/api/v3/message")  # fmt: skip
+    said = [run("contract", *CONTRACT, "--aggregation-ean", group.ean) for _ in range(2)]
+
+    assert UftpParticipant.objects.get().public_keys.filter(valid_until=None).get().text == str(OTHER_KEY.public_key)
+    assert UftpParticipant.objects.get().public_keys.count() == 2
+    contract = Contract.objects.get()
+    assert (contract.congestion_point, contract.window_starts) == (group.ean, time(17))
+    assert said == ["CLC-A CLC-1 is entered.\n", "CLC-A CLC-1 is changed.\n"]
+
+
+def test_what_is_wrong_is_said(group, operator):
+    ean = ("--aggregation-ean", group.ean)
+    with pytest.raises(CommandError, match="is not base64"):
+        run("uftp_participant", "--domain", DSO, "--role", "DSO", "--public-key", "nonsense!")
+    with pytest.raises(CommandError, match=r"No operator other\.example is known\. Enter it first"):
+        run("contract", *CONTRACT, *ean, "--dso", "other.example")
+    with pytest.raises(CommandError, match="0 W cannot be called"):
+        run("contract", *CONTRACT, *ean, "--volume-w", "0")
+    with pytest.raises(CommandError, match="last day lies before its first"):
+        run("contract", *CONTRACT, *ean, "--active-until", "2025-12-31")
+    with pytest.raises(CommandError, match="aggregation_ean"):
+        run("contract", *CONTRACT, "--aggregation-ean", "871685900000000017")
+    assert not Contract.objects.exists()

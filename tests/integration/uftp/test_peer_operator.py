@@ -1,0 +1,104 @@
+"""A grid operator that nobody here wrote: the PyPI package's client and service, against our running endpoint."""
+
+import base64
+import json
+import queue
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from bidding.markets.uftp.codec import parse, serialise
+from bidding.markets.uftp.keys import key_from_seed
+from bidding.markets.uftp.transport import MESSAGE_PATH
+from bidding.markets.uftp.vocabulary import Role
+from bidding.models import Activation, ContractCall, UftpMessage
+from bidding.uftp.address_book import remember_by_hand
+from scripts.peer_environment import PeerUnavailable, peer_python
+from tests.conformance.uftp import samples
+from tests.conformance.uftp.samples import DSO, NOW
+from tests.integration.uftp.operator_side import limit_request
+
+PROGRAM = Path(samples.__file__).with_name("peer_operator.py")
+PATIENCE_SECONDS = 30
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class PeerOperator:
+    """The peer's process, and what it tells."""
+
+    def __init__(self, *, address, public_key) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        command = [str(peer_python("uftp")), str(PROGRAM), str(self.port), address, public_key]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.told = queue.Queue()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        assert self.hear()["type"] == "ready"
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.told.put(json.loads(line))
+
+    def hear(self):
+        return self.told.get(timeout=PATIENCE_SECONDS)
+
+    def send(self, message):
+        self.process.stdin.write(base64.b64encode(serialise(message)).decode() + "\n")
+        self.process.stdin.flush()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=PATIENCE_SECONDS)
+        self.reader.join()
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def peer_operator(live_server, own_key):
+    try:
+        peer = PeerOperator(address=live_server.url + MESSAGE_PATH, public_key=own_key.public_key)
+    except PeerUnavailable as reason:
+        pytest.skip(f"no UFTP peer: {reason}")
+    yield peer
+    peer.close()
+
+
+def wait_for(element, tick, *, way):
+    """Let our workers run until the register holds a message of this kind."""
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < give_up_at:
+        tick()
+        if UftpMessage.objects.filter(element=element, way=way).exists():
+            return
+        time.sleep(0.1)
+    pytest.fail(f"no {element} was {way}")
+
+
+def test_request_to_activation_with_a_foreign_operator(peer_operator, contract, tick):
+    remember_by_hand(
+        domain=DSO,
+        role=Role.DSO,
+        public_key=key_from_seed(b"p" * 32).public_key,
+        endpoint=f"http://127.0.0.1:{peer_operator.port}{MESSAGE_PATH}",
+        version="3.0.0",
+        now=NOW,
+    )
+
+    peer_operator.send(limit_request())
+    wait_for("FlexOffer", tick, way="sent")
+    assert {peer_operator.hear()["type"] for _ in range(2)} == {"FlexRequestResponse", "FlexOffer"}
+    wait_for("FlexOrder", tick, way="received")
+    answer = peer_operator.hear()
+
+    assert answer["type"] == "FlexOrderResponse"
+    assert parse(base64.b64decode(answer["xml"])).rejection_reason is None
+    assert ContractCall.objects.get().contract == contract
+    assert Activation.objects.get().ptus.count() == 8

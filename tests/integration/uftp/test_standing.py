@@ -1,0 +1,61 @@
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from bidding.models import Activation, Commitment, Contract, ContractCall, LedgerEntry
+from bidding.uftp.standing import open_days
+from tests.conformance.uftp.samples import DAY, NOW
+from tests.integration.uftp.operator_side import limit_request, post, sealed
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def fixed(contract):
+    """At most 120 kW from 22:00 to 06:00, every day, under a contract over 500 kW."""
+    contract.kind, contract.limit_w = Contract.Kind.CLC_T, 120_000
+    contract.window_starts, contract.window_ends = time(22), time(6)
+    contract.save()
+    return contract
+
+
+def test_today_and_tomorrow_are_taken_on_once(fixed):
+    assert open_days(now=NOW) == 2
+    assert open_days(now=NOW + timedelta(hours=1)) == 0
+
+    today, tomorrow = ContractCall.objects.order_by("day")
+    assert (today.day, tomorrow.day) == (DAY - timedelta(days=1), DAY)
+    # NOW is 08:00: of today the hours from 22:00 lie ahead, of tomorrow those to 06:00 too
+    assert (today.starts_at, today.ends_at) == (
+        datetime(2026, 6, 30, 20, tzinfo=UTC),
+        datetime(2026, 6, 30, 22, tzinfo=UTC),
+    )
+    assert (today.ptus.count(), tomorrow.ptus.count()) == (8, 32)
+    assert set(Commitment.objects.values_list("power_w", flat=True)) == {500_000}
+    activation = Activation.objects.get(contract_call=tomorrow)
+    assert activation.ptus.filter(max_import_w=120_000).count() == 32
+    assert activation.ptus.filter(max_import_w=None, ordered_w=0).count() == 64
+
+
+def test_a_day_whose_power_is_sold_is_taken_on_when_it_lapses(fixed, group, caplog):
+    entry = LedgerEntry.objects.create(
+        aggregation_ean=group, ptu_start=datetime(2026, 6, 30, 20, tzinfo=UTC), direction="reduce", sellable_w=500_000,
+        committed_w=1,
+    )  # fmt: skip
+    assert open_days(now=NOW) == 1
+    assert "cannot be kept on 2026-06-30" in caplog.text
+
+    LedgerEntry.objects.filter(pk=entry.pk).update(committed_w=0)
+    assert open_days(now=NOW) == 1
+
+
+def test_a_contract_that_holds_without_calls_is_not_called(client, fixed, tick, other_side):
+    post(client, sealed(limit_request()))
+    tick()
+    assert other_side.messages()[0].rejection_reason.startswith("The contract holds without calls")
+
+
+def test_only_fixed_times_have_a_limit(fixed):
+    with pytest.raises(IntegrityError, match="contract_has_a_limit_or_is_called"), transaction.atomic():
+        Contract.objects.update(kind=Contract.Kind.CSC_A)
