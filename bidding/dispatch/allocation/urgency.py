@@ -102,7 +102,11 @@ class UrgencyPolicy:
         order = order[: int(np.searchsorted(risk[order], self.most_risk, side="right"))]
         mean_kwh = expected.charging_kwh.sum() + np.concatenate([[0.0], np.cumsum(gain[order])])
         spread = expected.charging_variance.sum() + np.concatenate([[0.0], np.cumsum(variance[order])])
-        sure_kwh = mean_kwh - self.safety * np.sqrt(np.maximum(spread, 0.0))
+        # The car that feeds in most may leave at any moment (the N-1 rule of grids); a held car that leaves takes its
+        # baseline with it, so it breaks nothing.
+        largest_kwh = np.maximum.accumulate(np.concatenate([[0.0], np.where(order < cars, 0.0, gain[order])]))
+        room_kwh = np.maximum(self.safety * np.sqrt(np.maximum(spread, 0.0)), largest_kwh)
+        sure_kwh = mean_kwh - room_kwh
         enough = np.flatnonzero(sure_kwh >= promise_kw * view.ptu_h)
         taken = order[: int(enough[0]) if len(enough) else len(order)]
         power = view.power_kw.copy()
