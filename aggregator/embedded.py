@@ -47,6 +47,17 @@ def redis_url() -> str:
     return os.environ.get("REDIS_URL") or f"unix://{_short_directory(data_directory() / 'valkey')}/valkey.sock"
 
 
+def served_at() -> str:
+    """Return where `serve` last answered from this data folder; empty when it never did."""
+    file = data_directory() / "served_at"
+    return file.read_text(encoding="ascii") if file.exists() else ""
+
+
+def note_served_at(url: str) -> None:
+    """Remember where the service answers, for commands that tell partners."""
+    (data_directory() / "served_at").write_text(url, encoding="ascii")
+
+
 def start() -> bool:
     """Start what is not configured and not yet running; tell whether anything was started. Safe to call twice."""
     started_postgres = not os.environ.get("DATABASE_URL") and _start_postgres()

@@ -8,6 +8,7 @@
 | `SECRET_KEY` | signing key; required when `DEBUG` is off | made once under `var/` |
 | `DEBUG` | developer errors | off |
 | `ALLOWED_HOSTS` | comma-separated host names | loopback |
+| `PUBLIC_URL` | address of this service as partners see it | where `serve` answers, else http://localhost:8000 |
 | `TICK_SECONDS` | real seconds between scheduler ticks | 60 |
 | `GOPACS_URL`, `EXCHANGE_URL` | the market | none: the market tasks say so |
 | `EXCHANGE_API_KEY`, `EXCHANGE_PARTICIPANT_ID` | who we are there | none |
@@ -188,6 +189,7 @@ OAUTH2_PROVIDER = {
     "ALLOWED_GRANT_TYPES": ["client_credentials"],
 }
 
+PUBLIC_URL = env.str("PUBLIC_URL", default="") or embedded.served_at() or "http://localhost:8000"
 REDIS_URL = embedded.redis_url()
 CACHES = {
     "default": {

@@ -49,12 +49,13 @@ class Command(BaseCommand):
                     evening = Evening(stage, progress)
                     evening.prepare()
                 self._make_operator()
+                embedded.note_served_at(stage.web_url)
                 connections.close_all()
                 stage.clock.set_speed(speed)
-                console.print(
-                    f"Operator pages: [bold]{stage.web_url}/admin/[/]   log-in: {DEMO_USER} / {DEMO_PASSWORD}"
-                )
-                console.print(f"Interface for CPOs: {stage.web_url}/api/docs   Mock market: {stage.mock_url}/")
+                console.print(f"Operator pages: [bold]{stage.web_url}/admin/[/]")
+                console.print(f"Log-in: {DEMO_USER} / {DEMO_PASSWORD}")
+                console.print(f"Interface for CPOs: {stage.web_url}/api/docs")
+                console.print(f"Mock market: {stage.mock_url}/")
                 console.print(f"The clock runs {speed:.0f} times as fast as real time. Ctrl-C stops everything.")
                 while not stop.wait(0.5):
                     stage.supervisor.check()

@@ -4,6 +4,7 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
@@ -24,7 +25,7 @@ class Command(BaseCommand):
         create.add_argument("name")
         create.add_argument("--callback-url", default="", help="where setpoints are pushed; without it: the feed")
         create.add_argument(
-            "--base-url", default="http://localhost:8000", help="address of this service as the partner sees it"
+            "--base-url", default=settings.PUBLIC_URL, help="address of this service as the partner sees it"
         )
         create.add_argument("--json", action="store_true", help="print one JSON object")
         for action, what in (("stop", "send nothing more to a partner"), ("resume", "send to a partner again")):
