@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 import time
 from argparse import ArgumentParser
 from datetime import date
@@ -21,6 +22,8 @@ from aggregator.demo.servers import fresh_servers
 from aggregator.demo.stage import Stage
 from aggregator.processes import ProcessFailed
 
+LOG_WIDTH = 120  # a log file has no width of its own
+
 
 class Command(BaseCommand):
     """`manage.py demo`."""
@@ -38,7 +41,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no file {options['sessions']}. Give the path of a CSV or CSV.gz file.")
         # A closed terminal or a `kill` cleans up the same way as Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        console = Console()
+        console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
         started = time.monotonic()
         directory = embedded.data_directory()
         try:
