@@ -23,6 +23,15 @@ _GROUPS = {
         ("bidding.Commitment", "Commitments", "lock"),
         ("bidding.BaselineNomination", "Baseline nominations", "timeline"),
     ),
+    "Called contracts": (
+        ("bidding.Contract", "Contracts", "contract"),
+        ("bidding.ContractCall", "Calls", "call"),
+        ("bidding.ContractCallPtu", "Calls per quarter hour", "calendar_clock"),
+        ("bidding.UftpMessage", "UFTP messages", "forum"),
+        ("bidding.UftpParticipant", "UFTP participants", "domain"),
+        ("bidding.UftpPublicKey", "Keys of participants", "vpn_key"),
+        ("bidding.OwnKey", "Our keys", "key"),
+    ),
     "Dispatch": (
         ("bidding.Activation", "Activations", "bolt"),
         ("bidding.ActivationPtu", "Orders per quarter hour", "schedule"),
