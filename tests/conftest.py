@@ -1,5 +1,8 @@
 """Every test that touches the database uses a real PostgreSQL: the configured one, or the embedded one."""
 
+import itertools
+import os
+
 import pytest
 
 from aggregator import embedded
@@ -16,4 +19,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         embedded.stop()
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(settings):
+    """Give each test a cache of its own: parallel workers share one server, and nothing is left for the next test."""
+    settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": f"{os.getpid()}-{next(_NUMBERS)}"}}
+
+
+_NUMBERS = itertools.count()
 _STARTED = pytest.StashKey[bool]()

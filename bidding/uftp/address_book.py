@@ -12,11 +12,11 @@ from django.db.models import Q
 
 from aggregator.core import audit
 from aggregator.core.http import RequestFailed, RequestRefused
+from aggregator.core.rates import is_within
 from aggregator.core.services import http_client
 from bidding.markets.uftp.keys import InvalidKey, PublicKey
 from bidding.markets.uftp.vocabulary import Role
 from bidding.models import UftpParticipant, UftpPublicKey
-from bidding.uftp.rates import is_within
 from bidding.uftp.services import tokens
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def _look_up(domain: str, role: Role, now: datetime) -> UftpParticipant | None:
     if not settings.UFTP_ADDRESS_BOOK_URL or len(domain) > UftpParticipant._meta.get_field("domain").max_length:  # type: ignore[operator]  # noqa: SLF001 - Django's documented API
         return None
     unknown = f"uftp:unknown:{domain}"
-    if cache.get(unknown) or not is_within(key="address-book", limit=LOOKUPS_PER_MINUTE):
+    if cache.get(unknown) or not is_within(key="uftp:address-book", limit=LOOKUPS_PER_MINUTE):
         return None
     url = f"{settings.UFTP_ADDRESS_BOOK_URL.rstrip('/')}/participants/{quote(domain, safe='')}"
     try:

@@ -7,6 +7,7 @@ from django.conf import settings
 
 from aggregator.core.messaging.operations import DuplicateIdentifier, receive
 from aggregator.core.models import InboxMessage
+from aggregator.core.rates import is_within
 from bidding.markets.uftp.codec import parse
 from bidding.markets.uftp.envelope import BodyTooLarge, Envelope, SignatureRefused, open_envelope, read_envelope
 from bidding.markets.uftp.keys import SIGNATURE_BYTES
@@ -15,7 +16,6 @@ from bidding.markets.uftp.reasons import Reason
 from bidding.markets.uftp.safe_xml import InvalidXml
 from bidding.markets.uftp.transport import Condition, condition_of_error
 from bidding.uftp.address_book import keys_of
-from bidding.uftp.rates import is_within
 
 CHANNEL = "uftp"
 
@@ -42,7 +42,7 @@ def take_in(*, body: bytes, now: datetime) -> Received:
         return Received(Condition.SENDER_KEY_UNKNOWN, str(error))
     except (BodyTooLarge, InvalidXml, InvalidMessage, SignatureRefused) as error:
         return Received(condition_of_error(error), str(error))
-    if not is_within(key=f"from:{envelope.sender_domain}", limit=settings.UFTP_REQUESTS_PER_MINUTE):
+    if not is_within(key=f"uftp:from:{envelope.sender_domain}", limit=settings.UFTP_REQUESTS_PER_MINUTE):
         return Received(Condition.TOO_MANY_REQUESTS, "Too many messages in this minute. Send the rest in the next.")
     sender, message_id = envelope.sender_domain, message.message_id
     try:

@@ -27,6 +27,7 @@ from assets.models import (
     SetpointBatch,
 )
 from assets.operations import maintain_partitions
+from bidding.markets.uftp.vocabulary import Role
 from bidding.models import (
     Activation,
     ActivationPtu,
@@ -34,8 +35,15 @@ from bidding.models import (
     BaselineNomination,
     Bid,
     Commitment,
+    Contract,
+    ContractCall,
+    ContractCallPtu,
     LedgerEntry,
     NoBid,
+    OwnKey,
+    UftpMessage,
+    UftpParticipant,
+    UftpPublicKey,
 )
 from settlement.models import Delivery, DeliveryPtu, DeliveryShare, Statement, StatementLine
 
@@ -205,6 +213,46 @@ class Evening:
             DeliveryShare.objects.create(ptu=ptu, partner=partner, paid_wh=energy_wh)
         return made
 
+    def called_contract(self, group, *, number):
+        """Add a contract with the order that called it, its operator's key and one of ours."""
+        dso = UftpParticipant.objects.create(
+            domain=f"dso-{number}.example.com", role=Role.DSO.value, source=UftpParticipant.Source.BY_HAND
+        )
+        UftpPublicKey.objects.create(participant=dso, text=f"key-{number}", valid_from=LONG_AGO)
+        OwnKey.objects.create(
+            public_key=f"own-{number}", sealed_private_key=b"", signs_from=LONG_AGO, created_at=LONG_AGO
+        )
+        contract = Contract.objects.create(
+            contract_id=f"CBC-{number}",
+            kind=Contract.Kind.CLC_A,
+            dso=dso,
+            aggregation_ean=group,
+            congestion_point=group.ean,
+            volume_w=100_000,
+            price_eur_per_mwh=Decimal(150),
+            active_from=LONG_AGO.date(),
+        )
+        order = UftpMessage.objects.create(
+            participant=dso,
+            way=UftpMessage.Way.RECEIVED,
+            element="FlexOrder",
+            message_id=f"order-{number}",
+            conversation_id=f"conversation-{number}",
+            document=b"<FlexOrder/>",
+            at=NOW,
+        )
+        call = ContractCall.objects.create(
+            contract=contract,
+            message=order,
+            order_reference=f"order-{number}",
+            day=WINDOW_START.date(),
+            direction="reduce",
+            starts_at=WINDOW_START,
+            ends_at=WINDOW_END,
+            called_at=NOW,
+        )
+        ContractCallPtu.objects.create(call=call, ptu_start=WINDOW_START, power_w=400_000, max_import_w=400_000)
+
     def everything(self):
         """Add one more of every kind of row, none like those before."""
         number = len(self.groups) + 1
@@ -244,6 +292,7 @@ class Evening:
         StatementLine.objects.create(
             statement=statement, partner=partner, aggregation_ean=group, delivered_wh=1, amount_eur=Decimal("12.60")
         )
+        self.called_contract(group, number=number)
         actor = User.objects.create(username=f"colleague-{number}")
         audit.record(now=NOW, action="bidding.bid.refused", subject=bid, actor=actor, reason="Too late.")
 

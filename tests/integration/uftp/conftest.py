@@ -2,7 +2,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.core.cache import cache
 
 from aggregator.core import services as core_services
 from aggregator.core.clock import CLOCK_FILE_VARIABLE, VirtualClock
@@ -23,7 +22,6 @@ EAN = "871685900012636543"
 def _forget_configuration():
     for made_once in (core_services.clock, core_services.http_client, services.tokens, services.line):
         made_once.cache_clear()
-    cache.clear()
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_the_same_id_with_other_content_is_refused_for_good(client, operator):
 
 def test_too_many_messages_in_a_minute_come_later(client, operator, settings, monkeypatch):
     settings.UFTP_REQUESTS_PER_MINUTE = 2
-    monkeypatch.setattr("bidding.uftp.rates.time.time", lambda: 1_000_000.0)
+    monkeypatch.setattr("aggregator.core.rates.time.time", lambda: 1_000_000.0)
     body = sealed(REQUEST)
     assert [post(client, body).status_code for _ in range(3)] == [200, 200, 429]
 

@@ -9,7 +9,6 @@ from aggregator.core.clock import CLOCK_FILE_VARIABLE
 from bidding.markets.uftp.transport import MESSAGE_PATH
 from bidding.models import Activation, Contract, ContractCall
 from bidding.uftp.contracts import enter_contract, find_operator
-from tests.integration.mock_gopacs.conftest import market_database, market_process  # noqa: F401 - fixtures
 from tests.integration.uftp.conftest import EAN, _forget_configuration
 
 AGR, DSO, CONTRACT = "agr.example.com", "dso.example.com", "CBC-1"
@@ -19,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def market(settings, monkeypatch, live_server, group, market_process, own_key):  # noqa: F811 - a fixture
+def market(settings, monkeypatch, live_server, group, market_process, own_key):
     """The mock market knows us and one contract of 50 kW; we know its addresses and nothing else."""
     monkeypatch.setenv(CLOCK_FILE_VARIABLE, str(market_process.clock_file))
     settings.UFTP_BROKER_URL = market_process.address + MESSAGE_PATH
