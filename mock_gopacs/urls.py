@@ -30,6 +30,7 @@ urlpatterns = [
     path("control/uftp/messages", uftp_control.messages),
     path("control/uftp/faults", uftp_control.fault_switches),
     path("control/uftp/participants/<str:domain>/rotate-key", uftp_control.rotate_key),
+    path("control/uftp/participants/<str:domain>/endpoint", uftp_control.move_endpoint),
     path("control/uftp/tokens/expire", uftp_control.expire_tokens),
     path("control/uftp/address-book-v2", uftp_control.address_book_v2),
     path("control/scenario", control.scenario),

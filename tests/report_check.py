@@ -33,13 +33,13 @@ def paid_wh(delivery: Report) -> int:
 
 
 def exact_amounts_eur(report: Report) -> dict[str, Decimal]:
-    """Return the unrounded money of each aggregation EAN, from deliveries and bid prices."""
+    """Return the unrounded money of each aggregation EAN, from deliveries and the prices of bids and calls."""
     amounts: dict[str, Decimal] = {}
     for delivery in report["deliveries"]:
-        bid = _bid_of(report, delivery)
-        if bid is not None:
+        order = _bid_of(report, delivery) or _call_of(report, delivery)
+        if order is not None:
             ean = delivery["aggregation_ean"]
-            amount = Decimal(paid_wh(delivery)) * Decimal(bid["price_eur_per_mwh"]) / 1_000_000
+            amount = Decimal(paid_wh(delivery)) * Decimal(order["price_eur_per_mwh"]) / 1_000_000
             amounts[ean] = amounts.get(ean, Decimal(0)) + amount
     return amounts
 
@@ -57,6 +57,17 @@ def _bid_of(report: Report, delivery: Report) -> Report | None:
     return None
 
 
+def _call_of(report: Report, delivery: Report) -> Report | None:
+    """Return the call that a PTU was delivered for."""
+    start = _instant(delivery["ptu_start"])
+    for call in report["calls"]:
+        if call["aggregation_ean"] == delivery["aggregation_ean"] and _instant(call["starts_at"]) <= start < _instant(
+            call["ends_at"]
+        ):
+            return call
+    return None
+
+
 def _problems_of_bids(report: Report) -> Iterator[str]:
     if not report["announcements"]:
         yield "nothing was announced"
@@ -71,11 +82,20 @@ def _problems_of_bids(report: Report) -> Iterator[str]:
         outcome = "not_cleared" if cleared == 0 else "cleared" if cleared == offered else "partly_cleared"
         if not 0 <= cleared <= offered or bid["outcome"] != outcome:
             yield f"{name} is {bid['outcome']} with {cleared} of {offered} W"
-        start, end = _instant(bid["starts_at"]), _instant(bid["ends_at"])
-        wanted = {f"{start + number * PTU:%Y-%m-%dT%H:%M:%SZ}" for number in range((end - start) // PTU)}
-        missing = {ptu for ptu in wanted if (bid["aggregation_ean"], ptu) not in delivered} if cleared else set()
-        if missing:
-            yield f"{name} has no delivery in {len(missing)} PTUs, the first at {min(missing)}"
+        if cleared:
+            yield from _missing_deliveries(name, bid, delivered)
+        if _call_of(report, {"aggregation_ean": bid["aggregation_ean"], "ptu_start": bid["starts_at"]}):
+            yield f"{name} is for power that was called"
+    for call in report["calls"]:
+        yield from _missing_deliveries(f"the call {call['order_reference']}", call, delivered)
+
+
+def _missing_deliveries(name: str, order: Report, delivered: set[tuple[str, str]]) -> Iterator[str]:
+    start, end = _instant(order["starts_at"]), _instant(order["ends_at"])
+    wanted = {f"{start + number * PTU:%Y-%m-%dT%H:%M:%SZ}" for number in range((end - start) // PTU)}
+    missing = {ptu for ptu in wanted if (order["aggregation_ean"], ptu) not in delivered}
+    if missing:
+        yield f"{name} has no delivery in {len(missing)} PTUs, the first at {min(missing)}"
 
 
 def _problems_of_deliveries(report: Report) -> Iterator[str]:
@@ -83,12 +103,13 @@ def _problems_of_deliveries(report: Report) -> Iterator[str]:
     for row in report["deliveries"]:
         name = f"the delivery of {row['aggregation_ean']} at {row['ptu_start']}"
         bid = _bid_of(report, row)
-        if bid is None:
-            yield f"{name} belongs to no cleared bid"
+        order = bid or _call_of(report, row)
+        if order is None:
+            yield f"{name} belongs to no cleared bid and no call"
             continue
-        if row["ordered_w"] > bid["cleared_power_w"]:
+        if bid is not None and row["ordered_w"] > bid["cleared_power_w"]:
             yield f"{name} was ordered {row['ordered_w']} W, more than the {bid['cleared_power_w']} W cleared"
-        sign = 1 if bid["direction"] == "reduce" else -1
+        sign = 1 if order["direction"] == "reduce" else -1
         if row["delivered_w"] != sign * (row["baseline_w"] - row["metered_w"]):
             yield f"{name} is not baseline minus metered"
         if (row["aggregation_ean"], row["ptu_start"]) in seen:

@@ -17,6 +17,7 @@ from rich.progress import Progress
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import MARKET_ZONE, PTU, ptu_start
+from aggregator.demo import called
 from aggregator.demo import portfolio as fleet
 from aggregator.demo.stage import Stage
 from assets.models import Setpoint
@@ -25,7 +26,7 @@ from bidding.models import Activation, Announcement, Bid, NoBid
 
 SEED = 20260114
 DAY = date(2026, 1, 14)
-SCENARIO = "congested_evening"
+SCENARIO = "called_evening"
 LARGEST_LAG = timedelta(minutes=20)  # meter values of a PTU come after it: a little over one PTU is no lag
 LARGEST_LAG_AT_NIGHT = timedelta(hours=4)
 PLAN_IS_DUE = timedelta(minutes=5)
@@ -75,16 +76,28 @@ class Evening:
             stage.migrate()
         is_fresh = fleet.is_fresh()
         with self.step("Start the mock market, the service and its workers"):
-            stage.start_market()
             if is_fresh:
-                credentials = fleet.register(portfolio=self.portfolio, now=stage.clock.now())
-                self._write_simulator_config(credentials)
-                stage.load_scenario(SCENARIO, self._scenario_parameters())
+                self._set_the_scene()
+            else:
+                stage.start_market()
+                stage.tell_market_our_endpoint()
+                stage.start_service()
             fleet.point_callbacks(portfolio=self.portfolio, simulator_url=stage.simulator_url)
-            stage.start_service()
             stage.start_simulator()
         if is_fresh:
             self._bring_in_fleet()
+
+    def _set_the_scene(self) -> None:
+        """Start market and service, and meanwhile enter what an operator would enter."""
+        stage = self.stage
+        own_key = called.make_key(stage)
+        stage.start_market()
+        credentials = fleet.register(portfolio=self.portfolio, now=stage.clock.now())
+        self._write_simulator_config(credentials)
+        stage.load_scenario(SCENARIO, self._scenario_parameters() | called.scenario_parameters(stage, own_key()))
+        contract_is_entered = called.enter_contract(stage, day=self.day)
+        stage.start_service()
+        contract_is_entered()
 
     def _bring_in_fleet(self) -> None:
         stage = self.stage
@@ -97,7 +110,11 @@ class Evening:
 
     def play(self) -> None:
         """Play from the afternoon until everything is settled."""
+        stage = self.stage
         groups = len(self.portfolio.groups)
+        with self.step("A grid operator calls the contract of the homes"):
+            self.run_until(self.local(15, 21), speed=600)
+            self.wait(lambda: called.is_taken_on(stage))
         with self.step("Congestion is announced for 17:00 to 20:00"):
             self.run_until(self.local(15, 31), speed=600)
             self.wait(lambda: Announcement.objects.count() >= len(self.portfolio.areas))
@@ -205,7 +222,12 @@ class Evening:
         )
 
     def _require_bids(self) -> None:
-        refusals = list(NoBid.objects.values_list("aggregation_ean__name", "reason"))
+        """Require a bid of every group but the one whose power is called already."""
+        refusals = list(
+            NoBid.objects.exclude(aggregation_ean__contracts__calls__isnull=False).values_list(
+                "aggregation_ean__name", "reason"
+            )
+        )
         if refusals:
             raise StepFailed("; ".join(f"{name}: {reason}" for name, reason in refusals))
 

@@ -1,9 +1,9 @@
 """The demo's outcome as data: `report.json`.
 
 Money can be recomputed from the report alone. In each PTU of a delivery, `delivered_w` is clipped to 0 … `ordered_w`
-and a quarter of it, in whole Wh, is paid at the bid's `price_eur_per_mwh`; a line's `delivered_wh` is the partner's
-part of that paid energy (the aggregator's own line, partner null, has none). The amount of an aggregation EAN is
-rounded to cents once, and its lines add up to it. `tests/report_check.py` is that calculation.
+and a quarter of it, in whole Wh, is paid at the `price_eur_per_mwh` of the bid or call it was for; a line's
+`delivered_wh` is the partner's part of that paid energy (the aggregator's own line, partner null, has none). The amount
+of an aggregation EAN is rounded to cents once, and its lines add up to it. `tests/report_check.py` is that calculation.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from django.db.models import Count, Q
 
 from aggregator.core.interval import Interval
 from assets.models import Setpoint
-from bidding.models import Announcement, Bid
+from bidding.models import Announcement, Bid, ContractCall
 from settlement.delivery.operations import settle_due
 from settlement.models import DeliveryPtu, Statement
 from settlement.statements.operations import issue_statement
@@ -45,6 +45,7 @@ def build_report(
     return {
         "announcements": _announcements(day),
         "bids": _bids(day),
+        "calls": _calls(day),
         "deliveries": _deliveries(statement, day),
         "setpoints": _setpoints(day),
         "drivers": {
@@ -107,6 +108,48 @@ def _bids(day: Interval) -> list[Row]:
             "cleared_power_w": bid.cleared_power_w,
         }
         for bid in bids_of(day)
+    ]
+
+
+def calls_of(day: Interval) -> list[ContractCall]:
+    """Return the calls under contracts for windows that start in a period, by aggregation EAN and time."""
+    return list(
+        ContractCall.objects.filter(starts_at__gte=day.starts_at, starts_at__lt=day.ends_at)
+        .select_related("contract__aggregation_ean", "contract__dso", "activation", "message")
+        .order_by("contract__aggregation_ean_id", "starts_at", "pk")
+    )
+
+
+def _calls(day: Interval) -> list[Row]:
+    return [
+        {
+            "aggregation_ean": call.contract.aggregation_ean_id,
+            "contract_id": call.contract.contract_id,
+            "kind": call.contract.kind,
+            "grid_operator": call.contract.dso.domain,
+            "order_reference": call.order_reference,
+            "called_at": rfc3339(call.called_at),
+            "starts_at": rfc3339(call.starts_at),
+            "ends_at": rfc3339(call.ends_at),
+            "direction": call.direction,
+            "power_meaning": call.contract.power_meaning,
+            "power_w": list(call.ptus.order_by("ptu_start").values_list("power_w", flat=True)),
+            "price_eur_per_mwh": str(call.contract.price_eur_per_mwh),
+            "status": call.activation.status,
+            "messages": _conversation(call),
+        }
+        for call in calls_of(day)
+    ]
+
+
+def _conversation(call: ContractCall) -> list[Row]:
+    """Return what was said over UFTP about a call, in order; nothing for a contract that holds without calls."""
+    if call.message is None:
+        return []
+    said = call.contract.dso.messages.filter(conversation_id=call.message.conversation_id).order_by("at", "pk")
+    return [
+        {"at": rfc3339(message.at), "way": message.way, "element": message.element, "result": message.result}
+        for message in said
     ]
 
 

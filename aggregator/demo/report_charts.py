@@ -41,6 +41,8 @@ def power_chart(series: Mapping[str, Any], deliveries: Sequence[Mapping[str, Any
         ("Plan (setpoints kept)", plan_kw, PURPLE, "dashdot", 2),
         ("Metered", metered_kw, ORANGE, "solid", 3),
     ]
+    if any(value is not None for value in series.get("limit_w", ())):
+        lines.append(("Limit", _kilo(series["limit_w"]), GREEN, "longdash", 3))
     for name, values, colour, dash, width in lines:
         figure.add_trace(_steps(starts, values, name=name, colour=colour, dash=dash, width=width), row=1, col=1)
     delivered_at = [local(row["ptu_start"]) for row in deliveries]

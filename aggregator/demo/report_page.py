@@ -20,6 +20,8 @@ from aggregator.demo.report_tables import (
     OUTCOMES,
     announcement_table,
     bid_table,
+    call_table,
+    conversation_table,
     curve_table,
     delivered_share,
     deliveries_of,
@@ -27,6 +29,7 @@ from aggregator.demo.report_tables import (
     money_table,
     percent,
     power_table,
+    powers_kw,
     timing_table,
 )
 
@@ -42,22 +45,29 @@ def write_report_page(*, report: Row, path: Path, extra: Row) -> None:
         path: the file to write.
         extra: the series of `report_series.page_extra`; without them the page has tables and money only.
     """
-    series = {(row["aggregation_ean"], row["starts_at"]): row for row in extra.get("bids", ())}
+    drawn = [*extra.get("bids", ()), *extra.get("calls", ())]
+    series = {(row["aggregation_ean"], row["starts_at"]): row for row in drawn}
     names = {row["aggregation_ean"]: row["name"] for row in series.values()}
     context = {
-        "title": f"Redispatch on {_day(report):%A %d %B %Y}",
+        "title": f"Congestion on {_day(report):%A %d %B %Y}",
         "introduction": (
             "One evening of the demo: congestion was announced, power was offered per aggregation EAN at a chosen "
-            "reliability, the market cleared, the fleet was steered, and what was delivered was settled on its meter "
-            "values. The market and the fleet are simulated. All times are Dutch time."
+            "reliability, the market cleared, and one group was called under a contract; the fleet was steered, and "
+            "what was delivered was settled on its meter values. The market and the fleet are simulated. All times "
+            "are Dutch time."
         ),
         "plotly_js": get_plotlyjs(),
         "tiles": _tiles(report),
-        "overview": [announcement_table(report), bid_table(report, names)],
+        "overview": [announcement_table(report), bid_table(report, names), call_table(report, names)],
         "groups": [
             _group(bid, deliveries_of(report, bid), series[bid["aggregation_ean"], bid["starts_at"]])
             for bid in report["bids"]
             if (bid["aggregation_ean"], bid["starts_at"]) in series
+        ]
+        + [
+            _called_group(call, deliveries_of(report, call), series[call["aggregation_ean"], call["starts_at"]])
+            for call in report["calls"]
+            if (call["aggregation_ean"], call["starts_at"]) in series
         ],
         "money": {
             "html": _html(money_chart(report["settlement"]["lines"], names)),
@@ -73,7 +83,12 @@ def write_report_page(*, report: Row, path: Path, extra: Row) -> None:
 
 def print_summary(report: Row, *, console: Console) -> None:
     """Print bids, deliveries and money on the terminal."""
-    for table, title in ((bid_table(report, {}), "Bids"), (money_table(report, {}), "Settlement")):
+    tables = (
+        (bid_table(report, {}), "Bids"),
+        (call_table(report, {}), "Calls under contracts"),
+        (money_table(report, {}), "Settlement"),
+    )
+    for table, title in tables:
         shown = TerminalTable(title=title, title_justify="left")
         for column in table.columns:
             shown.add_column(escape(column.name), justify="right" if column.is_number else "left")
@@ -115,17 +130,23 @@ def _tiles(report: Row) -> list[dict[str, str]]:
     ]
 
 
+def _called_group(call: Row, deliveries: Sequence[Row], series: Row) -> dict[str, Any]:
+    meaning = "at most" if call["power_meaning"] == "limit" else "a deviation of"
+    return {
+        "heading": f"{series['name']} ({call['aggregation_ean']})",
+        "summary": (
+            f"Called under {call['kind']} contract {call['contract_id']} by {call['grid_operator']}: {meaning} "
+            f"{powers_kw(call)} kW; delivered {delivered_share(deliveries)} of what that came to."
+        ),
+        "charts": [_power(series, deliveries)],
+        "limits": conversation_table(call),
+    }
+
+
 def _group(bid: Row, deliveries: Sequence[Row], series: Row) -> dict[str, Any]:
     explanation = series["explanation"]
     curve = explanation.get("curve") or []
-    charts = [
-        {
-            "heading": "Power over the evening",
-            "html": _html(power_chart(series, deliveries)),
-            "description": "Line chart of baseline, plan, metered and ordered power; its numbers are in a table.",
-            "table": power_table(series, deliveries),
-        }
-    ]
+    charts = [_power(series, deliveries)]
     if curve:
         charts.append(
             {
@@ -144,6 +165,15 @@ def _group(bid: Row, deliveries: Sequence[Row], series: Row) -> dict[str, Any]:
         "summary": f"{offered}: {cleared}{delivered}. {explanation.get('reason', '')}",
         "charts": charts,
         "limits": limit_table(explanation["power"]) if explanation.get("power") else None,
+    }
+
+
+def _power(series: Row, deliveries: Sequence[Row]) -> dict[str, Any]:
+    return {
+        "heading": "Power over the evening",
+        "html": _html(power_chart(series, deliveries)),
+        "description": "Line chart of baseline, plan, metered and ordered power; its numbers are in a table.",
+        "table": power_table(series, deliveries),
     }
 
 

@@ -1,6 +1,7 @@
 """What the report page draws besides the report itself: power over the evening and the reasons for each bid."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -10,9 +11,9 @@ from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, PTU_SECONDS, ptu_range
-from aggregator.demo.report import bids_of, rfc3339
-from assets.models import Setpoint
-from bidding.models import ActivationPtu, Bid
+from aggregator.demo.report import bids_of, calls_of, rfc3339
+from assets.models import AggregationEan, Setpoint
+from bidding.models import ActivationPtu, Bid, ContractCall
 from settlement import queries
 from settlement.baseline.arrival import HOUR_S, SessionNeeds
 from settlement.delivery.baselines import SESSION_KINDS, asset_baselines
@@ -25,40 +26,76 @@ SHOWN_AFTER = timedelta(hours=6)
 PTUS_PER_HOUR = 4
 
 
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A time for which a group offered power, or in which it was called."""
+
+    group: AggregationEan
+    starts_at: datetime
+    ends_at: datetime
+    direction: str
+    explanation: Mapping[str, Any]
+    orders: Mapping[datetime, ActivationPtu]
+
+
 def page_extra(*, day: Interval, now: datetime, simulator_report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the series of each bid of a day, for `write_report_page`.
+    """Return the series of each bid and call of a day, for `write_report_page`.
 
-    Per bid: the group's name, its power per PTU from two hours before the window to six after it (`baseline_w`,
-    `plan_w`, `metered_w` of the assets that have a meter value; `ordered_w` null outside the window; `undisturbed_w`
-    what the simulator says would have happened), and the bid's `explanation`.
+    Of each: the group's name, its power per PTU from two hours before the window to six after it (`baseline_w`,
+    `plan_w`, `metered_w` of the assets that have a meter value; `ordered_w` and `limit_w` null where there is none;
+    `undisturbed_w` what the simulator says would have happened), and the bid's `explanation`.
     """
-    return {"bids": [_series(bid, day=day, now=now, simulator_report=simulator_report) for bid in bids_of(day)]}
+
+    def series(windows: Sequence[_Window]) -> list[dict[str, Any]]:
+        return [_series(window, day=day, now=now, simulator_report=simulator_report) for window in windows]
+
+    return {
+        "bids": series([_of_bid(bid) for bid in bids_of(day)]),
+        "calls": series([_of_call(call) for call in calls_of(day)]),
+    }
 
 
-def _series(bid: Bid, *, day: Interval, now: datetime, simulator_report: Mapping[str, Any]) -> dict[str, Any]:
-    shown = Interval(max(bid.starts_at - SHOWN_BEFORE, day.starts_at), min(bid.ends_at + SHOWN_AFTER, day.ends_at, now))
+def _of_bid(bid: Bid) -> _Window:
+    orders = {ptu.ptu_start: ptu for ptu in ActivationPtu.objects.filter(activation__bid=bid)}
+    return _Window(bid.aggregation_ean, bid.starts_at, bid.ends_at, bid.direction, bid.explanation, orders)
+
+
+def _of_call(call: ContractCall) -> _Window:
+    orders = {ptu.ptu_start: ptu for ptu in call.activation.ptus.all()}
+    return _Window(call.contract.aggregation_ean, call.starts_at, call.ends_at, call.direction, {}, orders)
+
+
+def _series(window: _Window, *, day: Interval, now: datetime, simulator_report: Mapping[str, Any]) -> dict[str, Any]:
+    shown = Interval(
+        max(window.starts_at - SHOWN_BEFORE, day.starts_at), min(window.ends_at + SHOWN_AFTER, day.ends_at, now)
+    )
     ptus = [start for start in ptu_range(Interval(day.starts_at, day.ends_at)) if start in shown]
-    ean = bid.aggregation_ean_id
+    ean = window.group.ean
     readings = queries.group_readings(aggregation_ean=ean, ptu_starts=ptus)
     baselines = asset_baselines(aggregation_ean=ean, readings=readings, ptu_starts=ptus, now=now)
     counts = readings.is_member & readings.has_meter_value & baselines.is_known
     plan_kwh = _planned_kwh(readings, baselines.energy_wh / 1000, ptus=ptus, now=now)
-    orders = dict(
-        ActivationPtu.objects.filter(activation__bid=bid, ptu_start__in=ptus).values_list("ptu_start", "ordered_w")
-    )
     return {
         "aggregation_ean": ean,
-        "name": bid.aggregation_ean.name,
-        "starts_at": rfc3339(bid.starts_at),
-        "direction": bid.direction,
+        "name": window.group.name,
+        "starts_at": rfc3339(window.starts_at),
+        "direction": window.direction,
         "ptu_starts": [rfc3339(start) for start in ptus],
         "baseline_w": _watts(np.where(counts, baselines.energy_wh, 0).sum(axis=0)),
         "plan_w": _watts(np.where(counts, plan_kwh * 1000, 0).sum(axis=0)),
         "metered_w": _watts(np.where(counts, readings.metered_wh, 0).sum(axis=0)),
-        "ordered_w": [orders.get(start) for start in ptus],
+        "ordered_w": [window.orders[start].ordered_w if start in window.orders else None for start in ptus],
+        "limit_w": [_limit_w(window.orders.get(start)) for start in ptus],
         "undisturbed_w": _undisturbed_w(simulator_report, ean, ptus),
-        "explanation": bid.explanation,
+        "explanation": window.explanation,
     }
+
+
+def _limit_w(order: ActivationPtu | None) -> int | None:
+    """Return the limit of a called PTU as net power."""
+    if order is None:
+        return None
+    return order.max_import_w if order.max_export_w is None else -order.max_export_w
 
 
 def _planned_kwh(readings: GroupReadings, baseline_kwh: Floats, *, ptus: Sequence[datetime], now: datetime) -> Floats:

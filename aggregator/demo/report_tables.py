@@ -7,6 +7,7 @@ from typing import Any
 from aggregator.demo.report_charts import local
 
 AGGREGATOR = "Aggregator"
+MEANINGS = {"limit": "limit", "delta": "deviation"}
 OUTCOMES = {"cleared": "Cleared in full", "partly_cleared": "Cleared in part", "not_cleared": "Not cleared"}
 Row = Mapping[str, Any]
 
@@ -86,6 +87,57 @@ def bid_table(report: Row, names: Mapping[str, str]) -> Table:
                 Cell(delivered_share(deliveries_of(report, bid)), is_number=True),
             ]
             for bid in report["bids"]
+        ],
+    )
+
+
+def call_table(report: Row, names: Mapping[str, str]) -> Table:
+    """Return what grid operators called under contracts; groups go by name where it is known."""
+    return Table(
+        heading="What was called under a contract",
+        columns=[
+            Column("Aggregation EAN"),
+            Column("Contract"),
+            Column("Called"),
+            Column("Window"),
+            Column("Powers are"),
+            *map(_number_column, ("Power [kW]", "Price [EUR/MWh]", "Delivered")),
+        ],
+        rows=[
+            [
+                _group(call, names),
+                Cell(f"{call['kind']} {call['contract_id']}"),
+                Cell(_time(call["called_at"])),
+                Cell(f"{_time(call['starts_at'])} to {_time(call['ends_at'])}", style="whole"),
+                Cell(MEANINGS[call["power_meaning"]]),
+                Cell(powers_kw(call), is_number=True),
+                Cell(call["price_eur_per_mwh"], is_number=True),
+                Cell(delivered_share(deliveries_of(report, call)), is_number=True),
+            ]
+            for call in report["calls"]
+        ],
+    )
+
+
+def powers_kw(call: Row) -> str:
+    """Return the power of a call, or the range of its powers."""
+    low, high = min(call["power_w"]) / 1000, max(call["power_w"]) / 1000
+    return f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"
+
+
+def conversation_table(call: Row) -> Table:
+    """Return what was said over UFTP about a call."""
+    return Table(
+        heading="What was said over UFTP",
+        columns=[Column("Time"), Column("Message"), Column("From"), Column("Answered")],
+        rows=[
+            [
+                Cell(f"{local(message['at']):%H:%M:%S}"),
+                Cell(message["element"]),
+                Cell(call["grid_operator"] if message["way"] == "received" else "us"),
+                Cell(message["result"]),
+            ]
+            for message in call["messages"]
         ],
     )
 
@@ -174,12 +226,11 @@ def timing_table(report: Row) -> Table:
     )
 
 
-def deliveries_of(report: Row, bid: Row) -> list[Row]:
-    """Return the delivery of a bid's window."""
+def deliveries_of(report: Row, order: Row) -> list[Row]:
+    """Return the delivery in the window of a bid or call."""
+    ean, starts_at, ends_at = order["aggregation_ean"], order["starts_at"], order["ends_at"]
     return [
-        row
-        for row in report["deliveries"]
-        if row["aggregation_ean"] == bid["aggregation_ean"] and bid["starts_at"] <= row["ptu_start"] < bid["ends_at"]
+        row for row in report["deliveries"] if row["aggregation_ean"] == ean and starts_at <= row["ptu_start"] < ends_at
     ]
 
 

@@ -6,7 +6,7 @@ import secrets
 import subprocess
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +16,12 @@ from aggregator import embedded
 from aggregator.core.clock import CLOCK_FILE_VARIABLE, VirtualClock
 from aggregator.core.http import HttpClient, RequestFailed
 from aggregator.processes import ProcessFailed, ProcessSpec, Supervisor, free_port
+from bidding.markets.uftp.transport import MESSAGE_PATH
 
 TICK_REAL_SECONDS = 0.5
 LOOPBACK = "127.0.0.1"
-REMEMBERED = ("exchange_key", "gopacs_key", "control_token", "participant_id")
+UFTP_DOMAIN, UFTP_CLIENT_ID = "uftp.aggregator.example", "aggregator"
+REMEMBERED = ("exchange_key", "gopacs_key", "control_token", "participant_id", "uftp_secret")
 WORKERS = {"worker-market": ("market,dispatch,default", 2), "worker-sizing": ("sizing,forecast,settlement", 1)}
 
 
@@ -36,6 +38,7 @@ class Stage:
     gopacs_key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     control_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     participant_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    uftp_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     http: HttpClient = field(default_factory=lambda: HttpClient(allowed_private_hosts=frozenset({LOOPBACK})))
     clock: VirtualClock = field(init=False)
     supervisor: Supervisor = field(init=False)
@@ -79,6 +82,11 @@ class Stage:
         return f"http://{LOOPBACK}:{self.simulator_port}"
 
     @property
+    def uftp_endpoint(self) -> str:
+        """Where the service takes UFTP messages."""
+        return f"{self.web_url}{MESSAGE_PATH}"
+
+    @property
     def environment(self) -> dict[str, str]:
         """What every process must know."""
         return {
@@ -90,6 +98,12 @@ class Stage:
             "EXCHANGE_URL": self.mock_url,
             "EXCHANGE_API_KEY": self.exchange_key,
             "EXCHANGE_PARTICIPANT_ID": self.participant_id,
+            "UFTP_DOMAIN": UFTP_DOMAIN,
+            "UFTP_BROKER_URL": f"{self.mock_url}{MESSAGE_PATH}",
+            "UFTP_TOKEN_URL": f"{self.mock_url}/realms/gopacs/protocol/openid-connect/token",
+            "UFTP_CLIENT_ID": UFTP_CLIENT_ID,
+            "UFTP_CLIENT_SECRET": self.uftp_secret,
+            "UFTP_ADDRESS_BOOK_URL": f"{self.mock_url}/uftp-participants/v3",
             "HTTP_ALLOWED_PRIVATE_HOSTS": LOOPBACK,
             "MOCK_GOPACS_BIND": f"{LOOPBACK}:{self.mock_port}",
             "MOCK_GOPACS_CONTROL_TOKEN": self.control_token,
@@ -98,21 +112,33 @@ class Stage:
 
     def migrate(self) -> None:
         """Bring both databases to the present schema, side by side."""
-        commands = [
-            (sys.executable, "manage.py", "migrate", "--verbosity", "0"),
-            (sys.executable, "-m", "mock_gopacs", "migrate", "--verbosity", "0"),
+        begun = [
+            self.begin("manage.py", "migrate", "--verbosity", "0"),
+            self.begin("-m", "mock_gopacs", "migrate", "--verbosity", "0"),
         ]
-        environment = {**os.environ, **self.environment}
-        running = [
-            subprocess.Popen(  # noqa: S603 - our own commands
-                command, cwd=embedded.CHECKOUT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-            )
-            for command in commands
-        ]
-        for command, process in zip(commands, running, strict=True):
-            output, _ = process.communicate()
+        for end in begun:
+            end()
+
+    def begin(self, *words: str) -> Callable[[], str]:
+        """Start one of our commands as an operator would; return what waits for its end and returns what it printed.
+
+        That raises `ProcessFailed` when the command fails.
+        """
+        process = subprocess.Popen(  # noqa: S603 - our own commands
+            (sys.executable, *words),
+            cwd=embedded.CHECKOUT,
+            env={**os.environ, **self.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+        def end() -> str:
+            output = process.communicate()[0].decode("utf-8", "replace")
             if process.returncode:
-                raise ProcessFailed(f"{' '.join(command[1:])} failed:\n{output.decode('utf-8', 'replace')[-3000:]}")
+                raise ProcessFailed(f"{' '.join(words)} failed:\n{output[-3000:]}")
+            return output
+
+        return end
 
     def start_market(self) -> None:
         """Start the mock market's two processes and wait until it answers."""
@@ -175,16 +201,23 @@ class Stage:
 
     def load_scenario(self, name: str, parameters: Mapping[str, Any]) -> None:
         """Tell the mock market what to play."""
+        self.control("POST", "scenario", {"name": name, "parameters": dict(parameters)})
+
+    def tell_market_our_endpoint(self) -> None:
+        """Tell the mock market's grid operators where we answer now."""
+        self.control("POST", f"uftp/participants/{UFTP_DOMAIN}/endpoint", {"endpoint": self.uftp_endpoint})
+
+    def control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Return what the mock market's control API answers; raise `ProcessFailed` when it refuses."""
         answer = self.http.request(
-            method="POST",
-            url=f"{self.mock_url}/control/scenario",
+            method=method,
+            url=f"{self.mock_url}/control/{path}",
             headers={"Content-Type": "application/json", "X-Control-Token": self.control_token},
-            body=json.dumps({"name": name, "parameters": dict(parameters)}).encode(),
+            body=b"" if body is None else json.dumps(body).encode(),
         )
         if not answer.is_success:
-            raise ProcessFailed(
-                f"The mock market refused the scenario: {answer.body.decode('utf-8', 'replace')[:2000]}"
-            )
+            raise ProcessFailed(f"The mock market refused {path}: {answer.body.decode('utf-8', 'replace')[:2000]}")
+        return json.loads(answer.body)
 
     def close(self) -> None:
         """Stop the clock and every process."""

@@ -146,17 +146,18 @@ _BRP = Ean13.from_body("871999900001")
 CITY = Group(Ean18.from_body("87168510000000001"), "Centrum op straat", CENTRUM.code, "3511", _BRP, "180.00")
 QUARTER = Group(Ean18.from_body("87168510000000002"), "Overvecht laadpalen", OVERVECHT.code, "3562", _BRP, "210.00")
 DEPOT = Group(Ean18.from_body("87168510000000003"), "Overvecht depot en warmte", OVERVECHT.code, "3565", _BRP, "290.00")
-"""Cheapest first: with the need of each area as the mock market's evening sets it, the first is cleared in full, the
-second in part and the third not at all."""
+HOMES = Group(Ean18.from_body("87168510000000004"), "Overvecht thuis", OVERVECHT.code, "3563", _BRP, "250.00")
+"""With the need of each area as the mock market's evening sets it, the city's bid is cleared in full, the quarter's in
+part and the depot's, the dearest, not at all. The homes are under a contract, and its grid operator calls it."""
 
 _SPREAD: dict[str, tuple[tuple[Group, int], ...]] = {
     "public": ((CITY, 270), (QUARTER, 430)),
     "workplace": ((CITY, 100), (QUARTER, 50)),
-    "home": ((CITY, 80), (QUARTER, 220)),
-    "shared_car": ((CITY, 90), (QUARTER, 105), (DEPOT, 55)),
+    "home": ((CITY, 80), (HOMES, 220)),
+    "shared_car": ((CITY, 90), (QUARTER, 90), (DEPOT, 70)),
     "bus": ((DEPOT, 68),),
-    "battery": ((DEPOT, 1),),
-    "heat": ((DEPOT, 120),),
+    "battery": ((HOMES, 1),),
+    "heat": ((HOMES, 60), (DEPOT, 60)),
 }
 _PARTNERS = (
     ("stadsladen", "Stadsladen", ("public", "workplace")),
@@ -180,7 +181,7 @@ def build_portfolio(*, seed: int, scale: float = 1.0) -> Portfolio:
                     within += 1
                     assets.append(_MAKERS[fleet](within, serial, group, generator))
         partners.append(Partner(key, name, tuple(assets)))
-    return Portfolio(seed, scale, (CENTRUM, OVERVECHT), (CITY, QUARTER, DEPOT), tuple(partners))
+    return Portfolio(seed, scale, (CENTRUM, OVERVECHT), (CITY, QUARTER, DEPOT, HOMES), tuple(partners))
 
 
 def _connection(serial: int) -> str:

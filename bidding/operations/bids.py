@@ -1,7 +1,7 @@
 """Making, approving and ending bids. Each function is one act in one transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -20,7 +20,7 @@ from bidding.markets.exchange.client import Exchange
 from bidding.markets.exchange.orders import Order, gate_closes_at, order_body
 from bidding.models import Announcement, BaselineNomination, Bid, Commitment, LedgerEntry, NoBid
 from bidding.models.directions import as_literal
-from bidding.operations.ledger import locked_entries
+from bidding.operations.ledger import called_w, locked_entries
 
 CHANNEL = "exchange"
 
@@ -60,6 +60,8 @@ def offer(
     """
     group = AggregationEan.objects.select_for_update().get(pk=aggregation_ean.pk)
     period = Interval(announcement.starts_at, announcement.ends_at)
+    ptus = ptu_range(period)
+    sized = _without_called(sized, group, called_w(aggregation_ean=group, direction=announcement.direction, ptus=ptus))
     if sized.bid_w == 0 or now >= gate_closes_at(period):
         reason = sized.reason if sized.bid_w == 0 else "The gate closed before the bid was ready."
         refusal, _ = NoBid.objects.get_or_create(
@@ -84,7 +86,6 @@ def offer(
         created_at=now,
         updated_at=now,
     )
-    ptus = ptu_range(period)
     _commit(bid=bid, ptus=ptus, sellable_w=sized.sellable_w, now=now)
     BaselineNomination.objects.bulk_create(
         BaselineNomination(aggregation_ean=group, bid=bid, ptu_start=ptu, power_w=power_w, known_at=now)
@@ -199,6 +200,21 @@ def release_commitments(*, bid: Bid, now: datetime, keep_w: int = 0) -> None:
         living.filter(power_w__gt=keep_w).update(power_w=keep_w)
     else:
         living.update(released_at=now)
+
+
+def _without_called(sized: SizedWindow, group: AggregationEan, called_power_w: int) -> SizedWindow:
+    """Return what is left to offer beside the power that contracts already called in the window."""
+    left_w = max(sized.sellable_w - called_power_w, 0)
+    if called_power_w == 0 or sized.bid_w <= left_w:
+        return sized
+    bid_w = left_w // group.bid_step_w * group.bid_step_w
+    if bid_w >= group.min_bid_w:
+        return replace(sized, bid_w=bid_w)
+    reason = (
+        f"Contracts hold {called_power_w / 1000:,.0f} kW in this window; beside that, less than the product's minimum "
+        f"of {group.min_bid_w / 1000:,.0f} kW is left of {sized.sellable_w / 1000:,.0f} kW."
+    )
+    return replace(sized, bid_w=0, reason=reason)
 
 
 def _commit(*, bid: Bid, ptus: Sequence[datetime], sellable_w: int, now: datetime) -> None:

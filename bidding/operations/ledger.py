@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.db.models import Sum
+
 from assets.models import AggregationEan
-from bidding.models import LedgerEntry
+from bidding.models import Commitment, LedgerEntry
 
 
 def locked_entries(
@@ -19,3 +21,21 @@ def locked_entries(
         (LedgerEntry(ptu_start=ptu, sellable_w=sellable_w, **keys) for ptu in ptus), ignore_conflicts=True
     )
     return list(LedgerEntry.objects.select_for_update().filter(ptu_start__in=ptus, **keys).order_by("ptu_start", "pk"))
+
+
+def called_w(*, aggregation_ean: AggregationEan, direction: str, ptus: Sequence[datetime]) -> int:
+    """Return the most that contracts hold of a group's power in any of `ptus`."""
+    held = (
+        Commitment.objects.filter(
+            entry__aggregation_ean=aggregation_ean,
+            entry__direction=direction,
+            entry__ptu_start__in=ptus,
+            contract_call__isnull=False,
+            released_at__isnull=True,
+        )
+        .values("entry")
+        .annotate(held_w=Sum("power_w"))
+        .order_by("-held_w")
+        .values_list("held_w", flat=True)
+    )
+    return held.first() or 0

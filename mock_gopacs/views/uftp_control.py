@@ -10,6 +10,7 @@ from aggregator.core.clock import clock_from_environment
 from aggregator.core.interval import InvalidInterval
 from aggregator.core.ptu import MARKET_ZONE
 from bidding.markets.uftp.keys import InvalidKey, PublicKey
+from bidding.markets.uftp.vocabulary import Role
 from mock_gopacs.models import Call, CallContract, Market, UftpFault, UftpMessage, UftpParticipant
 from mock_gopacs.scenario_values import InvalidScenario
 from mock_gopacs.uftp import access, address_book
@@ -68,6 +69,17 @@ def rotate_key(request: HttpRequest, *, domain: str) -> JsonResponse:
     except (InvalidKey, address_book.KeyNotGiven, TypeError, AttributeError, ValueError, OverflowError) as error:
         refuse(400, "KEY_INVALID", str(error))
     return JsonResponse({"domain": domain, "publicKey": key.public_key})
+
+
+@control_view("POST")
+def move_endpoint(request: HttpRequest, *, domain: str) -> JsonResponse:
+    """Send an aggregator's messages to another address from now on, also those that wait."""
+    endpoint = str(json_body(request).get("endpoint", ""))
+    if not endpoint.startswith(("http://", "https://")):
+        refuse(400, "FIELD_INVALID", f"{endpoint!r} is no address: give one with http:// or https://.", "endpoint")
+    if not UftpParticipant.objects.filter(pk=domain, role=Role.AGR.value).update(endpoint=endpoint):
+        refuse(404, "PARTICIPANT_UNKNOWN", f"There is no aggregator {domain}.")
+    return JsonResponse({"domain": domain, "endpoint": endpoint})
 
 
 @control_view("POST")

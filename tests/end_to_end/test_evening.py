@@ -83,9 +83,16 @@ def assert_evening(report: dict) -> None:
     """Check what must be true of every evening, and recompute its money from its parts."""
     assert sorted(bid["outcome"] for bid in report["bids"]) == ["cleared", "not_cleared", "partly_cleared"]
     assert all(bid["power_w"] % 100_000 == 0 and bid["power_w"] >= 100_000 for bid in report["bids"])
+    (call,) = report["calls"]
     ordered = {bid["aggregation_ean"]: bid["cleared_power_w"] for bid in report["bids"] if bid["cleared_power_w"]}
-    assert len(report["deliveries"]) == 12 * len(ordered)
-    assert {(row["aggregation_ean"], row["ordered_w"]) for row in report["deliveries"]} == set(ordered.items())
+    assert len(report["deliveries"]) == 12 * (len(ordered) + 1)
+    for_bids = [row for row in report["deliveries"] if row["aggregation_ean"] != call["aggregation_ean"]]
+    assert {(row["aggregation_ean"], row["ordered_w"]) for row in for_bids} == set(ordered.items())
+    assert call["aggregation_ean"] not in {bid["aggregation_ean"] for bid in report["bids"]}
+    assert [message["element"] for message in call["messages"]] == [
+        "FlexRequest", "FlexRequestResponse", "FlexOffer", "FlexOfferResponse", "FlexOrder", "FlexOrderResponse",
+    ]  # fmt: skip
+    assert sum(row["ordered_w"] for row in report["deliveries"]) > sum(row["ordered_w"] for row in for_bids)
     assert 0 < report["setpoints"]["followed"] <= report["setpoints"]["accepted"] <= report["setpoints"]["sent"]
     assert report["drivers"]["served"] >= 0.97 * report["drivers"]["sessions"] > 0
     assert problems(report) == []

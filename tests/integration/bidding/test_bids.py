@@ -1,6 +1,6 @@
 import json
 import threading
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,13 +8,39 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 
 from aggregator.core.models import AuditEvent, OutboxMessage
-from bidding.models import Announcement, Bid, Commitment, LedgerEntry, NoBid
+from bidding.models import Announcement, Bid, Commitment, Contract, LedgerEntry, NoBid, UftpMessage, UftpParticipant
 from bidding.operations import bids
 from bidding.queries import announcements_to_answer
+from bidding.uftp.calls import take_call
+from bidding.uftp.demands import Demand
 
 
 def offer(announcement, group, sized, exchange, now):
     return bids.offer(announcement=announcement, aggregation_ean=group, sized=sized, exchange=exchange, now=now)
+
+
+@pytest.fixture
+def call(group, now):
+    """Have a contract called for two quarter hours in the middle of the announced window."""
+
+    def take(called_w):
+        dso = UftpParticipant.objects.create(domain="dso.example.com", role="DSO", source="by_hand")
+        contract = Contract.objects.create(
+            contract_id="CSC-1", kind=Contract.Kind.CSC_A, dso=dso, aggregation_ean=group, congestion_point=group.ean,
+            volume_w=called_w, power_meaning="delta", price_eur_per_mwh=Decimal(95), active_from=date(2026, 1, 1),
+        )  # fmt: skip
+        message = UftpMessage.objects.create(
+            participant=dso, way="received", element="FlexOrder", message_id="1", conversation_id="1", document=b"",
+            at=now,
+        )  # fmt: skip
+        starts_at = datetime(2026, 1, 14, 17, tzinfo=UTC)
+        demands = [Demand(starts_at + n * timedelta(minutes=15), -called_w) for n in range(2)]
+        take_call(
+            contract=contract, order_reference="o", day=date(2026, 1, 14), message=message, offer=None, demands=demands,
+            now=now,
+        )  # fmt: skip
+
+    return take
 
 
 def test_an_automatic_group_offers_approves_and_enqueues_one_order(announcement, group, exchange, sized, now):
@@ -106,6 +132,19 @@ def test_no_kw_is_sold_twice(announcement, group, exchange, sized, now):
 
     assert Bid.objects.count() == 1
     assert set(LedgerEntry.objects.values_list("committed_w", flat=True)) == {300_000}
+
+
+@pytest.mark.parametrize(("called_w", "bid_w"), [(100_000, 200_000), (150_000, 100_000), (200_001, 0), (900_000, 0)])
+def test_what_contracts_called_is_not_offered(announcement, group, exchange, sized, now, call, called_w, bid_w):
+    call(called_w)
+
+    answer = offer(announcement, group, sized(), exchange, now)
+
+    if bid_w:
+        assert (answer.power_w, answer.commitments.count()) == (bid_w, 12)
+    else:
+        assert answer.reason.startswith(f"Contracts hold {called_w / 1000:,.0f} kW in this window; beside that, less")
+    assert announcements_to_answer(now=now) == []
 
 
 def test_raw_sql_cannot_oversell_either(announcement, group, exchange, sized, now):

@@ -54,10 +54,10 @@ def test_the_page_needs_no_network(html):
 def test_every_chart_has_a_name_and_a_table(html):
     page = Page(html)
     charts = [attributes for _, attributes in page.tags if attributes.get("role") == "img"]
-    assert len(charts) == 5  # power and reliability of two groups, and money
+    assert len(charts) == 6  # power and reliability of two groups, power of the called one, and money
     assert all(attributes["aria-label"] for attributes in charts)
-    assert page.count("details") == 4
-    assert page.count("table") == 2 + 4 + 2 + 2  # overview, beside charts, limits, money and timings
+    assert page.count("details") == 5
+    assert page.count("table") == 3 + 5 + 3 + 2  # overview, beside charts, limits and messages, money and timings
     assert ("html", {"lang": "en"}) in page.tags
 
 
@@ -71,14 +71,15 @@ def test_headings_go_down_one_level_at_a_time(html):
 def test_times_are_dutch_and_names_are_escaped(html):
     text = Page(html).text
     assert "17:00 to 20:00" in text
-    assert "Redispatch on Wednesday 14 January 2026" in text
+    assert "Congestion on Wednesday 14 January 2026" in text
     assert f"Utrecht <Oost> public ({FIRST})" in text
 
 
 def test_the_numbers_of_the_evening_are_there(html):
     text = Page(html).text
-    assert text.count("98.6%") == 2  # 887.35 of 900 kWh, as a tile and beside the bid
-    for number in ("159.72", "47.92", "600.000", "Cleared in part", "99.6%"):
+    assert text.count("98.6%") == 1  # 887.35 of 900 kWh, beside the bid
+    assert text.count("97.5%") == 1  # with the call, as a tile
+    for number in ("172.60", "47.92", "600.000", "Cleared in part", "99.6%", "CLC-A CLC-1", "FlexOrderResponse"):
         assert number in text
 
 
@@ -89,12 +90,12 @@ def test_the_sample_is_a_sound_report():
 def test_without_series_the_page_has_tables_and_money(tmp_path):
     path = tmp_path / "report.html"
     write_report_page(report=sample_report(), path=path, extra={})
-    assert Page(path.read_text(encoding="utf-8")).count("table") == 4
+    assert Page(path.read_text(encoding="utf-8")).count("table") == 5
 
 
 def test_the_summary_says_what_counts():
     out = StringIO()
     print_summary(sample_report(), console=Console(file=out, width=160))
     summary = out.getvalue()
-    for text in ("Bid [kW]", "Cleared in part", "Deelauto", "159.72", "Drivers served: 99.6%"):
+    for text in ("Bid [kW]", "Cleared in part", "Deelauto", "172.60", "Drivers served: 99.6%"):
         assert text in summary

@@ -24,7 +24,7 @@ def test_the_fleet_has_the_counts_of_the_programme():
 def test_codes_are_valid_and_every_asset_is_in_a_known_group():
     portfolio = build_portfolio(seed=1, scale=0.1)
     groups = {Ean18(group.ean) for group in portfolio.groups}
-    assert len(groups) == 3
+    assert len(groups) == 4
     assert {asset.aggregation_ean for _, asset in portfolio.assets()} == groups
     assert len({Ean18(asset.connection_ean) for _, asset in portfolio.assets()}) == len(list(portfolio.assets()))
     assert {Ean13(area.grid_operator) for area in portfolio.areas} == {"8716892000005"}
