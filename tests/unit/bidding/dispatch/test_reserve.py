@@ -1,0 +1,33 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from bidding.dispatch.allocation.reserve import LEAST_TRUSTED, follow_probability, reserve_share
+
+
+def test_a_record_decides():
+    trust = follow_probability(followed=np.array([0.0, 90.0, 0.0]), missed=np.array([0.0, 0.0, 9.0]))
+    assert trust.tolist() == [0.9, 0.99, pytest.approx(9 / 19)]
+    assert trust[2] < LEAST_TRUSTED
+
+
+def test_a_large_group_needs_what_is_expected_to_be_missing_a_small_one_more():
+    large = reserve_share(gain_kw=np.full(10_000, 7.0), follows=np.full(10_000, 0.8))
+    small = reserve_share(gain_kw=np.full(10, 7.0), follows=np.full(10, 0.8))
+    assert large == pytest.approx(0.25, abs=0.02)
+    assert small > 0.5
+
+
+@given(arrays(float, 20, elements=st.floats(0, 50)), arrays(float, 20, elements=st.floats(0, 1)))
+def test_the_reserve_is_bounded_and_covers_the_expected_miss(gain, follows):
+    share = reserve_share(gain_kw=gain, follows=follows)
+    assert 0.0 <= share <= 1.0 + 1e-9
+    if gain.sum() > 0 and share < 1.0 - 1e-9:
+        assert (1 + share) * (gain @ follows) >= gain.sum() - 1e-6
+
+
+def test_followers_without_fail_need_none():
+    assert reserve_share(gain_kw=np.full(5, 7.0), follows=np.ones(5)) == 0.0
+    assert reserve_share(gain_kw=np.zeros(5), follows=np.ones(5)) == 0.0
