@@ -122,10 +122,12 @@ def setpoint_batches_of_partner(
         return []
     batches = list(SetpointBatch.objects.filter(partner=partner, pk__gt=after).order_by("pk")[:limit])
     setpoints: dict[int, list[SentSetpoint]] = {batch.pk: [] for batch in batches}
-    for batch_id, number, asset, starts_at, ends_at, power_w in (
+    for row in (
         Setpoint.objects.filter(batch__in=batches)
         .order_by("batch_id", "id")
-        .values_list("batch_id", "id", "asset__external_id", "starts_at", "ends_at", "power_w")
+        .values_list(
+            "batch_id", "id", "asset__external_id", "starts_at", "ends_at", "power_w", "start_early_s", "end_late_s"
+        )
     ):
-        setpoints[batch_id].append(SentSetpoint(number, asset, starts_at, ends_at, power_w))
+        setpoints[row[0]].append(SentSetpoint(*row[1:]))
     return [(batch, setpoints[batch.pk]) for batch in batches]

@@ -20,6 +20,7 @@ class AdvisoryLock(IntEnum):
     PARTNER_REPORTS = 5
     METER_PARTITIONS = 6
     UFTP_INBOX = 7
+    STEERING_LIMITS = 8
 
 
 def take(lock: AdvisoryLock, key: int) -> None:

@@ -9,18 +9,27 @@ from aggregator.core.ptu import PTU, ptu_start
 LONGEST_SETPOINT = timedelta(hours=24)
 """A setpoint that outlives its order by far would be a standing limit that nobody decided on."""
 
+LEASE_PTUS = 2
+"""How many quarter hours a setpoint may feed in, or have a battery charge, before it must be renewed: when we fall
+silent such an asset rests within half an hour."""
+
+LONGEST_RAMP_S = 900
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedSetpoint:
     """The power an asset should keep in each PTU of [starts_at, ends_at).
 
-    `power_w` from 0: take at most this; below 0: feed in this much.
+    `power_w` from 0: take at most this; below 0: feed in this much. It takes effect `start_early_s` seconds before it
+    starts and stays in effect `end_late_s` seconds after it ends: random moments inside the ramp.
     """
 
     asset_id: int
     starts_at: datetime
     ends_at: datetime
     power_w: Sequence[int]
+    start_early_s: int = 0
+    end_late_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,7 @@ class AssetLimits:
     is_active: bool
     max_import_w: int
     max_export_w: int
+    left_alone_w: int
     membership: tuple[datetime | None, datetime | None] | None
 
     def is_member_through(self, starts_at: datetime, ends_at: datetime) -> bool:
@@ -80,6 +90,8 @@ def _broken_period(planned: PlannedSetpoint, now: datetime) -> tuple[str, str] |
         return "too-long", f"would be bound for {end - start}; at most {LONGEST_SETPOINT} is asked at once."
     if len(planned.power_w) != (end - start) // PTU:
         return "wrong-length", f"has {len(planned.power_w)} values for {(end - start) // PTU} PTUs. Give one per PTU."
+    if not (0 <= planned.start_early_s <= LONGEST_RAMP_S and 0 <= planned.end_late_s <= LONGEST_RAMP_S):
+        return "outside-ramp", f"starts or ends outside a ramp of {LONGEST_RAMP_S} seconds."
     return None
 
 
@@ -102,6 +114,8 @@ def _broken_limit(
         broken = "above-limit", f"is asked {highest} W and may take at most {asset.max_import_w} W."
     elif -lowest > asset.max_export_w:
         broken = "above-limit", f"is asked to feed in {-lowest} W and may feed in at most {asset.max_export_w} W."
+    elif any(not 0 <= power_w <= max(asset.left_alone_w, 0) for power_w in planned.power_w[LEASE_PTUS:]):
+        broken = "outlives-lease", f"would feed in or be charged for more than {LEASE_PTUS} PTUs. Renew it in time."
     else:
         return None
     return broken[0], f"({asset.external_id}) {broken[1]}"

@@ -5,7 +5,8 @@
     deliver_setpoints(*, clock, http) -> DeliveryReport
 
 A setpoint exists only because of an order or an operator with a reason, ends by itself, and lies within the limits of
-its asset: what does not is refused, never trimmed.
+its asset, its connection, its partner, its group and the fleet: what does not is refused, never trimmed. This is the
+one place where setpoints leave, and they leave one plan at a time, so two plans cannot pass a limit together.
 """
 
 import json
@@ -18,14 +19,17 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
+from aggregator.core import locks
 from aggregator.core.clock import Clock
 from aggregator.core.http import HttpClient, Response
 from aggregator.core.messaging.operations import DeliveryReport, deliver_due
 from aggregator.core.models import OutboxMessage
 from assets.control.channel import SETPOINTS_CHANNEL
+from assets.control.gate import broken_scope_limit
 from assets.control.limits import AssetLimits, PlannedSetpoint, Refusal, refusals
 from assets.control.own_rest import OwnRest, signature
 from assets.control.ports import ControlAdapter, SentSetpoint
+from assets.control.standing import left_alone_w
 from assets.models import Asset, Membership, Partner, Setpoint, SetpointBatch
 from assets.operations.reports import Rows
 from assets.staging import copied, staged
@@ -73,6 +77,7 @@ def send_setpoints(
     be delivered is given up.
     """
     _refuse_request(now, order_reference, reason, plan, deadline_at)
+    locks.take(locks.AdvisoryLock.STEERING_LIMITS, 0)
     limits = _limits(aggregation_ean, plan)
     # Locked in order, and before batch ids are drawn: a partner's batches commit in the order of their ids, so a
     # reader of the feed never skips one; and a stop either comes first and is seen, or waits and withdraws the message.
@@ -89,6 +94,9 @@ def send_setpoints(
             f"{len(refused)} of {len(plan)} setpoints are refused, so none was sent. First: {refused[0].message}",
             refused,
         )
+    broken = broken_scope_limit(now=now, aggregation_ean=aggregation_ean, plan=plan, limits=limits)
+    if broken:
+        raise SetpointRefused(f"{broken.message} Nothing was sent.", broken.refusals)
     try:
         with transaction.atomic():
             batches = SetpointBatch.objects.bulk_create(
@@ -196,9 +204,12 @@ def _limits(aggregation_ean: str, plan: Sequence[PlannedSetpoint]) -> dict[int, 
     ):
         memberships[asset_id] = (period.lower, period.upper)
     assets = Asset.objects.filter(pk__in=ids).values_list(
-        "id", "partner_id", "external_id", "is_active", "max_import_w", "max_export_w"
+        "id", "partner_id", "external_id", "is_active", "max_import_w", "max_export_w", "kind"
     )
-    return {row[0]: AssetLimits(*row[1:], membership=memberships.get(row[0])) for row in assets}
+    return {
+        row[0]: AssetLimits(*row[1:6], left_alone_w=left_alone_w(row[6], row[4]), membership=memberships.get(row[0]))
+        for row in assets
+    }
 
 
 def _store(
@@ -221,16 +232,37 @@ def _store(
             "starts_at": "timestamptz",
             "ends_at": "timestamptz",
             "power_w": "int8[]",
+            "start_early_s": "int2",
+            "end_late_s": "int2",
             "status": "varchar",
             "result_reason": "text",
         },
         (
-            (number, batch.pk, one.asset_id, one.starts_at, one.ends_at, list(one.power_w), pending, "")
+            (
+                number,
+                batch.pk,
+                one.asset_id,
+                one.starts_at,
+                one.ends_at,
+                list(one.power_w),
+                one.start_early_s,
+                one.end_late_s,
+                pending,
+                "",
+            )
             for number, one in zip(ids, planned, strict=True)
         ),
     )
     return [
-        SentSetpoint(number, limits[one.asset_id].external_id, one.starts_at, one.ends_at, one.power_w)
+        SentSetpoint(
+            number,
+            limits[one.asset_id].external_id,
+            one.starts_at,
+            one.ends_at,
+            one.power_w,
+            one.start_early_s,
+            one.end_late_s,
+        )
         for number, one in zip(ids, planned, strict=True)
     ]
 

@@ -61,6 +61,8 @@ def batch_document(batch: SetpointBatch, setpoints: Sequence[SentSetpoint]) -> d
                 "starts_at": _instant(setpoint.starts_at),
                 "ends_at": _instant(setpoint.ends_at),
                 "power_w": list(setpoint.power_w),
+                "start_early_s": setpoint.start_early_s,
+                "end_late_s": setpoint.end_late_s,
             }
             for setpoint in setpoints
         ],

@@ -18,6 +18,8 @@ class SentSetpoint:
     starts_at: datetime
     ends_at: datetime
     power_w: Sequence[int]
+    start_early_s: int = 0
+    end_late_s: int = 0
 
 
 class ControlAdapter(Protocol):

@@ -160,6 +160,10 @@ class SetpointView(_Document):
         child=serializers.IntegerField(),
         help_text="One value per quarter hour. From 0: take at most this. Below 0: feed in this much.",
     )
+    start_early_s = serializers.IntegerField(
+        help_text="Begin with the first value this many seconds before starts_at, so that a fleet moves like a slope."
+    )
+    end_late_s = serializers.IntegerField(help_text="Keep the last value this many seconds after ends_at.")
 
 
 class SetpointBatchView(_Document):

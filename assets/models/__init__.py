@@ -1,5 +1,6 @@
 from assets.models.assets import Asset, AssetKind, AssetState
 from assets.models.groups import AggregationEan, CongestionArea, Membership
+from assets.models.limits import SteeringLimit
 from assets.models.partners import Partner
 from assets.models.sessions import ChargingSession
 from assets.models.setpoints import Setpoint, SetpointBatch
@@ -17,4 +18,5 @@ __all__ = [
     "Partner",
     "Setpoint",
     "SetpointBatch",
+    "SteeringLimit",
 ]

@@ -53,6 +53,12 @@ class Setpoint(models.Model):
         models.BigIntegerField(),
         help_text="One value per PTU. Positive: take at most this. Negative: feed in this much.",
     )
+    start_early_s = models.PositiveSmallIntegerField(
+        default=0, help_text="It takes effect this many seconds before it starts, so that a fleet moves like a slope."
+    )
+    end_late_s = models.PositiveSmallIntegerField(
+        default=0, help_text="It stays in effect this many seconds after it ends, for the same reason."
+    )
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
     result_at = models.DateTimeField(null=True, blank=True)
     result_reason = models.TextField(blank=True)
@@ -63,7 +69,10 @@ class Setpoint(models.Model):
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="setpoint_ends_after_it_starts"),
             models.CheckConstraint(condition=Q(power_w__len__gt=0), name="setpoint_has_values"),
         ]
-        indexes = [models.Index(fields=["asset", "starts_at"], name="setpoint_by_asset_and_time")]
+        indexes = [
+            models.Index(fields=["asset", "starts_at"], name="setpoint_by_asset_and_time"),
+            models.Index(fields=["ends_at"], name="setpoint_by_end"),  # what stands now, of the whole fleet
+        ]
 
     def __str__(self) -> str:
         return f"setpoint for {self.asset_id} from {self.starts_at:%Y-%m-%d %H:%M}"

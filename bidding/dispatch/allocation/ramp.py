@@ -8,9 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
-SECONDS_PER_MINUTE = 60.0
 
 
 def random_offsets_s(*, asset_ids: Integers, seed: int, ramp_s: int) -> Integers:
@@ -25,12 +22,3 @@ def random_offsets_s(*, asset_ids: Integers, seed: int, ramp_s: int) -> Integers
         x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return ((x ^ (x >> np.uint64(31))) % np.uint64(ramp_s + 1)).astype(np.int64)
-
-
-def step_room_kw(*, most_step_kw: float, most_ramp_kw_per_minute: float, ramp_s: int) -> float:
-    """Return how much may change at one moment: within the step cap, and within the slope over the ramp.
-
-    Without a ramp everything would change at once, in any slope whatever; a minute is the least that counts.
-    """
-    minutes = max(ramp_s / SECONDS_PER_MINUTE, 1.0)
-    return min(most_step_kw, most_ramp_kw_per_minute * minutes)

@@ -1,9 +1,8 @@
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidding.dispatch.allocation.ramp import random_offsets_s, step_room_kw
+from bidding.dispatch.allocation.ramp import random_offsets_s
 
 
 @given(st.integers(0, 2**62), st.integers(0, 1800), st.lists(st.integers(1, 2**40), unique=True, max_size=50))
@@ -19,8 +18,3 @@ def test_a_fleet_moves_like_a_slope():
     in_each_minute = np.histogram(offsets, bins=np.arange(0, 301, 60))[0]
     assert in_each_minute.min() > 0.97 * 20_000
     assert in_each_minute.max() < 1.03 * 20_000
-
-
-@pytest.mark.parametrize(("ramp_s", "room_kw"), [(0, 1_000.0), (60, 1_000.0), (300, 5_000.0), (3_600, 20_000.0)])
-def test_what_may_change_at_once_follows_from_step_and_slope(ramp_s, room_kw):
-    assert step_room_kw(most_step_kw=20_000.0, most_ramp_kw_per_minute=1_000.0, ramp_s=ramp_s) == room_kw

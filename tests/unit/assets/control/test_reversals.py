@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidding.dispatch.allocation.reversals import may_turn, reversal_counts
+from assets.control.reversals import may_turn, reversal_counts
 
 commands = st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0.0, 5.0, 11.0, -11.0])), max_size=40)
 

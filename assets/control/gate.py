@@ -1,0 +1,53 @@
+"""The last look at a plan before it leaves: what it would do to the fleet and to every part of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from aggregator.core.interval import Interval
+from assets.control.limits import AssetLimits, PlannedSetpoint, Refusal
+from assets.control.scope_limits import ScopeKind, overloads, turned_too_often
+from assets.control.standing import limits_of, standing_of
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The rule that a plan breaks; `refusals` names the assets where leaving them out would mend it."""
+
+    message: str
+    refusals: tuple[Refusal, ...] = ()
+
+
+def broken_scope_limit(
+    *, now: datetime, aggregation_ean: str, plan: Sequence[PlannedSetpoint], limits: Mapping[int, AssetLimits]
+) -> Broken | None:
+    """Return how a plan would take the fleet or a part of it too far or too fast, or turn assets too often.
+
+    Right only under the lock that lets one plan leave at a time.
+    """
+    standing = standing_of(
+        asset_ids=[one.asset_id for one in plan],
+        aggregation_ean=aggregation_ean,
+        period=Interval(min(one.starts_at for one in plan), max(one.ends_at for one in plan)),
+        now=now,
+    )
+    apply = limits_of(
+        aggregation_ean=aggregation_ean,
+        partner_ids=list({limit.partner_id for limit in limits.values()}),
+        connections=np.unique(standing.keys[ScopeKind.CONNECTION]).tolist(),
+    )
+    first_w = np.array([one.power_w[0] for one in plan], dtype=np.int64)
+    lowest_w = np.array([min(one.power_w) for one in plan], dtype=np.int64)
+    highest_w = np.array([max(one.power_w) for one in plan], dtype=np.int64)
+    turned = tuple(
+        Refusal(asset_id, "turned-too-often", f"Asset {asset_id} was turned round too often in the past hour.")
+        for asset_id in turned_too_often(limits=apply, standing=standing, first_w=first_w).tolist()
+    )
+    if turned:
+        return Broken(f"{len(turned)} assets may not be turned again yet. First: {turned[0].message}", turned)
+    moved_w = np.maximum(standing.alone_w - lowest_w, highest_w - standing.alone_w)
+    for message in overloads(limits=apply, standing=standing, first_w=first_w, moved_w=moved_w):
+        return Broken(f"{message} Plan for less.")
+    return None

@@ -1,0 +1,152 @@
+"""How assets stand before a plan: what they are told, how often they turned, and what everybody else is told."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+from django.db import connection
+from django.db.models import Q
+from numpy.typing import NDArray
+
+from aggregator.core.interval import Interval
+from assets.control.reversals import reversal_counts
+from assets.control.scope_limits import FLEET_DEFAULT, ScopeKind, ScopeLimit, Standing
+from assets.models import Asset, AssetKind, SteeringLimit
+
+Integers = NDArray[np.int64]
+
+ONE_HOUR = timedelta(hours=1)
+
+
+def left_alone_w(kind: str, max_import_w: int) -> int:
+    """Return the setpoint that lets an asset go its own way: no limit, but zero for a battery, which would charge."""
+    return 0 if kind == AssetKind.BATTERY else max_import_w
+
+
+def limits_of(*, aggregation_ean: str, partner_ids: Sequence[int], connections: Sequence[str]) -> list[ScopeLimit]:
+    """Return every limit that touches assets of a group, of these partners and behind these connections."""
+    rows = SteeringLimit.objects.filter(
+        Q(partner__in=partner_ids)
+        | Q(aggregation_ean=aggregation_ean)
+        | (Q(connection_ean__in=connections) & ~Q(connection_ean=""))
+        | Q(partner=None, aggregation_ean=None, connection_ean="")
+    ).order_by("pk")
+    limits = [_limit(row) for row in rows]
+    if not any(limit.kind == ScopeKind.FLEET for limit in limits):
+        limits.insert(0, FLEET_DEFAULT)
+    return limits
+
+
+def _limit(row: SteeringLimit) -> ScopeLimit:
+    if row.partner_id:
+        kind, key = ScopeKind.PARTNER, str(row.partner_id)
+    elif row.aggregation_ean_id:
+        kind, key = ScopeKind.GROUP, str(row.aggregation_ean_id)
+    elif row.connection_ean:
+        kind, key = ScopeKind.CONNECTION, row.connection_ean
+    else:
+        kind, key = ScopeKind.FLEET, ""
+    return ScopeLimit(
+        kind,
+        key,
+        max_moved_w=row.max_moved_w,
+        max_step_w=row.max_step_w,
+        max_ramp_w_per_minute=row.max_ramp_w_per_minute,
+        max_reversals_per_hour=row.max_reversals_per_hour,
+        ramp_s=row.ramp_seconds,
+    )
+
+
+def standing_of(*, asset_ids: Sequence[int], aggregation_ean: str, period: Interval, now: datetime) -> Standing:
+    """Return how some assets of a group stand during `period`, in three queries.
+
+    Of an asset with several setpoints in the period the newest counts; what it moves counts at its most, so a total
+    over assets is never too low.
+    """
+    place = {asset_id: index for index, asset_id in enumerate(asset_ids)}
+    assets = {
+        row[0]: row[1:]
+        for row in Asset.objects.filter(pk__in=asset_ids).values_list(
+            "pk", "kind", "max_import_w", "partner_id", "connection_ean"
+        )
+    }
+    alone_w = np.array([left_alone_w(*assets[one][:2]) for one in asset_ids], dtype=np.int64)
+    told_w, moved_w = alone_w.copy(), np.zeros(len(place), dtype=np.int64)
+    others_w: dict[tuple[ScopeKind, str], int] = defaultdict(int)
+    for asset_id, partner_id, ean, connection_ean, told, moved in _standing_rows(period):
+        index = place.get(asset_id)
+        if index is None:
+            for scope in (
+                (ScopeKind.FLEET, ""),
+                (ScopeKind.GROUP, ean),
+                (ScopeKind.PARTNER, str(partner_id)),
+                (ScopeKind.CONNECTION, connection_ean),
+            ):
+                others_w[scope] += moved
+        else:
+            moved_w[index] = moved
+            if told is not None:
+                told_w[index] = told
+    reversals, last_change = _turns(place, alone_w, since=now - ONE_HOUR)
+    return Standing(
+        asset_ids=np.array(asset_ids, dtype=np.int64),
+        alone_w=alone_w,
+        told_w=told_w,
+        moved_w=moved_w,
+        reversals=reversals,
+        last_change=last_change,
+        keys={
+            ScopeKind.GROUP: np.full(len(place), aggregation_ean),
+            ScopeKind.PARTNER: np.array([str(assets[one][2]) for one in asset_ids]),
+            ScopeKind.CONNECTION: np.array([assets[one][3] for one in asset_ids]),
+        },
+        others_w=others_w,
+    )
+
+
+def _standing_rows(period: Interval) -> list[tuple[int, int, str, str, int | None, int]]:
+    """Return per asset its newest setpoint in a period: what it is told at its start, and the most it moves."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT newest.asset_id, newest.partner_id, newest.ean, newest.connection_ean,
+                   newest.power_w[1 + floor(extract(epoch FROM %(start)s - newest.starts_at) / 900)::int],
+                   (SELECT max(abs(newest.alone_w - told)) FROM unnest(newest.power_w) AS told)
+            FROM (
+                SELECT DISTINCT ON (setpoint.asset_id) setpoint.asset_id, setpoint.starts_at, setpoint.power_w,
+                       asset.partner_id, batch.aggregation_ean_id AS ean, asset.connection_ean,
+                       CASE WHEN asset.kind = 'battery' THEN 0 ELSE asset.max_import_w END AS alone_w
+                FROM assets_setpoint AS setpoint
+                JOIN assets_setpointbatch AS batch ON batch.id = setpoint.batch_id
+                JOIN assets_asset AS asset ON asset.id = setpoint.asset_id
+                WHERE setpoint.ends_at > %(start)s AND setpoint.starts_at < %(end)s AND setpoint.status <> 'rejected'
+                ORDER BY setpoint.asset_id, setpoint.batch_id DESC
+            ) AS newest
+            """,
+            {"start": period.starts_at, "end": period.ends_at},
+        )
+        return list(cursor.fetchall())
+
+
+def _turns(place: dict[int, int], alone_w: Integers, *, since: datetime) -> tuple[Integers, Integers]:
+    """Return per asset how often its commands turned since then, and the sign of their last change."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT setpoint.asset_id, setpoint.power_w[1]
+            FROM assets_setpoint AS setpoint JOIN assets_setpointbatch AS batch ON batch.id = setpoint.batch_id
+            WHERE batch.created_at > %s ORDER BY setpoint.batch_id
+            """,
+            [since],
+        )
+        told = [(place[asset_id], power_w) for asset_id, power_w in cursor.fetchall() if asset_id in place]
+    asset = np.concatenate([np.arange(len(place)), np.array([one for one, _ in told], dtype=np.int64)])
+    told_w = np.concatenate([alone_w, np.array([power_w for _, power_w in told], dtype=np.int64)])
+    counts = reversal_counts(asset=asset, told_kw=told_w.astype(np.float64), count=len(place))
+    last_change = np.zeros(len(place), dtype=np.int64)
+    order = np.argsort(asset, kind="stable")
+    change = np.sign(np.diff(told_w[order]))
+    moved = (asset[order][1:] == asset[order][:-1]) & (change != 0)
+    last_change[asset[order][1:][moved]] = change[moved]  # the last one written stays
+    return counts, last_change

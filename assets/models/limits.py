@@ -1,0 +1,65 @@
+from django.db import models
+from django.db.models import Q
+
+
+class SteeringLimit(models.Model):
+    """How far and how fast a part of the fleet may be steered; nothing named means the whole fleet.
+
+    An empty value sets no limit in this scope. Where several apply, each must hold. The fleet has safe values of its
+    own (`assets.control.scope_limits.FLEET_DEFAULT`) until a row replaces them.
+    """
+
+    partner = models.ForeignKey(
+        "assets.Partner", null=True, blank=True, on_delete=models.CASCADE, related_name="steering_limits"
+    )
+    aggregation_ean = models.ForeignKey(
+        "assets.AggregationEan", null=True, blank=True, on_delete=models.CASCADE, related_name="steering_limits"
+    )
+    connection_ean = models.CharField(
+        max_length=18, blank=True, help_text="All assets behind this connection together, such as a site."
+    )
+    max_moved_w = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Most power that setpoints may take away from what assets do by themselves."
+    )
+    max_step_w = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Most power that one plan may change at one moment."
+    )
+    max_ramp_w_per_minute = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Steepest slope, over the ramp in which assets start at random moments."
+    )
+    max_reversals_per_hour = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="How often one asset may be turned round in an hour."
+    )
+    ramp_seconds = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Assets start up to this early and return up to this late, at random."
+    )
+    reason = models.TextField(help_text="Who asks for it, and why.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["partner", "aggregation_ean", "connection_ean"],
+                nulls_distinct=False,
+                name="one_steering_limit_per_scope",
+                violation_error_message="This scope has a limit already. Change that one.",
+            ),
+            models.CheckConstraint(
+                condition=Q(partner__isnull=True, aggregation_ean__isnull=True)
+                | Q(partner__isnull=True, connection_ean="")
+                | Q(aggregation_ean__isnull=True, connection_ean=""),
+                name="steering_limit_has_one_scope",
+                violation_error_message="Name one of partner, aggregation EAN and connection, or none for the fleet.",
+            ),
+            models.CheckConstraint(
+                condition=Q(ramp_seconds__isnull=True) | Q(ramp_seconds__lte=900),
+                name="ramp_within_a_quarter_hour",
+                violation_error_message="A ramp of more than 900 seconds would eat a whole quarter hour.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        if self.partner_id:
+            return f"steering limit of partner {self.partner_id}"
+        if self.aggregation_ean_id or self.connection_ean:
+            return f"steering limit of {self.aggregation_ean_id or self.connection_ean}"
+        return "steering limit of the fleet"

@@ -1,0 +1,166 @@
+"""The one place where setpoints leave: limits of connection, partner, group and fleet, also for two at once."""
+
+from datetime import timedelta
+from threading import Barrier, Thread
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from assets.control.operations import PlannedSetpoint, SetpointRefused, send_setpoints
+from assets.models import Setpoint, SteeringLimit
+from tests.field_side import (
+    GROUP_EAN,
+    NOW,
+    at,
+    battery,
+    charger,
+    enrol,
+    make_area,
+    make_assets,
+    make_group,
+    make_partner,
+)
+
+CONNECTION = "871685900012636543"
+
+
+@pytest.fixture
+def cars(partner, group):
+    cars = make_assets(partner, [charger(f"c{number}", connection_ean=CONNECTION) for number in range(10)])
+    enrol(group, cars)
+    return cars
+
+
+def send(assets, power_w=(0,), start="17:00", now=NOW, order="order-1", revision=1):
+    ends_at = at(start) + len(power_w) * timedelta(minutes=15)
+    return send_setpoints(
+        now=now,
+        aggregation_ean=GROUP_EAN,
+        order_reference=order,
+        reason="",
+        revision=revision,
+        plan=[PlannedSetpoint(asset.pk, at(start), ends_at, list(power_w)) for asset in assets],
+        deadline_at=ends_at,
+    )
+
+
+def limit(**fields):
+    return SteeringLimit.objects.create(reason="test", **fields)
+
+
+def test_a_fleet_cap_counts_what_stands_already(cars):
+    limit(max_moved_w=55_000)
+    send(cars[:3])
+    with pytest.raises(SetpointRefused, match="fleet would be moved by 66000 W; at most 55000 W"):
+        send(cars[3:6], order="order-2")
+    assert Setpoint.objects.count() == 3
+    send(cars[3:5], order="order-2")
+
+
+def test_a_cap_counts_an_asset_once_however_often_it_is_told(cars):
+    limit(max_moved_w=55_000)
+    send(cars[:5])
+    send(cars[:5], power_w=[1_380], revision=2)
+    send(cars[:5], power_w=[0], revision=3)
+
+
+def test_a_cap_that_was_lowered_does_not_keep_assets_from_going_back(cars):
+    send(cars)
+    limit(max_moved_w=11_000)
+    send(cars, power_w=[5_000], revision=2)
+    send(cars, power_w=[11_000], revision=3)
+
+
+@pytest.mark.parametrize("scope", ["partner", "group", "connection"])
+def test_every_scope_has_caps_of_its_own(cars, partner, group, scope):
+    fields = {"partner": partner} if scope == "partner" else {"aggregation_ean": group}
+    limit(max_moved_w=20_000, **({"connection_ean": CONNECTION} if scope == "connection" else fields))
+    with pytest.raises(SetpointRefused, match=rf"{scope} .* would be moved by 22000 W"):
+        send(cars[:2])
+    send(cars[:1])
+
+
+def test_a_cap_of_another_partner_is_none_of_ours(cars, other_partner):
+    limit(max_moved_w=0, partner=other_partner)
+    send(cars)
+
+
+def test_a_step_is_capped_and_so_is_the_slope_over_the_ramp(cars):
+    limit(max_step_w=100_000, max_ramp_w_per_minute=22_000, ramp_seconds=120)
+    with pytest.raises(SetpointRefused, match="would change by 55000 W at once; at most 44000 W"):
+        send(cars[:5])
+    send(cars[:4])
+    with pytest.raises(SetpointRefused, match="at once"):
+        send(cars[4:9], revision=2)
+    send(cars[:4], power_w=[11_000], revision=2)  # going back is not a step
+
+
+def test_an_asset_is_not_turned_to_and_fro(cars):
+    limit(max_reversals_per_hour=2)
+    for revision, power_w in enumerate([0, 5_000, 0], 1):
+        send(cars[:1], power_w=[power_w], revision=revision, now=NOW + timedelta(minutes=revision))
+    with pytest.raises(SetpointRefused, match="turned round too often") as refused:
+        send(cars[:2], power_w=[5_000], revision=4, now=NOW + timedelta(minutes=4))
+    assert [refusal.asset_id for refusal in refused.value.refusals] == [cars[0].pk]
+    send(cars[:1], power_w=[11_000], revision=4, now=NOW + timedelta(minutes=4))  # left alone: always
+
+
+def test_an_hour_later_it_may_turn_again(cars):
+    limit(max_reversals_per_hour=2)
+    for revision, power_w in enumerate([0, 5_000, 0], 1):
+        send(cars[:1], power_w=[power_w], start="18:30", revision=revision)
+    send(cars[:1], power_w=[5_000], start="18:30", revision=4, now=NOW + timedelta(minutes=61))
+
+
+@pytest.mark.parametrize("power_w", [[-10_000] * 3, [40_000] * 3])
+def test_feeding_in_and_charging_a_battery_must_be_renewed(partner, group, power_w):
+    [store] = make_assets(partner, [battery("b")])
+    enrol(group, [store])
+    with pytest.raises(SetpointRefused, match="for more than 2 PTUs"):
+        send([store], power_w=power_w)
+    send([store], power_w=[*power_w[:2], 0])
+
+
+def test_the_fleet_has_safe_limits_when_nobody_set_any(partner, group):
+    [giant] = make_assets(partner, [charger("giant", max_import_w=20_000_001)])
+    enrol(group, [giant])
+    with pytest.raises(SetpointRefused, match="at most 20000000 W"):
+        send([giant])
+
+
+def test_a_scope_has_one_row(db, partner, group):
+    limit(max_moved_w=1)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        limit(max_moved_w=2)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        limit(max_moved_w=2, partner=partner, aggregation_ean=group)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_cannot_pass_a_cap_together():
+    group = make_group(make_area())
+    fleets = [make_assets(make_partner(name), [charger(f"{name}{n}") for n in range(5)]) for name in ("a", "b")]
+    for fleet in fleets:
+        enrol(group, fleet)
+    limit(max_moved_w=60_000)
+    start, outcomes = Barrier(2), []
+
+    def work(assets, order):
+        connection.ensure_connection()
+        start.wait()
+        try:
+            send(assets, order=order)
+            outcomes.append("sent")
+        except SetpointRefused:
+            outcomes.append("refused")
+        finally:
+            connection.close()
+
+    threads = [Thread(target=work, args=(fleet, f"order-{n}")) for n, fleet in enumerate(fleets)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(outcomes) == ["refused", "sent"]
+    assert Setpoint.objects.count() == 5
