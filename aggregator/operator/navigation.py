@@ -14,6 +14,7 @@ _GROUPS = {
         ("assets.AssetState", "Asset states", "sensors"),
         ("assets.Partner", "Partners", "handshake"),
         ("assets.CongestionArea", "Congestion areas", "map"),
+        ("assets.SteeringLimit", "Steering limits", "speed"),
     ),
     "Market": (
         ("bidding.Announcement", "Announcements", "campaign"),

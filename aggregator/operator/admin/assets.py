@@ -24,6 +24,7 @@ from assets.models import (
     CongestionArea,
     Membership,
     Partner,
+    SteeringLimit,
 )
 from assets.operations import UnableToEndMembership, end_membership, resume_partner, stop_partner
 
@@ -68,6 +69,13 @@ class PartnerAdmin(RegisterAdmin):
         return with_reason(
             admin=self, request=request, queryset=queryset, action=action, title=title, done=done, act=act, refusals=()
         )
+
+
+@admin.register(SteeringLimit)
+class SteeringLimitAdmin(RegisterAdmin):
+    list_display = ("__str__", "max_moved_w", "max_step_w", "max_ramp_w_per_minute", "max_reversals_per_hour", "reason")
+    list_filter = ("partner", "aggregation_ean")
+    search_fields = ("connection_ean", "reason")
 
 
 @admin.register(CongestionArea)
