@@ -25,6 +25,7 @@ from assets.models import (
     Partner,
     Setpoint,
     SetpointBatch,
+    SteeringLimit,
 )
 from assets.operations import maintain_partitions
 from bidding.markets.uftp.vocabulary import Role
@@ -262,6 +263,7 @@ class Evening:
         )
         asset = self.asset(group=group, partner=partner)
         AssetState.objects.create(asset=asset, at=NOW, power_w=7_400)
+        SteeringLimit.objects.create(aggregation_ean=group, max_moved_w=1_000_000, reason="the transformer")
         ChargingSession.objects.create(
             asset=asset, external_id="s", plug_in_at=LONG_AGO, max_import_w=11_000, known_at=LONG_AGO
         )
