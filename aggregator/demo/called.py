@@ -15,7 +15,7 @@ CONTRACT_ID = "CLC-A-2026-0017"
 OPERATOR_DOMAIN = "uftp.netbeheer.example"
 CALLED_AT = "15:20"
 """Before the congestion is announced; a real call comes the day before, at 08:00."""
-LIMIT_KW = 200
+LIMIT_KW = 130
 VOLUME_W = 200_000
 
 

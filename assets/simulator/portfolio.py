@@ -152,12 +152,12 @@ part and the depot's, the dearest, not at all. The homes are under a contract, a
 
 _SPREAD: dict[str, tuple[tuple[Group, int], ...]] = {
     "public": ((CITY, 270), (QUARTER, 430)),
-    "workplace": ((CITY, 100), (QUARTER, 50)),
+    "workplace": ((CITY, 50), (QUARTER, 100)),
     "home": ((CITY, 80), (HOMES, 220)),
-    "shared_car": ((CITY, 90), (QUARTER, 90), (DEPOT, 70)),
+    "shared_car": ((CITY, 65), (QUARTER, 125), (DEPOT, 60)),
     "bus": ((DEPOT, 68),),
     "battery": ((HOMES, 1),),
-    "heat": ((HOMES, 60), (DEPOT, 60)),
+    "heat": ((HOMES, 40), (DEPOT, 80)),
 }
 _PARTNERS = (
     ("stadsladen", "Stadsladen", ("public", "workplace")),
