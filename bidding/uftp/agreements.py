@@ -1,5 +1,7 @@
 """What was agreed with a counterparty and what our records know, as the protocol's rules ask for it."""
 
+from datetime import timedelta
+
 from django.db.models import Max
 
 from bidding.markets.uftp import messages as m
@@ -11,6 +13,8 @@ from bidding.models import Contract, ContractCall, UftpMessage, UftpParticipant
 from bidding.uftp.services import own_domain
 
 CONGESTION_POINT_PREFIX = "ean."
+CLOCK_TOLERANCE = timedelta(minutes=1)
+"""Ours [I]: nobody promises synchronised clocks. We take a minute late as in time, and are a minute early ourselves."""
 
 
 def congestion_point_of(contract: Contract) -> str:
@@ -41,6 +45,7 @@ def agreement_with(participant: UftpParticipant, contract: Contract | None) -> A
         congestion_points={congestion_point_of(each) for each in contracts},
         contract_ids={each.contract_id for each in contracts},
         power_meaning=PowerMeaning(contract.power_meaning) if contract else PowerMeaning.DELTA,
+        clock_tolerance=CLOCK_TOLERANCE,
         barred=participant.is_barred,
     )
 

@@ -10,6 +10,7 @@ from bidding.markets.uftp.transport import Outcome, outcome_of_status
 from bidding.uftp.tokens import TokenSource
 
 MOST_REDIRECTS = 2  # as many as the reference library follows
+TIMEOUT_SECONDS = 10.0  # the receiver only stores; a worker holds the row meanwhile
 
 
 class Line:
@@ -33,7 +34,8 @@ class Line:
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Response:
         token = self._tokens.headers() if self._tokens and self._is_broker(url) else {}
-        return self._http.request(method=method, url=url, headers={**headers, **token}, body=body)
+        headers = {**headers, **token}
+        return self._http.request(method=method, url=url, headers=headers, body=body, timeout_seconds=TIMEOUT_SECONDS)
 
     def _is_broker(self, url: str) -> bool:
         """Tell whether `url` is the broker's own origin: nobody else may see the token."""

@@ -1,7 +1,7 @@
 """What a stored message brings about: answers, offers, duties. One message, one transaction."""
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -20,15 +20,17 @@ from bidding.markets.uftp.references import RESPONSES
 from bidding.markets.uftp.semantics import rejection_reasons
 from bidding.markets.uftp.vocabulary import Result, Role
 from bidding.models import Contract, UftpMessage, UftpParticipant
-from bidding.uftp.agreements import agreement_with, contract_of, message_row, records_of
+from bidding.uftp.agreements import CLOCK_TOLERANCE, agreement_with, contract_of, message_row, records_of
 from bidding.uftp.calls import NotAvailable, is_available, take_call
 from bidding.uftp.demands import NOT_AVAILABLE, contract_reasons, demands_of
-from bidding.uftp.receiving import CHANNEL
+from bidding.uftp.receiving import CHANNEL, sender_of
 from bidding.uftp.sending import ANSWER_WITHIN, new_message_id, send, store
 from bidding.uftp.settlements import disputes_of
 
 logger = logging.getLogger(__name__)
 
+SHORTEST_TRY = timedelta(seconds=10)
+"""An offer to a request that expires any moment is tried this long."""
 _INBOX = 1  # one lock for all: messages are processed in the order in which they came
 
 
@@ -65,7 +67,7 @@ def _process(row: InboxMessage, now: datetime) -> None:
     envelope = read_envelope(bytes(row.body))
     document = envelope.sealed[SIGNATURE_BYTES:]  # the signature was checked before it was stored
     message = parse(document)
-    participant = UftpParticipant.objects.get(domain=envelope.sender_domain, role=envelope.sender_role)
+    participant = sender_of(envelope)
     stored = store(
         participant=participant, way=UftpMessage.Way.RECEIVED, message=message, document=document, now=row.received_at
     )
@@ -137,7 +139,9 @@ class _Handling:
             self.reasons.append(NOT_AVAILABLE)
         self._answer()
         if not self.reasons:
-            send(participant=self.participant, message=offer, now=self.now, deadline_at=request.expires_at)
+            # On the operator's clock, too, the offer must come before it expires.
+            deadline_at = max(request.expires_at - CLOCK_TOLERANCE, self.now + SHORTEST_TRY)
+            send(participant=self.participant, message=offer, now=self.now, deadline_at=deadline_at)
 
     def _take_order(self, order: m.FlexOrder) -> None:
         """Take a call on and say so, or say why not; both in the transaction that stores it."""

@@ -10,11 +10,13 @@ from aggregator.core.models import InboxMessage
 from aggregator.core.rates import is_within
 from bidding.markets.uftp.codec import parse
 from bidding.markets.uftp.envelope import BodyTooLarge, Envelope, SignatureRefused, open_envelope, read_envelope
-from bidding.markets.uftp.keys import SIGNATURE_BYTES
+from bidding.markets.uftp.keys import SIGNATURE_BYTES, PublicKey
 from bidding.markets.uftp.problems import InvalidMessage
 from bidding.markets.uftp.reasons import Reason
 from bidding.markets.uftp.safe_xml import InvalidXml
 from bidding.markets.uftp.transport import Condition, condition_of_error
+from bidding.markets.uftp.vocabulary import Role
+from bidding.models import UftpParticipant
 from bidding.uftp.address_book import keys_of
 
 CHANNEL = "uftp"
@@ -64,8 +66,18 @@ def signed_document(body: bytes) -> bytes:
     return read_envelope(body).sealed[SIGNATURE_BYTES:]
 
 
+def sender_of(envelope: Envelope) -> UftpParticipant:
+    """Return the participant that sent what is stored: in the role it claims, else in the one it is known in.
+
+    A known sender that claims another role is to be told so, by a rejection; no key is known for that role, and 419
+    would make it send the same again for hours.
+    """
+    named = UftpParticipant.objects.filter(domain=envelope.sender_domain)
+    return named.filter(role=envelope.sender_role).first() or named.order_by("pk")[0]
+
+
 def _verified(envelope: Envelope, now: datetime) -> bytes:
-    keys = keys_of(domain=envelope.sender_domain, role=envelope.sender_role, now=now)
+    keys = _keys_of(envelope, now)
     if not keys:
         raise SenderUnknown(
             f"No key of {envelope.sender_domain} in role {envelope.sender_role} is known here. It must be in the "
@@ -75,5 +87,12 @@ def _verified(envelope: Envelope, now: datetime) -> bytes:
         return open_envelope(envelope, public_keys=keys)
     except SignatureRefused:
         # The sender may have changed keys since we looked.
-        renewed = keys_of(domain=envelope.sender_domain, role=envelope.sender_role, now=now, refresh=True)
-        return open_envelope(envelope, public_keys=renewed)
+        return open_envelope(envelope, public_keys=_keys_of(envelope, now, refresh=True))
+
+
+def _keys_of(envelope: Envelope, now: datetime, *, refresh: bool = False) -> list[PublicKey]:
+    """Return the keys of the sender in the role it claims, else in the one it is known in."""
+    domain = envelope.sender_domain
+    keys = keys_of(domain=domain, role=envelope.sender_role, now=now, refresh=refresh)
+    known = None if keys else UftpParticipant.objects.filter(domain=domain).order_by("pk").first()
+    return keys_of(domain=domain, role=Role(known.role), now=now, refresh=refresh) if known else keys

@@ -20,6 +20,7 @@ from bidding.markets.uftp.vocabulary import Role
 
 HUGE_BODY_BYTES = 5 * 2**20
 SHIFT_W = 1000
+CLOCK_OFF = timedelta(minutes=1)
 _DOCTYPE = b'<!DOCTYPE SignedMessage [<!ENTITY a "entity">]>'
 
 
@@ -44,11 +45,10 @@ class Letter:
 
 def letters(message: m.PayloadMessage, *, signer: Signer, faults: Collection[str], now: datetime) -> list[Letter]:
     """Return what to post for `message`, in order, while these faults act on it."""
-    if DEVIATING_ORDER in faults and isinstance(message, m.FlexOrder):
-        message = _shifted(message)
-        true = replace(_letter(message, signer), fault=DEVIATING_ORDER)
-    else:
-        true = _letter(message, signer)
+    instead = next((kind for kind in faults if kind in _INSTEAD), "")
+    if instead:
+        message = _INSTEAD[instead](message)
+    true = replace(_letter(message, signer), fault=instead)
     before = [letter for kind in faults if kind in _BEFORE for letter in _BEFORE[kind](message, signer, now)]
     after = [letter for kind in faults if kind in _AFTER for letter in _AFTER[kind](message, signer, true)]
     return [*before, true, *after]
@@ -106,6 +106,16 @@ def _same_id(message: m.PayloadMessage, signer: Signer, _true: Letter) -> Iterat
     yield replace(_letter(_shifted(message), signer), fault=SAME_ID_OTHER_CONTENT)
 
 
+def _deviating(message: m.PayloadMessage) -> m.PayloadMessage:
+    return _shifted(message) if isinstance(message, m.FlexOrder) else message
+
+
+def _on_other_clock(message: Any, off: timedelta) -> Any:
+    """Return a message as an operator writes it whose clock is `off`."""
+    changed = replace(message, time_stamp=message.time_stamp + off)
+    return replace(changed, expires_at=message.expires_at + off) if isinstance(message, m.FlexRequest) else changed
+
+
 def _renamed(message: Any) -> Any:
     return replace(message, message_id=str(uuid.uuid4()))
 
@@ -135,7 +145,14 @@ ROLE_MISMATCH = "role_mismatch"
 EXPIRED_REQUEST = "expired_request"
 DOCTYPE = "doctype"
 HUGE_BODY = "huge_body"
+CLOCK_AHEAD = "clock_ahead"
+CLOCK_BEHIND = "clock_behind"
 
+_INSTEAD: dict[str, Callable[[m.PayloadMessage], m.PayloadMessage]] = {
+    DEVIATING_ORDER: _deviating,
+    CLOCK_AHEAD: lambda message: _on_other_clock(message, CLOCK_OFF),
+    CLOCK_BEHIND: lambda message: _on_other_clock(message, -CLOCK_OFF),
+}
 _BEFORE: dict[str, Callable[[m.PayloadMessage, Signer, datetime], Iterator[Letter]]] = {
     UNKNOWN_KEY: _unknown_key,
     WRONG_RECIPIENT: _wrong_recipient,
@@ -156,4 +173,4 @@ FIXED_ELEMENTS: dict[str, str] = {
     EXPIRED_REQUEST: m.FlexRequest.element,
 }
 """Faults that only make sense on one message."""
-KINDS = frozenset({ORDER_BEFORE_OFFER_RESPONSE, DEVIATING_ORDER, ROTATED_KEY, *_BEFORE, *_AFTER})
+KINDS = frozenset({ORDER_BEFORE_OFFER_RESPONSE, ROTATED_KEY, *_INSTEAD, *_BEFORE, *_AFTER})

@@ -35,6 +35,8 @@ class Agreement:
     contract_ids: Container[str] = EVERYTHING
     baseline_references: Container[str] = EVERYTHING
     power_meaning: PowerMeaning = PowerMeaning.DELTA
+    clock_tolerance: timedelta = timedelta(0)
+    """How far the two clocks may differ: so much later than it says, a message still counts as in time."""
     unsolicited_orders: bool = False
     barred: bool = False
 
@@ -66,6 +68,10 @@ class Case:
     agreement: Agreement
     records: Records
     now: datetime
+
+    def is_over(self, instant: datetime) -> bool:
+        """Tell whether an instant has passed on the sender's clock too, as far as ours can tell."""
+        return instant + self.agreement.clock_tolerance <= self.now
 
 
 Rule = Callable[[Case], Iterator[str]]

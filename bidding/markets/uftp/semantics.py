@@ -88,7 +88,8 @@ def _day(case: Case) -> Iterator[str]:
 
 
 def _not_past(case: Case) -> Iterator[str]:
-    today = case.now.astimezone(ZoneInfo(case.agreement.time_zone)).date()
+    now = case.now - case.agreement.clock_tolerance
+    today = now.astimezone(ZoneInfo(case.agreement.time_zone)).date()
     if case.message.period < today:
         yield Reason.PERIOD_OUT_OF_BOUNDS
 
@@ -121,7 +122,7 @@ def _baseline(case: Case) -> Iterator[str]:
 
 
 def _expiration(case: Case) -> Iterator[str]:
-    if case.message.expires_at <= case.now:
+    if case.is_over(case.message.expires_at):
         yield Reason.EXPIRATION_OUT_OF_BOUNDS
     duration = case.agreement.isp_duration
     ends = [

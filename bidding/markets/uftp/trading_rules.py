@@ -44,7 +44,7 @@ def _offer_against_request(case: Case, request: m.FlexRequest) -> Iterator[str]:
     offer: m.FlexOffer = case.message
     if offer.period != request.period:
         yield Reason.PERIOD_MISMATCH
-    if request.expires_at <= case.now:
+    if case.is_over(request.expires_at):
         yield Reason.REFERENCE_EXPIRED
     if offer.congestion_point != request.congestion_point:
         yield Reason.CONGESTION_POINT
@@ -80,7 +80,7 @@ def _order_against_offer(case: Case, offer: m.FlexOffer) -> Iterator[str]:
     order: m.FlexOrder = case.message
     if order.period != offer.period:
         yield Reason.PERIOD_MISMATCH
-    if offer.expires_at <= case.now:
+    if case.is_over(offer.expires_at):
         yield Reason.REFERENCE_EXPIRED
     if case.records.revoked:
         yield Reason.REFERENCE_REVOKED

@@ -9,7 +9,7 @@ from bidding.markets.uftp.envelope import MAX_BODY_BYTES, seal
 from bidding.markets.uftp.transport import MESSAGE_PATH
 from bidding.markets.uftp.vocabulary import Role
 from bidding.uftp import receiving
-from tests.conformance.uftp.samples import OFFER, REQUEST
+from tests.conformance.uftp.samples import OFFER, ORDER, REQUEST
 from tests.integration.uftp.operator_side import KEY, OTHER_KEY, post, sealed
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +29,7 @@ def test_a_message_is_stored_byte_for_byte_before_it_is_answered(client, operato
 
 def test_each_condition_has_its_status(client, operator):
     good = sealed(REQUEST)
-    other = sealed(replace(REQUEST, message_id=OFFER.message_id))
+    other = sealed(replace(REQUEST, message_id=ORDER.message_id))
     length = {"CONTENT_LENGTH": ""}
     cases = {
         "no length": (post(client, good, **length), 411),
@@ -42,7 +42,8 @@ def test_each_condition_has_its_status(client, operator):
         "too large": (post(client, b"<a>" + b"x" * MAX_BODY_BYTES + b"</a>"), 400),
         "endless length": (post(client, b"<a/>", CONTENT_LENGTH="9" * 4000), 413),
         "unknown domain": (post(client, sealed(REQUEST, domain="stranger.example")), 419),
-        "unknown in this role": (post(client, sealed(OFFER, role=Role.AGR)), 419),
+        "known in another role": (post(client, sealed(OFFER, role=Role.AGR)), 200),
+        "another role, another key": (post(client, sealed(OFFER, role=Role.AGR, key=OTHER_KEY)), 401),
         "another key": (post(client, sealed(REQUEST, key=OTHER_KEY)), 401),
         "GET": (client.get(MESSAGE_PATH), 405),
     }  # fmt: skip

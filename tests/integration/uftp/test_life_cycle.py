@@ -5,11 +5,13 @@ from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from aggregator.core.models import InboxMessage, OutboxMessage
 from assets.models import AggregationEan
 from bidding.markets.uftp import messages as m
 from bidding.markets.uftp.answers import respond
+from bidding.markets.uftp.transport import MESSAGE_PATH
 from bidding.markets.uftp.vocabulary import Result, Role, SettlementDisposition
 from bidding.models import Activation, Announcement, Bid, Commitment, Contract, ContractCall, LedgerEntry, UftpMessage
 from bidding.operations import bids
@@ -186,8 +188,10 @@ def test_called_power_cannot_be_sold_for_redispatch(say, tick, offer, group):
     sized = SizedWindow(bid_w=100_000, sellable_w=300_000, baseline_w=[0] * 4, explanation={}, reason="")
     AggregationEan.objects.update(autonomy="approve")
 
+    answer = bids.offer(announcement=announcement, aggregation_ean=group, sized=sized, exchange=None, now=NOW)
+    assert answer.reason.startswith("Contracts hold 500 kW in this window")
     with pytest.raises(IntegrityError, match="never_sell_a_kw_twice"), transaction.atomic():
-        bids.offer(announcement=announcement, aggregation_ean=group, sized=sized, exchange=None, now=NOW)
+        LedgerEntry.objects.update(committed_w=F("committed_w") + 1)
 
 
 @pytest.mark.parametrize(
@@ -255,11 +259,28 @@ def test_a_call_leaves_what_else_is_sellable(say, tick, offer, group):
     assert (entry.sellable_w, entry.committed_w) == (900_000, 500_000)
 
 
-def test_an_order_after_the_offer_expired_is_rejected(say, tick, other_side, offer, set_clock):
-    set_clock(offer.expires_at)
+def test_an_order_after_the_offer_expired_is_rejected_with_a_minute_for_their_clock(
+    say, tick, other_side, offer, set_clock
+):
+    set_clock(offer.expires_at + timedelta(seconds=60))
     say(order_for(offer))
     tick()
     assert rejection(other_side.messages()[-1]) == "Reference message expired"
+
+    set_clock(offer.expires_at + timedelta(seconds=59))
+    say(order_for(offer))
+    tick()
+    assert other_side.messages()[-1].result is Result.ACCEPTED
+
+
+def test_an_offer_is_not_tried_in_the_last_minute_before_it_expires(say, tick, contract, other_side, set_clock):
+    say(limit_request())
+    other_side.answers[MESSAGE_PATH] = [(200, ""), (503, "")]
+    tick()
+    set_clock(REQUEST.expires_at - timedelta(seconds=60))
+    tick()
+    assert [type(message) for message in other_side.messages()] == [m.FlexRequestResponse, m.FlexOffer]
+    assert OutboxMessage.objects.get(dead_at__isnull=False).last_error.startswith("The deadline passed")
 
 
 def test_a_revision_must_increase(say, tick, contract, other_side):

@@ -293,3 +293,19 @@ def test_an_order_names_its_option_only_when_there_are_several(option_reference)
 def test_any_wellformed_message_can_be_judged(message, reference):
     reasons = judge(message, reference=reference)
     assert all(isinstance(reason, str) for reason in reasons)
+
+
+@pytest.mark.parametrize(
+    ("message", "instant"),
+    [
+        (REQUEST, EXPIRES),
+        (OFFER, EXPIRES),
+        (ORDER, EXPIRES),
+        (RESERVATION_UPDATE, datetime(2026, 7, 1, 22, tzinfo=UTC)),
+    ],
+)
+def test_a_clock_that_is_a_little_behind_is_no_reason(message, instant):
+    tolerant = replace(AGREEMENT, clock_tolerance=timedelta(minutes=1))
+    assert judge(message, now=instant) != ()
+    assert judge(message, agreement=tolerant, now=instant + timedelta(seconds=59)) == ()
+    assert judge(message, agreement=tolerant, now=instant + timedelta(seconds=60)) == judge(message, now=instant)
