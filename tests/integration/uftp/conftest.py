@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,11 +12,16 @@ from bidding.markets.uftp.vocabulary import Role
 from bidding.models import Contract
 from bidding.uftp import services, tasks
 from bidding.uftp.address_book import remember_by_hand
+from bidding.uftp.contracts import enter_contract, find_operator
 from bidding.uftp.own_keys import make_own_key
 from tests.conformance.uftp.samples import AGR, CONTRACT, DAY, DSO, NOW
+from tests.integration.uftp.market_side import CONTRACT as MARKET_CONTRACT
+from tests.integration.uftp.market_side import MARKET_DSO, CallingMarket
 from tests.integration.uftp.operator_side import KEY, counterparty_server
 
 EAN = "871685900012636543"
+MARKET_NOW = datetime(2026, 1, 14, 14, 31, tzinfo=UTC)
+MARKET_SPEED = 10.0  # virtual seconds per second, so that a second attempt does not take long
 
 
 def _forget_configuration():
@@ -96,3 +101,50 @@ def tick():
         tasks.send_messages()
 
     return run
+
+
+@pytest.fixture
+def calling_market(settings, monkeypatch, live_server, market_process, own_key, group, tick):
+    """The mock market knows us and a contract; we know its addresses, and look its operator up. Nothing moves yet."""
+    monkeypatch.setenv(CLOCK_FILE_VARIABLE, str(market_process.clock_file))
+    settings.UFTP_BROKER_URL = market_process.address + MESSAGE_PATH
+    settings.UFTP_TOKEN_URL = market_process.address + "/realms/gopacs/protocol/openid-connect/token"
+    settings.UFTP_ADDRESS_BOOK_URL = market_process.address + "/uftp-participants/v3"
+    _forget_configuration()
+    own_key.signs_from = MARKET_NOW - timedelta(days=400)
+    own_key.save()
+
+    def load(now=MARKET_NOW, **contract):
+        market_process.set_clock(now, speed=MARKET_SPEED)
+        market_process.load(
+            {
+                "name": "called",
+                "seed": 1,
+                "date": f"{now:%Y-%m-%d}",
+                "settings": {"token_lifetime_seconds": 60},
+                "areas": {},
+                "uftp_participants": [
+                    {"role": "DSO", "domain": MARKET_DSO},
+                    {
+                        "role": "AGR", "domain": AGR, "endpoint": live_server.url + MESSAGE_PATH,
+                        "public_key": own_key.public_key, "client_id": "agr", "client_secret": "secret",
+                    },
+                ],
+                "contracts": [
+                    {
+                        "contract_id": MARKET_CONTRACT, "ean": EAN, "dso": MARKET_DSO, "aggregator": AGR,
+                        "congestion": "OFF_TAKE", "power_kw": 50, **contract,
+                    }
+                ],
+            }
+        )  # fmt: skip
+        values = {
+            "contract_id": MARKET_CONTRACT, "kind": Contract.Kind.CLC_A, "aggregation_ean_id": group.ean,
+            "congestion_point": EAN, "volume_w": 400_000, "price_eur_per_mwh": 95, "active_from": date(2026, 1, 1),
+            "power_meaning": contract.get("power_meaning", "limit"),
+        }  # fmt: skip
+        operator = find_operator(domain=MARKET_DSO, now=now)
+        enter_contract(operator=operator, values=values, now=now)
+        return CallingMarket(market_process, tick)
+
+    return load
