@@ -58,6 +58,7 @@ TICKS = (
     ("assets.tasks.send_setpoints", "dispatch", 1),
     ("settlement.tasks.settle_due", "settlement", 2),
     ("assets.tasks.maintain_partitions", "default", 60),
+    ("assets.tasks.drop_old_months", "default", 720),
 )
 app.conf.task_routes = {task: {"queue": queue} for task, queue, _ in TICKS}
 app.conf.beat_schedule = {

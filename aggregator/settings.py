@@ -19,6 +19,8 @@
 | `UFTP_REQUESTS_PER_MINUTE` | how often one UFTP participant may call | 1200 |
 | `SETTLEMENT_WAIT_SECONDS` | how long an activation waits for meter values and cars to leave | 12 hours |
 | `PARTNER_REQUESTS_PER_MINUTE` | how often one partner may call | 1200 |
+| `READING_MONTHS`, `METER_VALUE_MONTHS` | months that minute readings and quarter-hour values are kept | 3, 84 |
+| `ARCHIVE_DIRECTORY` | where a month of them is written before it is dropped | none: dropped unwritten |
 | `HTTP_ALLOWED_PRIVATE_HOSTS` | private hosts that outgoing calls may reach | none |
 """
 
@@ -151,6 +153,13 @@ REQUEST_BODY_LIMIT_BYTES = env.int("REQUEST_BODY_LIMIT_BYTES", default=32 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = REQUEST_BODY_LIMIT_BYTES
 
 PARTNER_REQUESTS_PER_MINUTE = env.int("PARTNER_REQUESTS_PER_MINUTE", default=1200)
+
+KEEP_MONTHS = {
+    "assets_minutereading": env.int("READING_MONTHS", default=3),
+    "assets_readingquarter": env.int("METER_VALUE_MONTHS", default=84),
+    "assets_meterinterval": env.int("METER_VALUE_MONTHS", default=84),  # seven years: Dutch bookkeeping (AWR art. 52)
+}
+ARCHIVE_DIRECTORY = Path(archive) if (archive := env.str("ARCHIVE_DIRECTORY", default="")) else None
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],  # a view is closed until it says who may come in

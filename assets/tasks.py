@@ -1,6 +1,7 @@
 """What happens by itself on the field side; the schedule names the queues."""
 
 from celery import shared_task
+from django.conf import settings
 
 from aggregator.core.services import clock, http_client
 from assets import operations
@@ -15,5 +16,11 @@ def send_setpoints(**_unknown: object) -> None:
 
 @shared_task
 def maintain_partitions(**_unknown: object) -> None:
-    """Make the coming months of the meter table."""
+    """Make the coming months of the measured tables."""
     operations.maintain_partitions(now=clock().now())
+
+
+@shared_task
+def drop_old_months(**_unknown: object) -> None:
+    """Let go of measured months whose time is over."""
+    operations.drop_old_months(now=clock().now(), keep_months=settings.KEEP_MONTHS, archive=settings.ARCHIVE_DIRECTORY)

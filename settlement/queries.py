@@ -1,17 +1,15 @@
 """Reading what settlement needs: what is due, what a group's assets took and needed, and what was calculated before."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
-from django.db import connection
 from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery
-from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import MARKET_ZONE, PTU
+from assets.energy import group_readings
 from assets.models import ChargingSession, MeterInterval
 from bidding.models import Activation
 from settlement.baseline.arrival import SessionNeeds
@@ -22,74 +20,6 @@ CORRECTIONS_AFTER = timedelta(days=60)
 
 COMMIT_DELAY = timedelta(minutes=10)
 """A row may become visible this much later than its `known_at` says; looking again is harmless."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class GroupReadings:
-    """The assets of an aggregation EAN over some PTUs, with their latest meter values.
-
-    Arrays have shape (assets, PTUs); an asset appears when it belongs to the group in at least one of the PTUs.
-    """
-
-    asset_ids: tuple[int, ...]
-    partner_ids: tuple[int, ...]
-    kinds: tuple[str, ...]
-    is_member: NDArray[np.bool_]
-    metered_wh: NDArray[np.int64]
-    has_meter_value: NDArray[np.bool_]
-    is_estimate: NDArray[np.bool_]
-
-
-# One row per asset and PTU in which it is a member, with the highest revision of its meter value, if there is one.
-_READINGS = """
-    SELECT asset.id, asset.partner_id, asset.kind, ptu.number, latest.net_wh, latest.quality = 'estimated'
-      FROM unnest(%(ptu_starts)s::timestamptz[]) WITH ORDINALITY AS ptu (starts_at, number)
-      JOIN assets_membership membership
-        ON membership.aggregation_ean_id = %(ean)s AND membership.period @> ptu.starts_at
-      JOIN assets_asset asset ON asset.id = membership.asset_id
-      LEFT JOIN (
-          SELECT DISTINCT ON (asset_id, starts_at) asset_id, starts_at, quality, import_wh - export_wh AS net_wh
-            FROM assets_meterinterval
-           WHERE starts_at >= %(first)s AND starts_at <= %(last)s
-             AND asset_id IN (SELECT asset_id FROM assets_membership WHERE aggregation_ean_id = %(ean)s)
-           ORDER BY asset_id, starts_at, revision DESC
-      ) latest ON latest.asset_id = asset.id AND latest.starts_at = ptu.starts_at
-     ORDER BY asset.id, ptu.number
-"""
-
-
-def group_readings(*, aggregation_ean: str, ptu_starts: Sequence[datetime]) -> GroupReadings:
-    """Return who belonged to a group in each PTU and what they metered, latest revision."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _READINGS,
-            {
-                "ean": aggregation_ean,
-                "ptu_starts": list(ptu_starts),
-                "first": min(ptu_starts),
-                "last": max(ptu_starts),
-            },
-        )
-        rows = cursor.fetchall()
-    assets = {asset_id: (partner_id, kind) for asset_id, partner_id, kind, *_ in rows}
-    row_of = {asset_id: row for row, asset_id in enumerate(assets)}
-    shape = (len(assets), len(ptu_starts))
-    is_member, has_value, is_estimate = (np.zeros(shape, dtype=np.bool_) for _ in range(3))
-    metered_wh = np.zeros(shape, dtype=np.int64)
-    for asset_id, _, _, number, net_wh, estimated in rows:
-        place = row_of[asset_id], number - 1
-        is_member[place] = True
-        if net_wh is not None:
-            has_value[place], metered_wh[place], is_estimate[place] = True, net_wh, estimated
-    return GroupReadings(
-        asset_ids=tuple(assets),
-        partner_ids=tuple(partner_id for partner_id, _ in assets.values()),
-        kinds=tuple(kind for _, kind in assets.values()),
-        is_member=is_member,
-        metered_wh=metered_wh,
-        has_meter_value=has_value,
-        is_estimate=is_estimate,
-    )
 
 
 def session_needs(*, asset_ids: Sequence[int], period: Interval, now: datetime) -> tuple[SessionNeeds, frozenset[int]]:

@@ -21,6 +21,7 @@ class AdvisoryLock(IntEnum):
     METER_PARTITIONS = 6
     UFTP_INBOX = 7
     STEERING_LIMITS = 8
+    READINGS = 9
 
 
 def take(lock: AdvisoryLock, key: int) -> None:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, PTU_SECONDS, ptu_range
 from aggregator.demo.report import bids_of, calls_of, rfc3339
+from assets.energy import GroupReadings, group_readings
 from assets.models import AggregationEan, Setpoint
 from bidding.models import ActivationPtu, Bid, ContractCall
 from settlement import queries
 from settlement.baseline.arrival import HOUR_S, SessionNeeds
 from settlement.delivery.baselines import SESSION_KINDS, asset_baselines
-from settlement.queries import GroupReadings
 
 Floats = NDArray[np.float64]
 
@@ -71,7 +71,7 @@ def _series(window: _Window, *, day: Interval, now: datetime, simulator_report: 
     )
     ptus = [start for start in ptu_range(Interval(day.starts_at, day.ends_at)) if start in shown]
     ean = window.group.ean
-    readings = queries.group_readings(aggregation_ean=ean, ptu_starts=ptus)
+    readings = group_readings(aggregation_ean=ean, ptu_starts=ptus)
     baselines = asset_baselines(aggregation_ean=ean, readings=readings, ptu_starts=ptus, now=now)
     counts = readings.is_member & readings.has_meter_value & baselines.is_known
     plan_kwh = _planned_kwh(readings, baselines.energy_wh / 1000, ptus=ptus, now=now)

@@ -13,7 +13,7 @@ from assets.cpo_api.authentication import BearerAuthentication
 from assets.cpo_api.bodies import JsonBody
 from assets.cpo_api.permissions import HasScope, IsActivePartner
 from assets.cpo_api.throttling import PartnerRateThrottle
-from assets.validation.rows import InvalidRows
+from assets.validation.rows import InvalidRows, JudgedRows, RowKind
 
 ERRORS_SHOWN = 100
 
@@ -34,29 +34,38 @@ class PartnerView(APIView):
         return super().handle_exception(exc)
 
 
-def rows_in(request: Request, name: str, *, at_most: int) -> Sequence[Mapping[str, Any]]:
-    """Return the rows under `name` in the body, or of a table; raise `Problem` when there are none or too many."""
-    document = request.data
-    if isinstance(document, dict):
-        strangers = sorted(map(str, document.keys() - {name}))
-        if strangers:
+class BatchView(PartnerView):
+    """A view that takes many rows of one kind at once: all of them, or none."""
+
+    rows_name: str
+    kind: RowKind
+    most_rows: int
+
+    def rows(self, request: Request) -> Sequence[Mapping[str, Any]]:
+        """Return the rows in the body; raise `Problem` when there are none or too many."""
+        document = request.data
+        if isinstance(document, dict):
+            strangers = sorted(map(str, document.keys() - {self.rows_name}))
+            if strangers:
+                raise Problem(
+                    status=400,
+                    code="unknown-field",
+                    detail=f'The body holds {strangers[0][:64]!r}; it should hold only "{self.rows_name}".',
+                )
+        rows = document.get(self.rows_name) if isinstance(document, dict) else None
+        if not isinstance(rows, list | JudgedRows) or not rows:
             raise Problem(
                 status=400,
-                code="unknown-field",
-                detail=f'The body holds {strangers[0][:64]!r}; it should hold only "{name}".',
+                code="no-rows",
+                detail=f'The body should be an object with a list "{self.rows_name}" of at least one row.',
             )
-    rows = document.get(name) if isinstance(document, dict) else None
-    if not isinstance(rows, list) or not rows:
-        raise Problem(
-            status=400, code="no-rows", detail=f'The body should be an object with a list "{name}" of at least one row.'
-        )
-    if len(rows) > at_most:
-        raise Problem(
-            status=413,
-            code="too-many-rows",
-            detail=f"The batch has {len(rows)} rows; at most {at_most} are taken. Split it.",
-        )
-    return rows
+        if len(rows) > self.most_rows:
+            raise Problem(
+                status=413,
+                code="too-many-rows",
+                detail=f"The batch has {len(rows)} rows; at most {self.most_rows} are taken. Split it.",
+            )
+        return rows
 
 
 def page_limit(request: Request, *, default: int, at_most: int) -> int:

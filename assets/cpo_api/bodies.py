@@ -1,5 +1,7 @@
 """Bodies of partners' requests: JSON or CSV, plain or gzipped, never larger than the limit once unpacked."""
 
+import gzip
+import io
 import json
 import zlib
 from collections.abc import Mapping
@@ -9,15 +11,13 @@ from django.conf import settings
 from rest_framework.parsers import BaseParser
 
 from aggregator.core.problems import Problem
-from assets.validation import kinds
+from assets.validation.decoding import judged_csv, judged_json
 from assets.validation.rows import rows_from_text
 from assets.validation.tables import NotATable, read_table
 
-GZIP_WINDOW_BITS = 16 + zlib.MAX_WBITS
-
 
 class JsonBody(BaseParser):
-    """A JSON document in UTF-8."""
+    """A JSON document in UTF-8 with the rows of a batch view."""
 
     media_type = "application/json"
 
@@ -27,8 +27,12 @@ class JsonBody(BaseParser):
         media_type: str | None = None,  # noqa: ARG002 - DRF's signature
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Return the document."""
+        """Return the document; the rows in it as `JudgedRows` where all is well."""
         body = _read(stream, parser_context)
+        view = (parser_context or {})["view"]
+        judged = judged_json(body, view.kind, view.rows_name)
+        if judged is not None:
+            return {view.rows_name: judged}
         try:
             return json.loads(body, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
@@ -37,8 +41,8 @@ class JsonBody(BaseParser):
             ) from error
 
 
-class MeterValueTable(BaseParser):
-    """A table of meter values; read into the same rows as their JSON."""
+class CsvBody(BaseParser):
+    """A table of the rows of a batch view, with their fields as columns."""
 
     media_type = "text/csv"
 
@@ -50,8 +54,12 @@ class MeterValueTable(BaseParser):
     ) -> dict[str, Any]:
         """Return the rows as the JSON document would hold them."""
         body = _read(stream, parser_context)
+        view = (parser_context or {})["view"]
+        judged = judged_csv(body, view.kind)
+        if judged is not None:
+            return {view.rows_name: judged}
         try:
-            return {"values": rows_from_text(read_table(body), kinds.METER_VALUE)}
+            return {view.rows_name: rows_from_text(read_table(body), view.kind)}
         except NotATable as error:
             raise Problem(status=400, code="not-csv", detail=str(error)) from error
 
@@ -64,19 +72,20 @@ def _read(stream: IO[bytes], parser_context: Mapping[str, Any] | None) -> bytes:
     if encoding != "gzip":
         raise Problem(status=415, code="unknown-encoding", detail=f"{encoding} is not read here. Send gzip, or plain.")
     limit = settings.REQUEST_BODY_LIMIT_BYTES
-    unpacker = zlib.decompressobj(GZIP_WINDOW_BITS)
     try:
-        plain = unpacker.decompress(body, limit)
-    except zlib.error as error:
+        # Also several packed parts one after the other, as parallel packers make them; never more than the limit.
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as packed:
+            plain = packed.read(limit + 1)
+    except EOFError as error:
+        raise Problem(status=400, code="not-gzip", detail="The gzip body is cut off. Send it whole.") from error
+    except (OSError, zlib.error) as error:
         raise Problem(status=400, code="not-gzip", detail=f"The body is not in gzip format: {error}.") from error
-    if unpacker.unconsumed_tail:
+    if len(plain) > limit:
         raise Problem(
             status=413,
             code="body-too-large",
             detail=f"Unpacked, the body has more than {limit} bytes. Send it in several requests.",
         )
-    if not unpacker.eof:
-        raise Problem(status=400, code="not-gzip", detail="The gzip body is cut off. Send it whole.")
     return plain
 
 

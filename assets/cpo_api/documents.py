@@ -142,7 +142,24 @@ class MeterValueBatch(_Document):
     values = serializers.ListField(child=MeterValueRow(), min_length=1, max_length=20_000)
 
 
-class MeterValuesStored(_Document):
+class ReadingRow(_Document):
+    """Mean power of one asset in one minute."""
+
+    asset = _name()
+    starts_at = serializers.DateTimeField(help_text="On a whole minute.")
+    power_w = _power(help_text="Positive takes from the grid.")
+    revision = serializers.IntegerField(
+        min_value=0, max_value=kinds.LAST_REVISION, required=False, default=0, help_text="A correction counts one up."
+    )
+
+
+class ReadingBatch(_Document):
+    """Readings."""
+
+    readings = serializers.ListField(child=ReadingRow(), min_length=1, max_length=20_000)
+
+
+class ValuesStored(_Document):
     """What a batch did."""
 
     stored = serializers.IntegerField()

@@ -10,6 +10,7 @@ urlpatterns = [
     path("states", views.StatesView.as_view()),
     path("sessions", views.SessionsView.as_view()),
     path("meter-values", views.MeterValuesView.as_view()),
+    path("readings", views.ReadingsView.as_view()),
     path("setpoints", views.SetpointsView.as_view()),
     path("setpoints/results", views.SetpointResultsView.as_view()),
 ]

@@ -14,8 +14,8 @@ from assets.control import operations as control
 from assets.control.own_rest import batch_document
 from assets.cpo_api import documents
 from assets.cpo_api.authentication import calling_partner
-from assets.cpo_api.base import PartnerView, cursor, page_limit, rows_in
-from assets.cpo_api.bodies import JsonBody, MeterValueTable
+from assets.cpo_api.base import BatchView, PartnerView, cursor, page_limit
+from assets.cpo_api.bodies import CsvBody, JsonBody
 from assets.models import Asset
 from assets.validation import kinds
 
@@ -46,10 +46,13 @@ _AFTER_ID = OpenApiParameter(
 )
 
 
-class AssetsView(PartnerView):
+class AssetsView(BatchView):
     """The partner's assets."""
 
     required_scopes = ("assets",)
+    rows_name = "assets"
+    kind = kinds.ASSET
+    most_rows = 5_000
 
     @extend_schema(
         operation_id="put_assets", request=documents.AssetBatch, responses=_answers(documents.Upserted, 400, 413, 415)
@@ -60,7 +63,7 @@ class AssetsView(PartnerView):
         A row describes the whole asset. Sending it again changes nothing. All rows are stored or none.
         """
         done = operations.upsert_assets(
-            partner_id=calling_partner(request).pk, rows=rows_in(request, "assets", at_most=5_000), now=clock().now()
+            partner_id=calling_partner(request).pk, rows=self.rows(request), now=clock().now()
         )
         return Response(asdict(done))
 
@@ -91,10 +94,13 @@ class AssetView(PartnerView):
         return Response(_asset(asset))
 
 
-class StatesView(PartnerView):
+class StatesView(BatchView):
     """What the partner's assets do now."""
 
     required_scopes = ("assets",)
+    rows_name = "states"
+    kind = kinds.STATE
+    most_rows = 10_000
 
     @extend_schema(
         operation_id="post_states",
@@ -104,15 +110,18 @@ class StatesView(PartnerView):
     def post(self, request: Request) -> Response:
         """Report what assets do now; the newest state of each asset is kept."""
         done = operations.record_states(
-            partner_id=calling_partner(request).pk, rows=rows_in(request, "states", at_most=10_000), now=clock().now()
+            partner_id=calling_partner(request).pk, rows=self.rows(request), now=clock().now()
         )
         return Response(asdict(done))
 
 
-class SessionsView(PartnerView):
+class SessionsView(BatchView):
     """Charging sessions at the partner's assets."""
 
     required_scopes = ("sessions",)
+    rows_name = "sessions"
+    kind = kinds.SESSION
+    most_rows = 10_000
 
     @extend_schema(
         operation_id="post_sessions",
@@ -126,21 +135,24 @@ class SessionsView(PartnerView):
         has ended counts as a late one and changes nothing.
         """
         done = operations.record_sessions(
-            partner_id=calling_partner(request).pk, rows=rows_in(request, "sessions", at_most=10_000), now=clock().now()
+            partner_id=calling_partner(request).pk, rows=self.rows(request), now=clock().now()
         )
         return Response(asdict(done))
 
 
-class MeterValuesView(PartnerView):
+class MeterValuesView(BatchView):
     """15-minute energy of the partner's assets."""
 
     required_scopes = ("meter-values",)
-    parser_classes = (JsonBody, MeterValueTable)
+    parser_classes = (JsonBody, CsvBody)
+    rows_name = "values"
+    kind = kinds.METER_VALUE
+    most_rows = 20_000
 
     @extend_schema(
         operation_id="post_meter_values",
         request={"application/json": documents.MeterValueBatch, "text/csv": str},
-        responses=_answers(documents.MeterValuesStored, 400, 413, 415),
+        responses=_answers(documents.ValuesStored, 400, 413, 415),
     )
     def post(self, request: Request) -> Response:
         """Deliver 15-minute energy, as JSON or as a CSV table with the same columns, plain or gzipped.
@@ -148,7 +160,33 @@ class MeterValuesView(PartnerView):
         Sending values again is harmless. A correction is a row with a higher `revision`.
         """
         done = operations.store_meter_values(
-            partner_id=calling_partner(request).pk, rows=rows_in(request, "values", at_most=20_000), now=clock().now()
+            partner_id=calling_partner(request).pk, rows=self.rows(request), now=clock().now()
+        )
+        return Response(asdict(done))
+
+
+class ReadingsView(BatchView):
+    """Power of the partner's assets, minute by minute."""
+
+    required_scopes = ("meter-values",)
+    parser_classes = (JsonBody, CsvBody)
+    rows_name = "readings"
+    kind = kinds.READING
+    most_rows = 20_000
+
+    @extend_schema(
+        operation_id="post_readings",
+        request={"application/json": documents.ReadingBatch, "text/csv": str},
+        responses=_answers(documents.ValuesStored, 400, 413, 415),
+    )
+    def post(self, request: Request) -> Response:
+        """Report the mean power of assets in single minutes, as JSON or CSV, plain or gzipped.
+
+        They show how assets respond while an order runs, and stand beside meter values, which settlement is made of.
+        Sending them again is harmless. A correction is a row with a higher `revision`.
+        """
+        done = operations.store_readings(
+            partner_id=calling_partner(request).pk, rows=self.rows(request), now=clock().now()
         )
         return Response(asdict(done))
 
@@ -171,10 +209,13 @@ class SetpointsView(PartnerView):
         return Response({"batches": page, "next_after": page[-1]["batch_id"] if page else after})
 
 
-class SetpointResultsView(PartnerView):
+class SetpointResultsView(BatchView):
     """What became of setpoints."""
 
     required_scopes = ("setpoints",)
+    rows_name = "results"
+    kind = kinds.RESULT
+    most_rows = 10_000
 
     @extend_schema(
         operation_id="post_setpoint_results",
@@ -183,9 +224,7 @@ class SetpointResultsView(PartnerView):
     )
     def post(self, request: Request) -> Response:
         """Report what became of setpoints; the newest result of each is kept."""
-        updated = control.record_setpoint_results(
-            partner_id=calling_partner(request).pk, rows=rows_in(request, "results", at_most=10_000)
-        )
+        updated = control.record_setpoint_results(partner_id=calling_partner(request).pk, rows=self.rows(request))
         return Response({"updated": updated})
 
 

@@ -4,7 +4,7 @@ from assets.models.limits import SteeringLimit
 from assets.models.partners import Partner
 from assets.models.sessions import ChargingSession
 from assets.models.setpoints import Setpoint, SetpointBatch
-from assets.models.telemetry import MeterInterval
+from assets.models.telemetry import MeterInterval, MinuteReading, ReadingQuarter
 
 __all__ = [
     "AggregationEan",
@@ -15,7 +15,9 @@ __all__ = [
     "CongestionArea",
     "Membership",
     "MeterInterval",
+    "MinuteReading",
     "Partner",
+    "ReadingQuarter",
     "Setpoint",
     "SetpointBatch",
     "SteeringLimit",

@@ -1,3 +1,4 @@
+import pgtrigger
 from django.db import models
 from django.db.models import Q
 
@@ -75,6 +76,8 @@ class Asset(models.Model):
                 violation_error_message=kinds.FEED_IN_WITHOUT_STORAGE,
             ),
         ]
+        # What was measured refers to it for ever: an asset that is gone is set inactive.
+        triggers = [pgtrigger.Protect(name="never_deleted", operation=pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.external_id}"

@@ -10,8 +10,9 @@ Bad rows raise `InvalidRows` (`errors`: index, field, code, message) and nothing
     upsert_assets(*, partner_id, rows, now) -> Upserted(created, updated, unchanged)
     record_states(*, partner_id, rows, now) -> StatesRecorded(accepted, stale)
     record_sessions(*, partner_id, rows, now) -> Upserted
-    store_meter_values(*, partner_id, rows, now) -> MeterValuesStored(stored, duplicates)
+    store_meter_values / store_readings(*, partner_id, rows, now) -> ValuesStored(stored, duplicates)
     maintain_partitions(*, now) -> names of the month partitions made
+    drop_old_months(*, now, keep_months, archive) -> names of the month partitions dropped
     create_congestion_area(*, code, name, grid_operator, postcodes) -> CongestionArea
     create_aggregation_ean(*, ean, name, congestion_area, brp, now, actor=None, **product) -> AggregationEan
     enrol_assets(*, aggregation_ean, asset_ids, starts_at, now, actor=None) -> int
@@ -21,7 +22,7 @@ Setpoints have their own: `assets.control.operations`. Reading is in `assets.que
 18-digit text.
 """
 
-from assets.operations.meter_values import MeterValuesStored, maintain_partitions, store_meter_values
+from assets.operations.partitions import drop_old_months, maintain_partitions
 from assets.operations.partners import (
     Credentials,
     PartnerExists,
@@ -42,12 +43,12 @@ from assets.operations.portfolio import (
     enrol_assets,
 )
 from assets.operations.reports import StatesRecorded, Upserted, record_sessions, record_states, upsert_assets
+from assets.operations.telemetry import ValuesStored, store_meter_values, store_readings
 from assets.validation.rows import InvalidRows, RowError
 
 __all__ = [
     "Credentials",
     "InvalidRows",
-    "MeterValuesStored",
     "PartnerExists",
     "PartnerUnknown",
     "ReasonMissing",
@@ -56,8 +57,10 @@ __all__ = [
     "UnableToEndMembership",
     "UnableToEnrol",
     "Upserted",
+    "ValuesStored",
     "create_aggregation_ean",
     "create_congestion_area",
+    "drop_old_months",
     "end_membership",
     "enrol_assets",
     "maintain_partitions",
@@ -69,5 +72,6 @@ __all__ = [
     "stop_all_partners",
     "stop_partner",
     "store_meter_values",
+    "store_readings",
     "upsert_assets",
 ]

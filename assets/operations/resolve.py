@@ -2,8 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from assets.models import Asset
+from django.db import connection
+
 from assets.validation.rows import InvalidRows, RowError
+
+FEW_NAMES = 2_000
+"""Up to here single look-ups (about 2 µs each) are cheaper than reading all names of a partner (about 0.5 µs each)."""
 
 
 def asset_ids(*, partner_id: int, names: Sequence[str], field: str = "asset") -> list[int]:
@@ -11,9 +15,14 @@ def asset_ids(*, partner_id: int, names: Sequence[str], field: str = "asset") ->
 
     Another partner's asset is as unknown as one that does not exist.
     """
-    known: dict[str, int] = dict(
-        Asset.objects.filter(partner_id=partner_id, external_id__in=set(names)).values_list("external_id", "id")
-    )
+    wanted = set(names)
+    condition = "AND external_id = ANY(%s)" if len(wanted) <= FEW_NAMES else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT external_id, id FROM assets_asset WHERE partner_id = %s {condition}",  # noqa: S608 - both are ours
+            [partner_id, list(wanted)] if condition else [partner_id],
+        )
+        known: dict[str, int] = dict(cursor.fetchall())
     try:
         return [known[name] for name in names]
     except KeyError:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from aggregator.core.ptu import PTU_SECONDS, ptu_start
 from assets.validation.rows import Columns, Field, RowError, RowKind
 from assets.validation.rules import (
+    Rule,
     Unacceptable,
     boolean,
     ean18,
@@ -41,6 +42,7 @@ FEED_IN_WITHOUT_STORAGE = "Only a v2g_charger or a battery can feed in. Set max_
 STORAGE_WITHOUT_CAPACITY = "A battery or heat_pump needs capacity_wh, the size of its storage in watt-hour."
 MIN_LEVEL_ABOVE_CAPACITY = "min_level_wh is above capacity_wh. A level to keep cannot exceed the storage."
 
+MINUTE_SECONDS = 60
 LAST_REVISION = 10_000
 CLOCK_SKEW = timedelta(minutes=5)
 OLDEST_METER_VALUE = timedelta(days=3 * 366)
@@ -160,14 +162,16 @@ RESULT = RowKind(
 )
 
 
-def _ptu_start_seconds(value: object) -> int:
-    """Return the start of a PTU in epoch seconds."""
-    at = instant(value)
-    if at.microsecond or int(at.timestamp()) % PTU_SECONDS:
-        raise Unacceptable(
-            "off-grid", f"{at.isoformat()} does not start a quarter hour. Meter values start at :00, :15, :30 or :45."
-        )
-    return int(at.timestamp())
+def _start_of(length_seconds: int, piece: str) -> Rule:
+    """Return a rule that accepts the start of a piece of the clock, as epoch seconds."""
+
+    def rule(value: object) -> int:
+        at = instant(value)
+        if at.microsecond or int(at.timestamp()) % length_seconds:
+            raise Unacceptable("off-grid", f"{at.isoformat()} does not start {piece}")
+        return int(at.timestamp())
+
+    return rule
 
 
 def _revision(value: object) -> int:
@@ -181,10 +185,29 @@ def _revision(value: object) -> int:
 METER_VALUE = RowKind(
     fields=(
         Field("asset", name, required=True, repeats=True),
-        Field("starts_at", _ptu_start_seconds, required=True, repeats=True),
+        Field(
+            "starts_at",
+            _start_of(PTU_SECONDS, "a quarter hour. Meter values start at :00, :15, :30 or :45."),
+            required=True,
+            repeats=True,
+        ),
         Field("import_wh", non_negative_integer, required=True, is_number=True),
         Field("export_wh", non_negative_integer, default=0, is_number=True),
-        Field("quality", one_of(QUALITIES), default="measured"),
+        Field("quality", one_of(QUALITIES), default="measured", repeats=True),
+        Field("revision", _revision, default=0, is_number=True),
+    ),
+)
+
+READING = RowKind(
+    fields=(
+        Field("asset", name, required=True, repeats=True),
+        Field(
+            "starts_at",
+            _start_of(MINUTE_SECONDS, "a minute. Readings are means over whole minutes."),
+            required=True,
+            repeats=True,
+        ),
+        Field("power_w", integer, required=True, is_number=True),
         Field("revision", _revision, default=0, is_number=True),
     ),
 )

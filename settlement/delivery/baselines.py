@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU
+from assets.energy import GroupReadings
 from assets.models import AssetKind
 from bidding.models import Activation, BaselineNomination
 from settlement import queries
 from settlement.baseline.arrival import arrival_wh
 from settlement.baseline.like_days import like_days, mean_wh, same_ptus
-from settlement.queries import GroupReadings
 
 SESSION_KINDS = frozenset({AssetKind.CHARGER, AssetKind.V2G_CHARGER, AssetKind.BUS_CHARGER})
 

@@ -10,6 +10,7 @@ import numpy as np
 from django.db import transaction
 
 from aggregator.core import audit, locks
+from assets.energy import GroupReadings, group_readings
 from bidding.models import Activation, Direction
 from settlement import queries
 from settlement.delivery.baselines import BaselineMethod, asset_baselines, nominated_wh
@@ -22,7 +23,6 @@ from settlement.delivery.calculation import (
     measure,
 )
 from settlement.models import Delivery, DeliveryPtu, DeliveryShare
-from settlement.queries import GroupReadings
 from settlement.remuneration.shares import split_energy
 
 logger = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ def calculate(activation: Activation, *, method: BaselineMethod, now: datetime) 
     orders = list(activation.ptus.order_by("ptu_start").values_list("ptu_start", "ordered_w"))
     ptu_starts = [start for start, _ in orders]
     ordered_w = np.array([power_w for _, power_w in orders], dtype=np.int64)
-    readings = queries.group_readings(aggregation_ean=activation.aggregation_ean_id, ptu_starts=ptu_starts)
+    readings = group_readings(aggregation_ean=activation.aggregation_ean_id, ptu_starts=ptu_starts)
     baselines = asset_baselines(
         aggregation_ean=activation.aggregation_ean_id, readings=readings, ptu_starts=ptu_starts, now=now
     )

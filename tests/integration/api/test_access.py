@@ -9,7 +9,7 @@ from django.test import Client
 
 from assets import operations
 from assets.control.operations import PlannedSetpoint, send_setpoints
-from assets.models import AssetState, ChargingSession, MeterInterval, Partner, Setpoint
+from assets.models import AssetState, ChargingSession, MeterInterval, MinuteReading, Partner, Setpoint
 from tests.field_side import (
     ALL_SCOPES,
     GROUP_EAN,
@@ -32,6 +32,7 @@ _SESSION = {
     "max_import_w": 7_400,
 }
 _VALUE = {"asset": "a", "starts_at": "2026-01-14T08:00:00Z", "import_wh": 1}
+_READING = {"asset": "a", "starts_at": "2026-01-14T16:00:00Z", "power_w": 1}
 _STATE = {"asset": "a", "at": "2026-01-14T16:00:00Z", "power_w": 1}
 
 # method, path, body, scope, status for a partner that does not own what is named
@@ -42,6 +43,7 @@ ENDPOINTS = [
     pytest.param("POST", "/states", {"states": [_STATE]}, "assets", 400, id="post-states"),
     pytest.param("POST", "/sessions", {"sessions": [_SESSION]}, "sessions", 400, id="post-sessions"),
     pytest.param("POST", "/meter-values", {"values": [_VALUE]}, "meter-values", 400, id="post-meter-values"),
+    pytest.param("POST", "/readings", {"readings": [_READING]}, "meter-values", 400, id="post-readings"),
     pytest.param("GET", "/setpoints", None, "setpoints", 200, id="list-setpoints"),
     pytest.param("POST", "/setpoints/results", {"results": "own"}, "setpoints", 400, id="post-results"),
 ]
@@ -79,8 +81,8 @@ def _request(client: Client, method, path, body, setpoint, token=None):
 
 def _nothing_changed(setpoint: Setpoint) -> bool:
     setpoint.refresh_from_db()
-    stored = (AssetState.objects.exists(), ChargingSession.objects.exists(), MeterInterval.objects.exists())
-    return setpoint.status == "pending" and not any(stored)
+    reports = (AssetState, ChargingSession, MeterInterval, MinuteReading)
+    return setpoint.status == "pending" and not any(model.objects.exists() for model in reports)
 
 
 @pytest.mark.parametrize(("method", "path", "body", "scope", "_foreign"), ENDPOINTS)

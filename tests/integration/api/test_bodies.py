@@ -136,6 +136,21 @@ def test_meter_values_come_as_json_or_csv_plain_or_packed(call, partner, body, i
     assert MeterInterval.objects.get().import_wh == 2_000
 
 
+def test_a_parcel_in_several_parts_is_read_whole(call, partner):
+    make_assets(partner, [charger("a")])
+    lines = ("asset,starts_at,import_wh\n", "a,2026-01-14T15:00:00Z,2000\n", "a,2026-01-14T15:15:00Z,1\n")
+
+    answer = call(
+        "POST",
+        "/meter-values",
+        b"".join(gzip.compress(line.encode()) for line in lines),
+        content_type="text/csv",
+        headers={"Content-Encoding": "gzip"},
+    )
+
+    assert answer.json() == {"stored": 2, "duplicates": 0}
+
+
 def test_a_table_is_judged_by_the_same_rules(call, partner):
     make_assets(partner, [charger("a")])
     table = "asset,starts_at,import_wh,energy_kwh\na,2026-01-14T15:00:00,1.5,3\na,2026-01-14T15:00:00Z,-1,\n"

@@ -4,9 +4,9 @@ import pytest
 from django.db import connection
 
 from aggregator.core.interval import Interval
-from assets import operations, queries
+from assets import energy, operations
+from assets.energy import PtuEnergy
 from assets.models import MeterInterval
-from assets.queries import PtuEnergy
 from tests.field_side import GROUP_EAN, NOW, at, charger, enrol, make_assets
 
 
@@ -24,8 +24,8 @@ def test_sending_values_again_is_harmless(partner):
     first = _store(partner, _value(), _value(start="15:15", export_wh=7, quality="estimated"))
     second = _store(partner, _value(), _value(start="15:30"), _value(start="15:30"))
 
-    assert first == operations.MeterValuesStored(stored=2, duplicates=0)
-    assert second == operations.MeterValuesStored(stored=1, duplicates=2)
+    assert first == operations.ValuesStored(stored=2, duplicates=0)
+    assert second == operations.ValuesStored(stored=1, duplicates=2)
     assert list(MeterInterval.objects.order_by("starts_at").values_list("import_wh", "export_wh", "quality")) == [
         (2_000, 0, "measured"),
         (2_000, 7, "estimated"),
@@ -73,8 +73,8 @@ def test_a_correction_is_a_new_revision_and_the_old_one_stays(partner, group):
         (0, 2_000),
         (1, 1_900),
     ]
-    [energy] = queries.energy_by_ptu(aggregation_ean=GROUP_EAN, interval=Interval(at("15:00"), at("15:15")))
-    assert energy.import_wh == 1_900
+    [found] = energy.energy_by_ptu(aggregation_ean=GROUP_EAN, interval=Interval(at("15:00"), at("15:15")))
+    assert found.import_wh == 1_900
 
 
 def test_energy_runs_over_the_members_of_the_moment_and_names_what_is_missing(partner, group):
@@ -91,20 +91,20 @@ def test_energy_runs_over_the_members_of_the_moment_and_names_what_is_missing(pa
         _value("c", "15:30", import_wh=7_000),  # no longer a member
     )
 
-    energy = queries.energy_by_ptu(aggregation_ean=GROUP_EAN, interval=Interval(at("15:00"), at("15:45")))
+    found = energy.energy_by_ptu(aggregation_ean=GROUP_EAN, interval=Interval(at("15:00"), at("15:45")))
 
-    assert energy == [
+    assert found == [
         PtuEnergy(at("15:00"), 300, 3, expected=2, received=2, missing_asset_ids=()),
         PtuEnergy(at("15:15"), 300, 0, expected=3, received=1, missing_asset_ids=(second.pk, leaver.pk)),
         PtuEnergy(at("15:30"), None, None, expected=2, received=0, missing_asset_ids=(first.pk, second.pk)),
     ]
-    assert [one.is_complete for one in energy] == [True, False, False]
+    assert [one.is_complete for one in found] == [True, False, False]
 
 
 def test_a_group_without_members_has_no_energy_and_misses_nothing(group):
-    energy = queries.energy_by_ptu(aggregation_ean=GROUP_EAN, interval=Interval(at("15:00"), at("15:15")))
+    found = energy.energy_by_ptu(aggregation_ean=GROUP_EAN, interval=Interval(at("15:00"), at("15:15")))
 
-    assert energy == [PtuEnergy(at("15:00"), None, None, expected=0, received=0, missing_asset_ids=())]
+    assert found == [PtuEnergy(at("15:00"), None, None, expected=0, received=0, missing_asset_ids=())]
 
 
 def test_values_outside_the_window_that_can_be_settled_are_refused(partner):
@@ -132,13 +132,13 @@ def test_months_get_their_partition_when_first_needed(partner):
 def test_upkeep_makes_the_months_ahead_once(db):
     now = datetime(2026, 11, 30, tzinfo=UTC)
 
-    assert operations.maintain_partitions(now=now) == [
+    assert [name for name in operations.maintain_partitions(now=now) if "meterinterval" in name] == [
         "assets_meterinterval_2026_11",
         "assets_meterinterval_2026_12",
         "assets_meterinterval_2027_01",
         "assets_meterinterval_2027_02",
     ]
-    assert operations.maintain_partitions(now=now) == []
+    assert [name for name in operations.maintain_partitions(now=now) if "meterinterval" in name] == []
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(partner, django_assert_num_queries):

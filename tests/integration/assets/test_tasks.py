@@ -8,8 +8,12 @@ def test_every_scheduled_task_of_the_field_side_exists_on_a_known_queue():
     scheduled = {entry["task"] for entry in app.conf.beat_schedule.values()}
     ours = {name: app.conf.task_routes[name]["queue"] for name in scheduled if name.startswith("assets.")}
 
-    assert ours == {"assets.tasks.send_setpoints": "dispatch", "assets.tasks.maintain_partitions": "default"}
-    assert {tasks.send_setpoints.name, tasks.maintain_partitions.name} == ours.keys()
+    assert ours == {
+        "assets.tasks.send_setpoints": "dispatch",
+        "assets.tasks.maintain_partitions": "default",
+        "assets.tasks.drop_old_months": "default",
+    }
+    assert {getattr(tasks, name.rpartition(".")[2]).name for name in ours} == ours.keys()
 
 
 def test_tasks_do_no_harm_when_there_is_nothing_to_do_or_they_run_twice(db):
@@ -18,5 +22,6 @@ def test_tasks_do_no_harm_when_there_is_nothing_to_do_or_they_run_twice(db):
     for _ in range(2):
         tasks.send_setpoints(unknown="of a newer version")
         tasks.maintain_partitions()
+        tasks.drop_old_months()
 
     assert not SetpointBatch.objects.exists()

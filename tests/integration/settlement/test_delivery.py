@@ -381,7 +381,7 @@ def test_reading_a_group_takes_the_same_number_of_queries_however_large(world, d
         world.session(charger)
         world.meter(charger, 0)
     activation = world.activation(20_000)
-    with django_assert_num_queries(3):  # orders, readings, sessions
+    with django_assert_num_queries(4):  # orders, members, meter values, sessions
         operations.calculate(activation, method=BaselineMethod.SESSIONS, now=LATER)
 
 

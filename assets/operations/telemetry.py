@@ -1,0 +1,164 @@
+"""What was measured, on its way in: by COPY, kept by month, never overwritten."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from aggregator.core import locks
+from aggregator.core.ptu import PTU_SECONDS
+from assets.operations.partitions import create_partitions, month_starts
+from assets.operations.reports import Rows
+from assets.operations.resolve import asset_ids
+from assets.staging import staged_integers
+from assets.validation import kinds
+from assets.validation.rows import Columns, InvalidRows, RowError
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesStored:
+    """How many values were new, and how many were known already with the same content."""
+
+    stored: int
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """A measured table: its value columns, each as made from the whole numbers of the temporary table `measured`."""
+
+    table: str
+    values: Mapping[str, str]
+
+
+_METER_VALUES = _Series(
+    "assets_meterinterval",
+    {
+        "import_wh": "import_wh",
+        "export_wh": "export_wh",
+        "quality": "CASE is_estimated WHEN 1 THEN 'estimated' ELSE 'measured' END",
+    },
+)
+_READINGS = _Series("assets_minutereading", {"power_w": "power_w"})
+
+
+@transaction.atomic
+def store_meter_values(*, partner_id: int, rows: Rows, now: datetime) -> ValuesStored:
+    """Store 15-minute energy per asset; sending it again is harmless, a correction is a higher `revision`.
+
+    Raises `InvalidRows` (nothing stored), also when a value is known with other content under the same revision.
+    Rows as in `assets.validation.kinds.METER_VALUE`.
+    """
+    columns = kinds.METER_VALUE.read(rows)
+    measured = _key_columns(partner_id, columns, now) | {
+        "import_wh": columns["import_wh"],
+        "export_wh": columns["export_wh"],
+        "is_estimated": [quality == "estimated" for quality in columns["quality"]],
+    }
+    with staged_integers("measured", measured):
+        return _insert_new(_METER_VALUES, measured, now)
+
+
+@transaction.atomic
+def store_readings(*, partner_id: int, rows: Rows, now: datetime) -> ValuesStored:
+    """Store the mean power of assets in single minutes, and add up the quarter hours they fall in.
+
+    Repeats, corrections and refusals as with meter values. Rows as in `assets.validation.kinds.READING`.
+    """
+    columns = kinds.READING.read(rows)
+    measured = _key_columns(partner_id, columns, now) | {"power_w": columns["power_w"]}
+    # One at a time per partner: two batches that touch a quarter must not each add it up without the other's minutes.
+    locks.take(locks.AdvisoryLock.READINGS, partner_id)
+    with staged_integers("measured", measured):
+        done = _insert_new(_READINGS, measured, now)
+        if done.stored:
+            create_partitions("assets_readingquarter", month_starts(columns["starts_at"]))
+            _add_up_quarters()
+    return done
+
+
+def _key_columns(partner_id: int, columns: Columns, now: datetime) -> dict[str, Sequence[int]]:
+    starts: list[int] = columns["starts_at"]
+    errors = list(kinds.outside_meter_window(starts, now=now))
+    if errors:
+        raise InvalidRows(errors)
+    return {
+        "row_index": range(len(starts)),
+        "asset_id": asset_ids(partner_id=partner_id, names=columns["asset"]),
+        "start": starts,
+        "revision": columns["revision"],
+    }
+
+
+def _insert_new(series: _Series, measured: Mapping[str, Sequence[int]], now: datetime) -> ValuesStored:
+    """Insert what is not known yet; raise `InvalidRows` when something is known with other content."""
+    create_partitions(series.table, month_starts(measured["start"]))
+    with connection.cursor() as cursor:
+        # In the order of the key: two batches with the same rows then wait for each other instead of locking up.
+        cursor.execute(
+            f"""
+            INSERT INTO {series.table} (asset_id, starts_at, revision, {", ".join(series.values)}, known_at)
+            SELECT asset_id, to_timestamp(start), revision, {", ".join(series.values.values())}, %s FROM measured
+            ORDER BY asset_id, start, revision
+            ON CONFLICT DO NOTHING
+            """,  # noqa: S608 - names and expressions are ours
+            [now],
+        )
+        stored, rows = cursor.rowcount, len(measured["start"])
+        if stored < rows:
+            errors = list(_contradictions(cursor, series))
+            if errors:
+                raise InvalidRows(errors)
+    return ValuesStored(stored, rows - stored)
+
+
+def _contradictions(cursor: CursorWrapper, series: _Series) -> Iterable[RowError]:
+    known = ", ".join(f"known.{name}" for name in series.values)
+    cursor.execute(
+        f"""
+        SELECT new.row_index, known.revision, {known}
+        FROM (SELECT row_index, asset_id, to_timestamp(start) AS starts_at, revision,
+                     {", ".join(f"{made} AS {name}" for name, made in series.values.items())} FROM measured) AS new
+        JOIN {series.table} AS known USING (asset_id, starts_at, revision)
+        WHERE ({known}) IS DISTINCT FROM ({", ".join(f"new.{name}" for name in series.values)})
+        """  # noqa: S608 - names and expressions are ours
+    )
+    for index, revision, *values in cursor.fetchall():
+        content = ", ".join(f"{name} {value}" for name, value in zip(series.values, values, strict=True))
+        yield RowError(
+            index,
+            "revision",
+            "revision-conflict",
+            f"Revision {revision} is already known as {content}. "
+            f"A correction needs a higher revision, such as {revision + 1}.",
+        )
+
+
+def _add_up_quarters() -> None:
+    """Add up every quarter that a stored minute falls in from all its minutes, each at its latest revision."""
+    with connection.cursor() as cursor:
+        # The lateral sum is what makes PostgreSQL walk the index per quarter, whatever it guesses of `measured`.
+        cursor.execute(
+            """
+            INSERT INTO assets_readingquarter AS old (asset_id, starts_at, minutes, import_wmin, export_wmin)
+            SELECT touched.asset_id, touched.starts_at, summed.*
+            FROM (
+                SELECT DISTINCT asset_id, to_timestamp(start - start %% %(ptu)s) AS starts_at FROM measured
+            ) AS touched
+            CROSS JOIN LATERAL (
+                SELECT count(*), sum(greatest(power_w, 0)), sum(greatest(-power_w, 0))
+                FROM (
+                    SELECT DISTINCT ON (starts_at) power_w FROM assets_minutereading
+                    WHERE asset_id = touched.asset_id AND starts_at >= touched.starts_at
+                      AND starts_at < touched.starts_at + interval '15 minutes'
+                    ORDER BY starts_at, revision DESC
+                ) AS latest
+            ) AS summed
+            ORDER BY touched.asset_id, touched.starts_at
+            ON CONFLICT (asset_id, starts_at) DO UPDATE SET
+                (minutes, import_wmin, export_wmin) = (excluded.minutes, excluded.import_wmin, excluded.export_wmin)
+            """,
+            {"ptu": PTU_SECONDS},
+        )

@@ -1,0 +1,66 @@
+"""A database and a web server of their own for benchmarks: nothing they measure touches other data."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+START_SECONDS = 60
+
+
+@contextmanager
+def bench_database() -> Iterator[None]:
+    """Have embedded servers under `var/bench` with an empty, migrated database, and Django set up for it."""
+    os.environ.setdefault("AGGREGATOR_VAR", str(CHECKOUT / "var" / "bench"))
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aggregator.settings")
+    import django  # noqa: PLC0415 - the address of the database must be set first
+
+    from aggregator import embedded  # noqa: PLC0415 - same
+
+    with embedded.services():
+        django.setup()
+        from django.core.management import call_command  # noqa: PLC0415 - needs the settings
+        from django.db import connections  # noqa: PLC0415 - same
+
+        call_command("migrate", verbosity=0)
+        call_command("flush", verbosity=0, interactive=False)
+        try:
+            yield
+        finally:
+            connections.close_all()
+
+
+@contextmanager
+def web_server(*, settings: str = "aggregator.settings", workers: int = 2) -> Iterator[int]:
+    """Serve as production does, by the given settings; yield the port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        *(sys.executable, "-m", "gunicorn", "aggregator.wsgi", "--bind", f"127.0.0.1:{port}", "--no-control-socket"),
+        *("--worker-class", "gthread", "--workers", str(workers), "--threads", "4", "--log-level", "warning"),
+    ]
+    with subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, "DJANGO_SETTINGS_MODULE": settings}) as process:
+        try:
+            _wait_for(port)
+            yield port
+        finally:
+            process.terminate()
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
