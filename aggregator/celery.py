@@ -56,6 +56,8 @@ TICKS = (
     ("bidding.uftp.tasks.open_standing_days", "market", 15),
     ("bidding.tasks.run_dispatch", "dispatch", 1),
     ("assets.tasks.send_setpoints", "dispatch", 1),
+    ("assets.tasks.send_charging_profiles", "dispatch", 1),
+    ("assets.tasks.pull_from_ocpi_partners", "default", 1),
     ("settlement.tasks.settle_due", "settlement", 2),
     ("assets.tasks.maintain_partitions", "default", 60),
     ("assets.tasks.drop_old_months", "default", 720),

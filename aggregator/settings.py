@@ -17,6 +17,9 @@
 | `UFTP_TOKEN_URL`, `UFTP_CLIENT_ID`, `UFTP_CLIENT_SECRET` | OAuth2 towards broker and address book | none: no token |
 | `UFTP_ADDRESS_BOOK_URL` | participants V3, without `/participants/…` | none: participants by hand only |
 | `UFTP_REQUESTS_PER_MINUTE` | how often one UFTP participant may call | 1200 |
+| `OCPI_COUNTRY_CODE`, `OCPI_PARTY_ID`, `OCPI_ROLE`, `OCPI_NAME` | who we are in OCPI | NL, AGG, SCSP, Aggregator |
+| `OCPI_REQUESTS_PER_MINUTE` | how often one OCPI partner may call; it calls once per session | 6000 |
+| `DRIVER_RETENTION_DAYS` | how long a session keeps what tells drivers apart | 180 |
 | `SETTLEMENT_WAIT_SECONDS` | how long an activation waits for meter values and cars to leave | 12 hours |
 | `PARTNER_REQUESTS_PER_MINUTE` | how often one partner may call | 1200 |
 | `READING_MONTHS`, `METER_VALUE_MONTHS` | months that minute readings and quarter-hour values are kept | 3, 84 |
@@ -222,6 +225,12 @@ UFTP_CLIENT_ID = env.str("UFTP_CLIENT_ID", default="")
 UFTP_CLIENT_SECRET = env.str("UFTP_CLIENT_SECRET", default="")
 UFTP_ADDRESS_BOOK_URL = env.str("UFTP_ADDRESS_BOOK_URL", default="")
 UFTP_REQUESTS_PER_MINUTE = env.int("UFTP_REQUESTS_PER_MINUTE", default=1200)
+OCPI_COUNTRY_CODE = env.str("OCPI_COUNTRY_CODE", default="NL")
+OCPI_PARTY_ID = env.str("OCPI_PARTY_ID", default="AGG")
+OCPI_ROLE = env.str("OCPI_ROLE", default="SCSP")  # some stacks know only CPO and EMSP: then EMSP or OTHER
+OCPI_NAME = env.str("OCPI_NAME", default="Aggregator")
+OCPI_REQUESTS_PER_MINUTE = env.int("OCPI_REQUESTS_PER_MINUTE", default=6000)
+DRIVER_RETENTION = timedelta(days=env.int("DRIVER_RETENTION_DAYS", default=180))
 HTTP_ALLOWED_PRIVATE_HOSTS = env.list("HTTP_ALLOWED_PRIVATE_HOSTS", default=[])
 
 LOGGING = {

@@ -19,6 +19,7 @@ urlpatterns = [
     # The toolkit's other pages (authorisation by people, application management) have no use here and stay closed.
     path("oauth/token/", TokenView.as_view()),
     path("api/v1/", include("assets.cpo_api.urls")),
+    path("ocpi/", include("assets.ocpi.urls")),
     path(MESSAGE_PATH.lstrip("/"), receive_message),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema")),

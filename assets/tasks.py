@@ -6,12 +6,28 @@ from django.conf import settings
 from aggregator.core.services import clock, http_client
 from assets import operations
 from assets.control.operations import deliver_setpoints
+from assets.ocpi.pulling import pull_due
+from assets.ocpi.results import look_after_silence
+from assets.ocpi.sending import send_commands
 
 
 @shared_task
 def send_setpoints(**_unknown: object) -> None:
     """Push the setpoints that are due."""
     deliver_setpoints(clock=clock(), http=http_client())
+
+
+@shared_task
+def send_charging_profiles(**_unknown: object) -> None:
+    """Send the charging profiles that are due, and ask stations that did not answer."""
+    look_after_silence(now=clock().now())
+    send_commands(clock=clock(), http=http_client())
+
+
+@shared_task
+def pull_from_ocpi_partners(**_unknown: object) -> None:
+    """Fetch locations and sessions from the OCPI partners whose turn it is."""
+    pull_due(clock=clock(), http=http_client())
 
 
 @shared_task

@@ -30,7 +30,8 @@ from assets.control.limits import AssetLimits, PlannedSetpoint, Refusal, refusal
 from assets.control.own_rest import OwnRest, signature
 from assets.control.ports import ControlAdapter, SentSetpoint
 from assets.control.standing import left_alone_w
-from assets.models import Asset, Membership, Partner, Setpoint, SetpointBatch
+from assets.models import Asset, Membership, OcpiConnection, Partner, Setpoint, SetpointBatch
+from assets.ocpi.commands import OcpiProfiles
 from assets.operations.reports import Rows
 from assets.staging import copied, staged
 from assets.validation import kinds
@@ -174,8 +175,10 @@ def deliver_setpoints(*, clock: Clock, http: HttpClient) -> DeliveryReport:
     )
 
 
-def _adapter(partner: Partner) -> ControlAdapter:  # noqa: ARG001 - the seam: today every partner speaks our own interface
-    return OwnRest()
+def _adapter(partner: Partner) -> ControlAdapter:
+    """Return how a partner is told: over OCPI once its platform is registered, else over our own interface."""
+    is_ocpi = OcpiConnection.objects.filter(pk=partner.pk, registered_at__isnull=False).exists()
+    return OcpiProfiles() if is_ocpi else OwnRest()
 
 
 def _refuse_request(

@@ -23,10 +23,13 @@ class SentSetpoint:
 
 
 class ControlAdapter(Protocol):
-    """Turns a batch into messages of one interface: our own REST today; OCPI profiles, S2 or OpenADR beside it."""
+    """Turns a batch into messages of one interface: our own REST, OCPI profiles; S2 or OpenADR beside them."""
 
     def enqueue(
         self, *, now: datetime, batch: SetpointBatch, setpoints: Sequence[SentSetpoint], deadline_at: datetime
     ) -> OutboxMessage | None:
-        """Put the batch in the outbox, in the caller's transaction; None when the partner fetches it itself."""
+        """Put the batch in the outbox, in the caller's transaction.
+
+        None when no message carries it: the partner fetches it, or each session is told apart (`assets.ocpi`).
+        """
         ...

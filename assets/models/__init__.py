@@ -1,6 +1,7 @@
 from assets.models.assets import Asset, AssetKind, AssetState
 from assets.models.groups import AggregationEan, CongestionArea, Membership
 from assets.models.limits import SteeringLimit
+from assets.models.ocpi import OcpiConnection, OcpiEvse, OcpiLocation, OcpiParty, OcpiSession, OcpiToken, ProfileCommand
 from assets.models.partners import Partner
 from assets.models.sessions import ChargingSession
 from assets.models.setpoints import Setpoint, SetpointBatch
@@ -16,7 +17,14 @@ __all__ = [
     "Membership",
     "MeterInterval",
     "MinuteReading",
+    "OcpiConnection",
+    "OcpiEvse",
+    "OcpiLocation",
+    "OcpiParty",
+    "OcpiSession",
+    "OcpiToken",
     "Partner",
+    "ProfileCommand",
     "ReadingQuarter",
     "Setpoint",
     "SetpointBatch",

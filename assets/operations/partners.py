@@ -13,6 +13,7 @@ from aggregator.core import audit
 from aggregator.core.models import OutboxMessage
 from assets.control.channel import SETPOINTS_CHANNEL, conversation_with
 from assets.models import Partner
+from assets.ocpi.connections import withdraw_commands
 
 
 class PartnerExists(ValueError):
@@ -77,6 +78,7 @@ def stop_partner(*, partner_id: int, reason: str, now: datetime, actor: Abstract
     OutboxMessage.objects.filter(
         channel=SETPOINTS_CHANNEL, conversation=conversation_with(partner_id), delivered_at=None, dead_at=None
     ).update(dead_at=now, last_error=f"The partner was stopped: {reason}")
+    withdraw_commands(partner_id=partner_id, error=f"The partner was stopped: {reason}")
     return partner
 
 

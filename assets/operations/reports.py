@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.utils.crypto import salted_hmac
 
 from aggregator.core import locks
 from assets.operations.resolve import asset_ids
+from assets.pseudonyms import pseudonym
 from assets.staging import staged
 from assets.validation import kinds
 from assets.validation.rows import InvalidRows, RowError
@@ -139,7 +139,7 @@ def record_sessions(*, partner_id: int, rows: Rows, now: datetime) -> Upserted:
     columns = kinds.SESSION.read(rows)
     _refuse(kinds.in_the_future(columns, "plug_in_at", "plug_out_at", now=now))
     columns["asset_id"] = asset_ids(partner_id=partner_id, names=columns["asset"])
-    columns["driver_token"] = [_pseudonym(partner_id, token) for token in columns["driver_token"]]
+    columns["driver_token"] = [pseudonym(partner_id, token) for token in columns["driver_token"]]
     columns["row_index"] = list(range(len(rows)))
     locks.take(locks.AdvisoryLock.PARTNER_REPORTS, partner_id)
     with staged("reported", _SESSION_TYPES, zip(*(columns[name] for name in _SESSION_TYPES), strict=True)):
@@ -211,12 +211,6 @@ def _insert_sessions(now: datetime) -> int:
             [now],
         )
         return int(cursor.rowcount)
-
-
-def _pseudonym(partner_id: int, token: str) -> str:
-    if not token:
-        return ""
-    return salted_hmac(f"assets.driver_token.{partner_id}", token, algorithm="sha256").hexdigest()
 
 
 def _refuse(errors: Iterable[RowError]) -> None:

@@ -7,15 +7,28 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
-from aggregator.core.services import clock
+from aggregator.core.services import clock, http_client
 from assets import operations
+from assets.models import OcpiConnection
+from assets.ocpi.connections import AlreadyRegistered, NoConnection, new_registration_token, open_connection
+from assets.ocpi.handshake import RegistrationFailed, register_with
+from assets.ocpi.services import us
 
 TOKEN_PATH = "/oauth/token/"  # noqa: S105 - an address
+REFUSALS = (
+    operations.PartnerExists,
+    operations.PartnerUnknown,
+    operations.ReasonMissing,
+    AlreadyRegistered,
+    NoConnection,
+    RegistrationFailed,
+)
 
 
 class Command(BaseCommand):
-    """`partner create NAME`, `partner stop NAME --reason …`, `partner resume NAME --reason …`, `partner stop-all`."""
+    """`partner create`, `stop`, `resume` and `stop-all`; `ocpi-token` and `ocpi-register` for partners with OCPI."""
 
     help = "Register a partner and print its credentials once; stop sending to it; resume."
 
@@ -28,6 +41,15 @@ class Command(BaseCommand):
             "--base-url", default=settings.PUBLIC_URL, help="address of this service as the partner sees it"
         )
         create.add_argument("--json", action="store_true", help="print one JSON object")
+        create.add_argument("--ocpi", action="store_true", help="it speaks OCPI: print versions URL and token too")
+        create.add_argument("--rate-unit", choices=OcpiConnection.RateUnit.values, default="W", help="of its profiles")
+        create.add_argument("--v2g", action="store_true", help="it agreed to our OCPI extension for feeding in")
+        token = actions.add_parser("ocpi-token", help="a new OCPI registration token; the present registration ends")
+        token.add_argument("name")
+        register = actions.add_parser("ocpi-register", help="register ourselves with a partner's OCPI platform")
+        register.add_argument("name")
+        register.add_argument("--versions-url", required=True)
+        register.add_argument("--token", required=True, help="the registration token the partner gave us")
         for action, what in (("stop", "send nothing more to a partner"), ("resume", "send to a partner again")):
             switch = actions.add_parser(action, help=what)
             switch.add_argument("name")
@@ -37,35 +59,62 @@ class Command(BaseCommand):
 
     def handle(self, *_arguments: Any, action: str, **options: Any) -> None:
         try:
-            if action == "create":
-                self._create(options)
-            elif action == "stop-all":
+            if action == "stop-all":
                 stopped = operations.stop_all_partners(reason=options["reason"], now=clock().now())
                 self.stdout.write(f"Stopped {stopped} partners.")
+            elif action == "create":
+                self._create(options)
+            elif action == "ocpi-token":
+                self._new_token(options)
+            elif action == "ocpi-register":
+                self._register(options)
             else:
                 self._switch(action, options)
-        except (operations.PartnerExists, operations.PartnerUnknown, operations.ReasonMissing) as error:
+        except REFUSALS as error:
             raise CommandError(str(error)) from error
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
 
     def _create(self, options: dict[str, Any]) -> None:
-        partner, credentials = operations.register_partner(
-            name=options["name"], callback_url=options["callback_url"], now=clock().now()
-        )
-        shown = {
-            "partner": partner.name,
-            "client_id": credentials.client_id,
-            "client_secret": credentials.client_secret,
-            "token_url": options["base_url"].rstrip("/") + TOKEN_PATH,
-            "callback_secret": credentials.callback_secret,
-        }
+        now, base_url = clock().now(), options["base_url"].rstrip("/")
+        with transaction.atomic():
+            partner, credentials = operations.register_partner(
+                name=options["name"], callback_url=options["callback_url"], now=now
+            )
+            shown = {
+                "partner": partner.name,
+                "client_id": credentials.client_id,
+                "client_secret": credentials.client_secret,
+                "token_url": base_url + TOKEN_PATH,
+                "callback_secret": credentials.callback_secret,
+            }
+            if options["ocpi"]:
+                _, token = open_connection(
+                    partner=partner, now=now, is_v2g_agreed=options["v2g"], rate_unit=options["rate_unit"]
+                )
+                shown |= {"versions_url": us(base_url).versions_url(), "registration_token": token}
         if options["json"]:
             self.stdout.write(json.dumps(shown))
             return
         for name, value in shown.items():
-            self.stdout.write(f"{name.replace('_', ' '):<16} {value}")
+            self.stdout.write(f"{name.replace('_', ' '):<18} {value}")
         self.stdout.write("The secrets are shown this once and cannot be read back.")
+
+    def _new_token(self, options: dict[str, Any]) -> None:
+        partner = operations.partner_named(options["name"])
+        token = new_registration_token(partner_id=partner.pk, now=clock().now())
+        self.stdout.write(f"versions url       {us().versions_url()}\nregistration token {token}")
+
+    def _register(self, options: dict[str, Any]) -> None:
+        partner = operations.partner_named(options["name"])
+        register_with(
+            partner_id=partner.pk,
+            versions_url=options["versions_url"],
+            token=options["token"],
+            http=http_client(),
+            now=clock().now(),
+        )
+        self.stdout.write(f"{partner.name}: registered over OCPI.")
 
     def _switch(self, action: str, options: dict[str, Any]) -> None:
         partner = operations.partner_named(options["name"])

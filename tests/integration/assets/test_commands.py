@@ -7,6 +7,7 @@ from django.core.management import CommandError, call_command
 
 from assets import operations
 from assets.models import Asset, ChargingSession, Membership, Partner
+from assets.ocpi import tokens
 from assets.validation import kinds
 from tests.field_side import GROUP_EAN, charger, make_assets
 
@@ -178,3 +179,33 @@ def test_a_file_that_is_no_table_is_refused(partner, tmp_path, name, content, wo
     (tmp_path / name).write_bytes(content)
 
     assert words in _run("import_sessions", str(tmp_path / name), "--partner", partner.name)[2]
+
+
+def test_a_partner_with_ocpi_is_shown_where_and_with_what_to_register(db):
+    out, _, error = _run("partner", "create", "Stadsladen", "--ocpi", "--base-url", "https://agg.example/", "--json")
+
+    shown = json.loads(out)
+    assert error == ""
+    assert shown["versions_url"] == "https://agg.example/ocpi/versions"
+    token = tokens.find([shown["registration_token"]])
+    assert (token.purpose, token.connection.partner.name) == ("registration", "Stadsladen")
+    assert (token.connection.is_v2g_agreed, token.connection.rate_unit) == (False, "W")
+
+
+def test_a_new_registration_token_replaces_the_one_before(db):
+    out, _, _ = _run("partner", "create", "Stadsladen", "--ocpi", "--v2g", "--rate-unit", "A", "--json")
+    new, _, error = _run("partner", "ocpi-token", "Stadsladen")
+
+    assert error == ""
+    assert tokens.find([json.loads(out)["registration_token"]]) is None
+    connection = tokens.find([new.split()[-1]]).connection
+    assert (connection.is_v2g_agreed, connection.rate_unit) == (True, "A")
+
+
+def test_registering_with_a_platform_that_is_not_there_says_why(db):
+    _run("partner", "create", "Stadsladen", "--ocpi")
+
+    arguments = ("--versions-url", "http://127.0.0.1:1/versions", "--token", "t")
+    _, _, error = _run("partner", "ocpi-register", "Stadsladen", *arguments)
+
+    assert "No registration with http://127.0.0.1:1/versions" in error

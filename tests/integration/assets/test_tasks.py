@@ -10,6 +10,8 @@ def test_every_scheduled_task_of_the_field_side_exists_on_a_known_queue():
 
     assert ours == {
         "assets.tasks.send_setpoints": "dispatch",
+        "assets.tasks.send_charging_profiles": "dispatch",
+        "assets.tasks.pull_from_ocpi_partners": "default",
         "assets.tasks.maintain_partitions": "default",
         "assets.tasks.drop_old_months": "default",
     }
@@ -21,6 +23,8 @@ def test_tasks_do_no_harm_when_there_is_nothing_to_do_or_they_run_twice(db):
 
     for _ in range(2):
         tasks.send_setpoints(unknown="of a newer version")
+        tasks.send_charging_profiles()
+        tasks.pull_from_ocpi_partners()
         tasks.maintain_partitions()
         tasks.drop_old_months()
 

@@ -1,0 +1,106 @@
+"""Calling a peer: one request, or a list page by page. Nothing is retried here; callers know what may be."""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from aggregator.core.http import Response
+from assets.ocpi.parties import host_of
+from assets.ocpi.wire import Envelope, PeerFault, authorization, next_page, read_envelope
+
+PAGE_SIZE = 500
+"""Sessions of about 1 kB: a page stays well under the largest answer that is read (16 MB)."""
+MOST_PAGES = 10_000
+
+
+class AddressRefused(ValueError):
+    """A peer named an address that it may not send us to."""
+
+
+class Sends(Protocol):
+    """What is needed of an HTTP client."""
+
+    def request(self, *, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Response:
+        """Send one request; raises as `aggregator.core.http.HttpClient.request` does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Who a request to a functional module is from and for (transport_and_format, message routing)."""
+
+    from_country_code: str
+    from_party_id: str
+    to_country_code: str
+    to_party_id: str
+
+    def headers(self) -> dict[str, str]:
+        """Return the four headers."""
+        return {
+            "OCPI-from-country-code": self.from_country_code,
+            "OCPI-from-party-id": self.from_party_id,
+            "OCPI-to-country-code": self.to_country_code,
+            "OCPI-to-party-id": self.to_party_id,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A peer's platform. Only `host` is ever called: addresses come from outside."""
+
+    http: Sends
+    host: str
+    token: str = field(repr=False)
+    plain_http_hosts: frozenset[str] = frozenset()
+    sends_raw_token: bool = False
+    routing: Routing | None = None
+
+    def get(self, url: str) -> Any:
+        """Return the data at an address. Raises `PeerFault`, `AddressRefused`, and as the HTTP client does."""
+        return self._call("GET", url)[0].data
+
+    def send(self, method: str, url: str, document: Any) -> Any:
+        """Send a document and return the data of the answer. Raises as `get`."""
+        return self._call(method, url, json.dumps(document, separators=(",", ":")).encode())[0].data
+
+    def pages(self, url: str, **filters: str) -> Iterator[list[Any]]:
+        """Yield a list page by page, following the links as they are given. Raises as `get`."""
+        following: str | None = f"{url}?{urlencode({**filters, 'limit': PAGE_SIZE})}"
+        seen: set[str] = set()
+        while following is not None and following not in seen and len(seen) < MOST_PAGES:
+            seen.add(following)
+            envelope, headers = self._call("GET", following)
+            if not isinstance(envelope.data, list):
+                raise PeerFault(f"GET {following}: data is no list", http_status=200)
+            yield envelope.data
+            link = next_page(headers)
+            following = None if link is None else urljoin(following, link)
+
+    def headers(self, *, has_body: bool) -> dict[str, str]:
+        """Return the headers of one request."""
+        headers = {
+            "Authorization": authorization(self.token, is_raw=self.sends_raw_token),
+            "X-Request-ID": str(uuid.uuid4()),
+            "X-Correlation-ID": str(uuid.uuid4()),
+        }
+        if has_body:
+            headers["Content-Type"] = "application/json"
+        return headers | (self.routing.headers() if self.routing else {})
+
+    def check(self, url: str) -> None:
+        """Raise `AddressRefused` unless the address is of the peer's own host, and encrypted where it must be."""
+        if host_of(url) != self.host:
+            raise AddressRefused(f"{url} is not on {self.host}, where this peer registered.")
+        if urlsplit(url).scheme != "https" and self.host not in self.plain_http_hosts:
+            raise AddressRefused(f"{url} is not encrypted. OCPI needs https.")
+
+    def _call(self, method: str, url: str, body: bytes | None = None) -> tuple[Envelope, Mapping[str, str]]:
+        self.check(url)
+        answer = self.http.request(method=method, url=url, headers=self.headers(has_body=body is not None), body=body)
+        return (
+            read_envelope(http_status=answer.status_code, body=answer.body, what=f"{method} {url}"),
+            answer.headers,
+        )

@@ -1,0 +1,100 @@
+"""Fetching what partners may not have pushed: their locations and sessions since the last time.
+
+    pull_due(*, clock, http) -> number of partners fetched from
+
+Pushing is optional in OCPI and is not repeated when it fails, so what was missed, by them or by us, is found here:
+everything changed since the newest object of the last fetch, after a silence as after a start.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from aggregator.core.clock import Clock
+from aggregator.core.http import RequestFailed, RequestRefused
+from aggregator.core.jobs import AlreadyRunning, job
+from assets.models import OcpiConnection
+from assets.ocpi.client import AddressRefused, Peer, Sends
+from assets.ocpi.parties import LOCATIONS, SENDER, SESSIONS, endpoint, required_endpoint
+from assets.ocpi.places import take_locations
+from assets.ocpi.receiving import take_sessions
+from assets.ocpi.services import registered_peer
+from assets.ocpi.wire import InvalidObject, PeerFault, instant_of, text_of
+
+logger = logging.getLogger(__name__)
+
+REACH = timedelta(weeks=8)
+"""How far back the first fetch goes: what forecasts learn from."""
+REFUSALS_LOGGED = 5
+
+
+@dataclass(slots=True)
+class _Newest:
+    """The newest `last_updated` of what was fetched; a page that is fetched again changes nothing."""
+
+    at: datetime | None
+
+    def see(self, documents: list[object]) -> None:
+        """Remember the newest of a page."""
+        for document in documents:
+            text = document.get("last_updated") if isinstance(document, dict) else None
+            try:
+                at = instant_of(text, field="last_updated")
+            except InvalidObject:
+                continue
+            self.at = at if self.at is None else max(self.at, at)
+
+
+def pull_due(*, clock: Clock, http: Sends) -> int:
+    """Fetch from every registered partner whose turn it is; a failure is kept with the partner and tried again."""
+    now = clock.now()
+    registered = OcpiConnection.objects.filter(registered_at__isnull=False, partner__is_active=True)
+    fetched = 0
+    for connection in registered.select_related("partner").order_by("pk"):
+        if connection.pulled_at and now - connection.pulled_at < timedelta(minutes=connection.pull_minutes):
+            continue
+        try:
+            with job(kind="ocpi-pull", key=str(connection.pk), clock=clock):
+                _pull(connection, http, clock)
+        except AlreadyRunning:
+            continue
+        fetched += 1
+    return fetched
+
+
+def _pull(connection: OcpiConnection, http: Sends, clock: Clock) -> None:
+    started_at = clock.now()
+    try:
+        peer = registered_peer(http=http, connection=connection)
+        _pull_locations(connection, peer, clock)
+        _pull_sessions(connection, peer, clock)
+    except (PeerFault, RequestFailed, RequestRefused, AddressRefused, InvalidObject) as error:
+        logger.warning("Fetching from %s over OCPI failed: %s", connection.partner, error)
+        connection.pull_error = str(error)[:2_000]
+    else:
+        connection.pull_error, connection.heard_at = "", clock.now()
+    connection.pulled_at = started_at
+    connection.save(update_fields=["pulled_at", "pull_error", "heard_at", "sessions_until", "locations_until"])
+
+
+def _pull_locations(connection: OcpiConnection, peer: Peer, clock: Clock) -> None:
+    url = endpoint(connection.endpoints, LOCATIONS, SENDER)
+    if url is None:
+        return
+    newest = _Newest(connection.locations_until)
+    since = {"date_from": text_of(newest.at)} if newest.at else {}
+    for page in peer.pages(url, **since):
+        take_locations(connection_id=connection.pk, documents=page, now=clock.now())
+        newest.see(page)
+    connection.locations_until = newest.at
+
+
+def _pull_sessions(connection: OcpiConnection, peer: Peer, clock: Clock) -> None:
+    newest = _Newest(connection.sessions_until)
+    since = newest.at or clock.now() - REACH
+    for page in peer.pages(required_endpoint(connection.endpoints, SESSIONS, SENDER), date_from=text_of(since)):
+        taken = take_sessions(connection_id=connection.pk, documents=page, now=clock.now())
+        for name, error in taken.refused[:REFUSALS_LOGGED]:
+            logger.warning("Session %s of %s was not taken: %s", name, connection.partner, error)
+        newest.see(page)
+    connection.sessions_until = newest.at

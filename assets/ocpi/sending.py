@@ -1,0 +1,212 @@
+"""Charging profiles on their way: many requests at once, none of them under a lock.
+
+    send_commands(*, clock, http) -> SendReport
+
+A command is claimed and committed, then sent, because the station's answer may come before the CPO's own. A process
+that dies in between leaves a claim that runs out, and the command goes out again: the same profile twice is the same
+profile.
+"""
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from aggregator.core.clock import Clock
+from aggregator.core.http import RequestFailed, RequestRefused, Response
+from assets.control.operations import record_setpoint_results
+from assets.models import OcpiConnection, ProfileCommand
+from assets.ocpi.client import AddressRefused, Peer, Sends
+from assets.ocpi.parties import PROFILES, RECEIVER, required_endpoint
+from assets.ocpi.profiles import SyncResult, read_sync_result
+from assets.ocpi.services import registered_peer, us
+from assets.ocpi.wire import VERSION, InvalidObject, PeerFault, joined, read_envelope
+
+CLAIMED_AT_ONCE = 500
+AT_ONCE = 16
+"""Requests under way to partners at a time: as many as keep one worker busy while peers think."""
+CLAIM_LASTS = timedelta(minutes=2)
+"""Longer than the slowest round of requests, which the HTTP client cuts off."""
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=5), timedelta(minutes=2)
+ASKED_SECONDS = 3600
+"""The horizon of the active profile that is asked for."""
+Status = ProfileCommand.Status
+
+
+@dataclass(frozen=True, slots=True)
+class SendReport:
+    """What one round of sending did."""
+
+    accepted: int = 0
+    refused: int = 0
+    postponed: int = 0
+    given_up: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    command: ProfileCommand
+    peer: Peer
+    method: str
+    url: str
+    body: bytes | None
+
+
+def send_commands(*, clock: Clock, http: Sends) -> SendReport:
+    """Send every command that is due; what partners answer decides about setpoints (`assets.ocpi.results`)."""
+    total = SendReport()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        while True:
+            given_up = _give_up(clock.now())
+            requests, failures = _requests(_claim(clock.now()), http)
+            outcomes = list(pool.map(_exchange, requests))
+            pairs = [(request.command, outcome) for request, outcome in zip(requests, outcomes, strict=True)]
+            report = _keep([*pairs, *failures], now=clock.now())
+            total = SendReport(
+                accepted=total.accepted + report.accepted,
+                refused=total.refused + report.refused,
+                postponed=total.postponed + report.postponed,
+                given_up=total.given_up + given_up,
+            )
+            if len(pairs) + len(failures) < CLAIMED_AT_ONCE:
+                return total
+
+
+def _waiting() -> Any:
+    return ProfileCommand.objects.filter(status=Status.WAITING)
+
+
+def _give_up(now: datetime) -> int:
+    """Give up what is over, or belongs to a platform that left; its setpoints keep no answer."""
+    return int(_waiting().filter(deadline_at__lte=now).update(status=Status.GIVEN_UP))
+
+
+@transaction.atomic
+def _claim(now: datetime) -> list[ProfileCommand]:
+    """Return due commands that no living process is sending, marked as ours."""
+    commands = list(
+        _waiting()
+        .filter(
+            Q(claimed_until=None) | Q(claimed_until__lt=Now()),
+            next_attempt_at__lte=now,
+            session__connection__partner__is_stopped=False,
+            session__connection__registered_at__isnull=False,
+        )
+        .select_related("session__connection")
+        .order_by("id")
+        .select_for_update(skip_locked=True, of=("self",))[:CLAIMED_AT_ONCE]
+    )
+    ProfileCommand.objects.filter(pk__in=[one.pk for one in commands]).update(claimed_until=Now() + CLAIM_LASTS)
+    return commands
+
+
+def _requests(
+    commands: Sequence[ProfileCommand], http: Sends
+) -> tuple[list[_Request], list[tuple[ProfileCommand, Exception]]]:
+    """Word the commands as requests; those of a platform without charging profiles fail at once."""
+    requests: list[_Request] = []
+    failures: list[tuple[ProfileCommand, Exception]] = []
+    peers: dict[int, Peer] = {}
+    answers_at = joined(us().url, VERSION, PROFILES, "results")
+    for command in commands:
+        connection: OcpiConnection = command.session.connection
+        try:
+            url = joined(
+                required_endpoint(connection.endpoints, PROFILES, RECEIVER), quote(command.session.session_id, safe="")
+            )
+            peer = peers.setdefault(connection.pk, registered_peer(http=http, connection=connection))
+            peer.check(url)
+        except (InvalidObject, AddressRefused) as error:
+            failures.append((command, error))
+        else:
+            requests.append(_worded(command, peer, url, joined(answers_at, command.reference)))
+    return requests, failures
+
+
+def _worded(command: ProfileCommand, peer: Peer, url: str, response_url: str) -> _Request:
+    if command.kind == ProfileCommand.Kind.SET:
+        document = {"charging_profile": command.profile, "response_url": response_url}
+        return _Request(command, peer, "PUT", url, json.dumps(document, separators=(",", ":")).encode())
+    if command.kind == ProfileCommand.Kind.GET:
+        query = urlencode({"duration": ASKED_SECONDS, "response_url": response_url})
+        return _Request(command, peer, "GET", f"{url}?{query}", None)
+    return _Request(command, peer, "DELETE", f"{url}?{urlencode({'response_url': response_url})}", None)
+
+
+def _exchange(request: _Request) -> Response | Exception:
+    """Send one request; touches no database, as it runs in a thread of its own."""
+    try:
+        return request.peer.http.request(
+            method=request.method,
+            url=request.url,
+            headers=request.peer.headers(has_body=request.body is not None),
+            body=request.body,
+        )
+    except (RequestFailed, RequestRefused) as error:
+        return error
+
+
+@transaction.atomic
+def _keep(outcomes: Sequence[tuple[ProfileCommand, Response | Exception]], *, now: datetime) -> SendReport:
+    """Write down what became of each command, and tell the setpoints of those that are refused."""
+    locked = ProfileCommand.objects.filter(pk__in=[command.pk for command, _ in outcomes]).order_by("id")
+    current = {one.pk: one for one in locked.select_for_update()}
+    counts = dict.fromkeys(("accepted", "refused", "postponed"), 0)
+    refused: dict[int, list[dict[str, Any]]] = {}
+    for command, outcome in outcomes:
+        row = current[command.pk]
+        row.attempts, row.claimed_until = row.attempts + 1, None
+        row.sent_at = now if isinstance(outcome, Response) else row.sent_at
+        verdict = _judge(row, outcome, command.session.connection, now)
+        counts[verdict] += 1
+        if verdict == "refused" and row.setpoint_id is not None and row.kind != ProfileCommand.Kind.GET:
+            result = {"setpoint_id": row.setpoint_id, "status": "rejected", "at": now, "reason": row.error}
+            refused.setdefault(command.session.connection_id, []).append(result)
+    ProfileCommand.objects.bulk_update(
+        current.values(),
+        ["attempts", "claimed_until", "sent_at", "status", "result", "error", "next_attempt_at", "answer_until"],
+    )
+    for partner_id, rows in refused.items():
+        record_setpoint_results(partner_id=partner_id, rows=rows)
+    return SendReport(**counts)
+
+
+def _judge(row: ProfileCommand, outcome: Response | Exception, connection: OcpiConnection, now: datetime) -> str:
+    """Set a command's state by what came back; return accepted, refused or postponed."""
+    if row.status != Status.WAITING:
+        # The station's answer overtook the CPO's, or a newer profile took this one's place: nothing to change.
+        return "accepted"
+    try:
+        result, timeout = _sync_result(outcome)
+    except (InvalidObject, AddressRefused, RequestRefused) as error:
+        row.status, row.error = Status.REFUSED, str(error)
+    except (PeerFault, RequestFailed) as error:
+        row.error = str(error)
+        if isinstance(error, RequestFailed) or error.http_status >= 500 or (error.status or 0) // 1000 == 3:  # noqa: PLR2004 - server errors of HTTP and OCPI
+            row.next_attempt_at = now + min(FIRST_RETRY * 2 ** min(row.attempts, 10), LONGEST_RETRY)
+            return "postponed"
+        row.status = Status.REFUSED
+    else:
+        row.result = result.value
+        if result is SyncResult.ACCEPTED:
+            row.status, row.answer_until = Status.SENT, now + timedelta(seconds=timeout)
+            return "accepted"
+        if result is SyncResult.TOO_OFTEN:
+            row.next_attempt_at = now + timedelta(seconds=connection.seconds_between_profiles)
+            return "postponed"
+        row.status, row.error = Status.REFUSED, f"The partner answered {result.value}."
+    return "refused"
+
+
+def _sync_result(outcome: Response | Exception) -> tuple[SyncResult, int]:
+    if isinstance(outcome, Exception):
+        raise outcome
+    answer = read_envelope(http_status=outcome.status_code, body=outcome.body, what="Charging profile")
+    return read_sync_result(answer.data)

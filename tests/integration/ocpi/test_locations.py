@@ -1,0 +1,120 @@
+"""Locations, EVSEs and connectors as their receiver, and the assets they become (mod_locations)."""
+
+import pytest
+
+from assets.models import Asset, AssetState, OcpiEvse
+from assets.ocpi.places import take_locations
+from tests.field_side import NOW, charger, make_assets
+from tests.integration.ocpi.cpo_platform import evse, location
+
+L1 = "/2.2.1/locations/NL/STA/L1"
+
+
+def v2g_evse():
+    plain = evse()
+    connector = {**plain["connectors"][0], "max_discharge_power": 11_000}
+    return {**plain, "capabilities": ["CHARGING_PROFILE_CAPABLE", "V2X_CAPABLE"], "connectors": [connector]}
+
+
+def test_an_evse_nobody_registered_becomes_an_asset_with_careful_guesses(call):
+    answer = call("PUT", L1, location())
+
+    assert (answer.status_code, answer.json()["status_code"]) == (201, 1000)
+    asset = Asset.objects.get(external_id="E1")
+    assert (asset.kind, asset.max_import_w, asset.min_import_w, asset.max_export_w) == ("charger", 11_040, 4_140, 0)
+    assert asset.pausing == Asset.Pausing.UNKNOWN
+    linked = OcpiEvse.objects.get()
+    assert (linked.asset, linked.phases, linked.is_profile_capable, linked.defines_asset) == (asset, 3, True, True)
+    assert call("GET", L1).json()["data"] == location()
+
+
+def test_an_evse_we_know_keeps_what_was_agreed(call, partner):
+    make_assets(partner, [charger("e1", max_import_w=7_000, min_import_w=1_380, pausing="can_pause")])
+
+    call("PUT", L1, location())
+
+    asset = Asset.objects.get()
+    assert (asset.external_id, asset.max_import_w, asset.pausing) == ("e1", 7_000, "can_pause")
+    assert OcpiEvse.objects.get().defines_asset is False
+
+
+@pytest.mark.parametrize(
+    ("changes", "phases", "max_import_w", "min_import_w"),
+    [
+        pytest.param({"power_type": "AC_1_PHASE", "max_amperage": 32}, 1, 7_360, 1_380, id="one phase"),
+        pytest.param(
+            {"max_amperage": 32, "max_electric_power": 11_000}, 3, 11_000, 4_140, id="power below the current"
+        ),
+        pytest.param(
+            {"power_type": "DC", "max_voltage": 500, "max_amperage": 120, "max_electric_power": 50_000},
+            0,
+            50_000,
+            0,
+            id="direct current",
+        ),
+    ],
+)
+def test_limits_follow_the_connector(call, changes, phases, max_import_w, min_import_w):
+    plain = evse()
+
+    call("PUT", L1, location({**plain, "connectors": [{**plain["connectors"][0], **changes}]}))
+
+    asset = Asset.objects.get()
+    assert OcpiEvse.objects.get().phases == phases
+    assert (asset.max_import_w, asset.min_import_w) == (max_import_w, min_import_w)
+
+
+@pytest.mark.parametrize(("is_agreed", "kind", "export_w"), [(True, "v2g_charger", 11_000), (False, "charger", 0)])
+def test_feeding_in_needs_an_agreement(call, connection, is_agreed, kind, export_w):
+    type(connection).objects.filter(pk=connection.pk).update(is_v2g_agreed=is_agreed)
+
+    call("PUT", L1, location(v2g_evse()))
+
+    asset = Asset.objects.get()
+    assert (asset.kind, asset.max_export_w) == (kind, export_w)
+
+
+def test_an_evse_and_a_connector_change_by_themselves(call):
+    call("PUT", L1, location())
+    out_of_order = call("PATCH", f"{L1}/E1", {"status": "OUTOFORDER", "last_updated": "2026-01-14T16:00:00Z"})
+    added = call("PUT", f"{L1}/E2", evse("E2", last_updated="2026-01-14T16:01:00Z"))
+    stronger = {**evse()["connectors"][0], "max_amperage": 32, "last_updated": "2026-01-14T16:02:00Z"}
+    changed = call("PUT", f"{L1}/e2/1", stronger)
+
+    assert [answer.status_code for answer in (out_of_order, added, changed)] == [200, 201, 200]
+    assert AssetState.objects.get(asset__external_id="E1").is_available is False
+    assert Asset.objects.get(external_id="E2").max_import_w == 22_080
+    assert call("GET", f"{L1}/E2/1").json()["data"]["max_amperage"] == 32
+    assert call("GET", L1).json()["data"]["last_updated"] == "2026-01-14T16:02:00Z"
+
+
+def test_parts_of_unknown_locations_are_404(call):
+    assert call("PUT", f"{L1}/E1", evse()).status_code == 404
+    assert call("PATCH", L1, {"last_updated": "2026-01-14T16:00:00Z"}).status_code == 404
+    assert call("GET", f"{L1}/E1/1").status_code == 404
+    assert not Asset.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({"evses": [evse(connectors=[])]}, "connectors", id="EVSE without connector"),
+        pytest.param({"evses": [evse(uid="")]}, "uid", id="empty uid"),
+        pytest.param({"coordinates": None}, "coordinates", id="no coordinates"),
+        pytest.param({"id": "L2"}, "id in the body", id="other id than the address"),
+    ],
+)
+def test_a_location_that_is_wrong_stores_nothing(call, changes, words):
+    answer = call("PUT", L1, location(**changes))
+
+    assert (answer.status_code, answer.json()["status_code"]) == (200, 2001)
+    assert words in answer.json()["status_message"]
+    assert not Asset.objects.exists()
+
+
+def test_older_locations_change_nothing(connection):
+    take_locations(connection_id=connection.pk, documents=[location()], now=NOW)
+    older = location(evse(status="REMOVED"), last_updated="2026-01-13T12:00:00Z")
+
+    assert take_locations(connection_id=connection.pk, documents=[older], now=NOW) == 0
+    assert OcpiEvse.objects.get().status == "CHARGING"

@@ -1,0 +1,412 @@
+"""Setpoints as charging profiles: sent, answered twice, late, never, too often (mod_charging_profiles)."""
+
+from datetime import timedelta
+
+import pytest
+from django.db.models.functions import Now
+
+from assets import operations
+from assets.control.operations import PlannedSetpoint, send_setpoints
+from assets.models import Asset, OcpiConnection, OcpiSession, OcpiToken, ProfileCommand, Setpoint
+from assets.ocpi import tokens
+from assets.ocpi.connections import open_connection
+from assets.ocpi.places import take_locations
+from assets.ocpi.results import look_after_silence
+from assets.ocpi.sending import send_commands
+from assets.ocpi.wire import authorization
+from tests.field_side import GROUP_EAN, NOW, at, enrol, make_partner
+from tests.integration.ocpi.cpo_platform import enveloped, evse, location, session
+
+S1 = "/2.2.1/sessions/NL/STA/S1"
+Status = ProfileCommand.Status
+
+
+@pytest.fixture
+def asset(call, evse_e1, group) -> Asset:
+    """The asset at EVSE E1, with session S1 and in the group."""
+    enrol(group, [evse_e1.asset])
+    call("PUT", S1, session())
+    return evse_e1.asset
+
+
+def tell(asset, power_w=(4_140, 4_140), start="16:15", end="16:45", revision=1, now=NOW) -> Setpoint:
+    planned = PlannedSetpoint(asset_id=asset.pk, starts_at=at(start), ends_at=at(end), power_w=list(power_w))
+    batch = send_setpoints(
+        now=now,
+        aggregation_ean=GROUP_EAN,
+        order_reference="order-1",
+        reason="",
+        revision=revision,
+        plan=[planned],
+        deadline_at=at("20:00"),
+    )[0]
+    return batch.setpoints.get()
+
+
+def callback_path(platform, index=-1):
+    """Return where the station's answer to a profile goes, as a path under /ocpi."""
+    received = platform.profiles()[index]
+    url = (received.body or {}).get("response_url") or received.query["response_url"]
+    return url.removeprefix("https://aggregator.example/ocpi")
+
+
+def test_a_setpoint_reaches_the_session_as_one_bounded_profile(platform, asset, clock, http, call):
+    setpoint = tell(asset, (4_140, 0))
+
+    report = send_commands(clock=clock, http=http)
+
+    assert (report.accepted, report.refused, report.postponed) == (1, 0, 0)
+    (sent,) = platform.profiles()
+    assert (sent.method, sent.path) == ("PUT", "/ocpi/2.2.1/chargingprofiles/S1")
+    assert sent.body["charging_profile"] == {
+        "start_date_time": "2026-01-14T16:15:00Z",
+        "duration": 1800,
+        "charging_rate_unit": "W",
+        "charging_profile_period": [{"start_period": 0, "limit": 4140}, {"start_period": 900, "limit": 0}],
+        "min_charging_rate": 4140,
+    }
+    assert len(sent.body["response_url"]) <= 255
+    setpoint.refresh_from_db()
+    assert setpoint.status == Setpoint.Status.PENDING
+    assert call("POST", callback_path(platform), {"result": "ACCEPTED"}).json()["status_code"] == 1000
+    setpoint.refresh_from_db()
+    assert (setpoint.status, setpoint.result_reason) == (Setpoint.Status.ACCEPTED, "")
+    assert ProfileCommand.objects.get().status == Status.DONE
+
+
+def test_dispatch_does_not_know_which_interface_a_partner_speaks(platform, asset, partner):
+    setpoint = tell(asset)
+
+    assert setpoint.batch.message is None
+    assert ProfileCommand.objects.get().setpoint == setpoint
+    feed = operations.partner_named(partner.name).setpoint_batches.get()
+    assert feed.setpoints.get() == setpoint
+
+
+def test_a_later_setpoint_keeps_what_still_holds_because_a_profile_replaces_the_one_before(
+    platform, asset, clock, http
+):
+    tell(asset, (4_140, 4_140), "16:15", "16:45")
+    send_commands(clock=clock, http=http)
+    OcpiConnection.objects.update(seconds_between_profiles=0)
+
+    tell(asset, (0, 0), "16:30", "17:00", revision=2)
+    send_commands(clock=clock, http=http)
+
+    assert platform.profiles()[-1].body["charging_profile"]["charging_profile_period"] == [
+        {"start_period": 0, "limit": 4140},
+        {"start_period": 900, "limit": 0},
+    ]
+    assert platform.profiles()[-1].body["charging_profile"]["duration"] == 2700
+
+
+def test_a_release_clears_the_profile(platform, asset, clock, http, call):
+    tell(asset)
+    send_commands(clock=clock, http=http)
+    OcpiConnection.objects.update(seconds_between_profiles=0)
+    released = tell(asset, (11_040, 11_040), revision=2)
+
+    send_commands(clock=clock, http=http)
+
+    assert platform.profiles()[-1].method == "DELETE"
+    call("POST", callback_path(platform), {"result": "ACCEPTED"})
+    released.refresh_from_db()
+    assert released.status == Setpoint.Status.ACCEPTED
+
+
+def test_profiles_for_one_session_keep_their_distance_and_only_the_newest_is_sent(platform, asset, clock, http):
+    tell(asset, (4_140, 4_140))
+    send_commands(clock=clock, http=http)
+    tell(asset, (0, 0), revision=2)
+    tell(asset, (6_900, 6_900), revision=3)
+    assert send_commands(clock=clock, http=http).accepted == 0
+
+    ProfileCommand.objects.filter(status=Status.WAITING).update(next_attempt_at=NOW)
+    send_commands(clock=clock, http=http)
+
+    limits = [one.body["charging_profile"]["charging_profile_period"][0]["limit"] for one in platform.profiles()]
+    assert limits == [4140, 6900]
+    statuses = list(ProfileCommand.objects.order_by("id").values_list("status", flat=True))
+    assert statuses == [Status.SENT, Status.SUPERSEDED, Status.SENT]
+    assert ProfileCommand.objects.latest("id").created_at == NOW
+
+
+@pytest.mark.parametrize("result", ["REJECTED", "NOT_SUPPORTED", "UNKNOWN_SESSION"])
+def test_a_refusal_of_the_partner_rejects_the_setpoint(platform, asset, clock, http, result):
+    platform.answer_profile = lambda _request: (200, enveloped({"result": result, "timeout": 30}))
+    setpoint = tell(asset)
+
+    assert send_commands(clock=clock, http=http).refused == 1
+
+    setpoint.refresh_from_db()
+    assert (setpoint.status, setpoint.result_reason) == (Setpoint.Status.REJECTED, f"The partner answered {result}.")
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "outcome"),
+    [
+        pytest.param(200, enveloped({"result": "TOO_OFTEN", "timeout": 30}), "postponed", id="too often"),
+        pytest.param(503, {}, "postponed", id="HTTP 503"),
+        pytest.param(200, enveloped(None, 3000), "postponed", id="status 3000"),
+        pytest.param(200, enveloped(None, 2001), "refused", id="status 2001"),
+        pytest.param(422, {"detail": "min_charge_rate"}, "refused", id="a peer's own error"),
+        pytest.param(200, enveloped({"result": "MAYBE", "timeout": 30}), "refused", id="unknown result"),
+        pytest.param(200, enveloped([{"result": "ACCEPTED", "timeout": 30}]), "accepted", id="wrapped in a list"),
+        pytest.param(200, enveloped({"result": "ACCEPTED", "timeout": "soon"}), "refused", id="timeout no number"),
+    ],
+)
+def test_every_answer_means_something(platform, asset, clock, http, status, document, outcome):
+    platform.answer_profile = lambda _request: (status, document)
+    setpoint = tell(asset)
+
+    report = send_commands(clock=clock, http=http)
+
+    assert getattr(report, outcome) == 1
+    setpoint.refresh_from_db()
+    assert (setpoint.status == Setpoint.Status.REJECTED) is (outcome == "refused")
+    command = ProfileCommand.objects.get()
+    assert (command.next_attempt_at > NOW) is (outcome == "postponed")
+
+
+def test_a_platform_that_is_away_gets_the_profile_when_it_is_back(platform, asset, clock, http):
+    tell(asset)
+    away, platform.answer_profile = platform.answer_profile, lambda _request: (502, {})
+    send_commands(clock=clock, http=http)
+    platform.answer_profile = away
+    assert send_commands(clock=clock, http=http).accepted == 0
+    ProfileCommand.objects.update(next_attempt_at=NOW)
+
+    assert send_commands(clock=clock, http=http).accepted == 1
+    assert ProfileCommand.objects.get().attempts == 2
+
+
+def test_a_profile_that_is_over_is_not_sent_any_more(platform, asset, clock, http):
+    tell(asset)
+    ProfileCommand.objects.update(deadline_at=NOW - timedelta(seconds=1))
+
+    assert send_commands(clock=clock, http=http).given_up == 1
+    assert platform.profiles() == []
+
+
+def test_the_stations_answer_comes_twice_and_the_first_one_counts(platform, asset, clock, http, call):
+    setpoint = tell(asset)
+    send_commands(clock=clock, http=http)
+
+    first = call("POST", callback_path(platform), {"result": "REJECTED"})
+    second = call("POST", callback_path(platform), {"result": "ACCEPTED"})
+
+    assert [first.status_code, second.status_code] == [200, 200]
+    setpoint.refresh_from_db()
+    assert (setpoint.status, setpoint.result_reason) == (Setpoint.Status.REJECTED, "The station answered REJECTED.")
+
+
+def test_the_stations_answer_overtakes_the_partners_own(transactional_db, live_server, platform, asset, clock, http):
+    """The platform calls us back before it answers: a lock held while sending would stop both."""
+    connection = OcpiConnection.objects.get()
+    token = tokens.issue(connection=connection, purpose=OcpiToken.Purpose.OPERATION, now=NOW)
+    answers = []
+    ours = live_server.url.replace("localhost", "127.0.0.1")
+
+    def answer(request):
+        url = request.body["response_url"].replace("https://aggregator.example", ours)
+        headers = {"Authorization": authorization(token), "Content-Type": "application/json"}
+        answers.append(
+            http.request(method="POST", url=url, headers=headers, body=b'{"result": "ACCEPTED"}').status_code
+        )
+        return 200, enveloped({"result": "ACCEPTED", "timeout": 30})
+
+    platform.answer_profile = answer
+    setpoint = tell(asset)
+
+    send_commands(clock=clock, http=http)
+
+    assert answers == [200]
+    setpoint.refresh_from_db()
+    assert setpoint.status == Setpoint.Status.ACCEPTED
+    assert ProfileCommand.objects.get().status == Status.DONE
+
+
+def test_an_answer_nobody_waits_for_is_404_and_one_of_another_partner_too(platform, asset, clock, http, call, as_token):
+    tell(asset)
+    send_commands(clock=clock, http=http)
+    other, _ = open_connection(partner=make_partner("Other"), now=NOW)
+    foreign = as_token(tokens.issue(connection=other, purpose=OcpiToken.Purpose.OPERATION, now=NOW))
+
+    unknown = call("POST", f"/2.2.1/chargingprofiles/results/{'0' * 32}", {"result": "ACCEPTED"})
+
+    assert unknown.status_code == 404
+    assert foreign("POST", callback_path(platform), {"result": "ACCEPTED"}).status_code == 404
+    assert call("POST", callback_path(platform), {"result": "YES"}).json()["status_code"] == 2001
+    assert ProfileCommand.objects.get().answered_at is None
+
+
+def _silence(platform, asset, clock, http):
+    """A profile whose station's answer does not come; we ask what is in force."""
+    setpoint = tell(asset, start="16:00", end="16:30")
+    send_commands(clock=clock, http=http)
+    OcpiConnection.objects.update(seconds_between_profiles=0)
+    assert look_after_silence(now=NOW + timedelta(seconds=31)) == 1
+    ProfileCommand.objects.filter(kind="get").update(next_attempt_at=NOW)
+    send_commands(clock=clock, http=http)
+    return setpoint
+
+
+def active(limit):
+    return {
+        "start_date_time": "2026-01-14T16:05:00Z",
+        "charging_profile": {
+            "charging_rate_unit": "W",
+            "charging_profile_period": [{"start_period": 0, "limit": limit}],
+        },
+    }
+
+
+def test_a_station_that_never_answered_is_asked_and_keeps_its_profile(platform, asset, clock, http, call):
+    setpoint = _silence(platform, asset, clock, http)
+
+    asked = platform.profiles()[-1]
+    assert (asked.method, asked.query["duration"]) == ("GET", "3600")
+    call("POST", callback_path(platform), {"result": "ACCEPTED", "profile": active(4140)})
+
+    setpoint.refresh_from_db()
+    assert setpoint.status == Setpoint.Status.ACCEPTED
+    assert OcpiSession.objects.get().active_profile == active(4140)
+
+
+@pytest.mark.parametrize(
+    "answer", [{"result": "ACCEPTED"}, {"result": "ACCEPTED", "profile": active(11_000)}], ids=["none", "another"]
+)
+def test_a_station_that_lost_its_profile_gets_it_again_but_not_for_ever(platform, asset, clock, http, call, answer):
+    _silence(platform, asset, clock, http)
+    call("POST", callback_path(platform), answer)
+
+    assert send_commands(clock=clock, http=http).accepted == 1
+
+    assert platform.profiles()[-1].method == "PUT"
+    for _ in range(3):
+        call("POST", callback_path(platform), {"result": "ACCEPTED"})
+        call("PUT", "/2.2.1/chargingprofiles/S1", active(11_000))
+        send_commands(clock=clock, http=http)
+    assert [one.method for one in platform.profiles()] == ["PUT", "GET", "PUT", "PUT"]
+
+
+def test_an_active_profile_told_unasked_shows_a_limit_that_was_lost(platform, asset, clock, http, call):
+    tell(asset, start="16:00", end="16:30")
+    early = call("PUT", "/2.2.1/chargingprofiles/S9", active(0))
+    send_commands(clock=clock, http=http)
+    call("POST", callback_path(platform), {"result": "ACCEPTED"})
+    OcpiConnection.objects.update(seconds_between_profiles=0)
+
+    kept = call("PUT", "/2.2.1/chargingprofiles/s1", active(4140))
+    assert send_commands(clock=clock, http=http).accepted == 0
+    lost = call("PUT", "/2.2.1/chargingprofiles/S1", active(11_040))
+
+    assert send_commands(clock=clock, http=http).accepted == 1
+    assert [early.status_code, kept.status_code, lost.status_code] == [404, 200, 200]
+
+
+def test_a_car_that_comes_during_an_order_is_told_at_once(platform, evse_e1, group, clock, http, call):
+    enrol(group, [evse_e1.asset])
+    setpoint = tell(evse_e1.asset)
+    assert setpoint.result_reason == "No car is there; it is told when one comes."
+    assert send_commands(clock=clock, http=http).accepted == 0
+
+    call("PUT", S1, session())
+
+    assert send_commands(clock=clock, http=http).accepted == 1
+    assert ProfileCommand.objects.get().setpoint == setpoint
+
+
+def test_a_car_that_comes_when_nothing_is_ordered_is_left_alone(platform, asset, clock, http):
+    assert not ProfileCommand.objects.exists()
+
+
+def test_an_evse_without_profiles_is_rejected_without_asking(platform, connection, group, clock, http, call):
+    plain = evse(capabilities=["RFID_READER"])
+    take_locations(connection_id=connection.pk, documents=[location(plain)], now=NOW)
+    enrol(group, [Asset.objects.get()])
+    call("PUT", S1, session())
+
+    setpoint = tell(Asset.objects.get())
+
+    assert (setpoint.status, setpoint.result_at) == (Setpoint.Status.REJECTED, NOW)
+    assert "CHARGING_PROFILE_CAPABLE" in setpoint.result_reason
+    assert not ProfileCommand.objects.exists()
+
+
+def test_ampere_per_phase_where_that_was_agreed(platform, asset, clock, http):
+    OcpiConnection.objects.update(rate_unit="A")
+    tell(asset, (7_000, 3_000))
+
+    send_commands(clock=clock, http=http)
+
+    profile = platform.profiles()[0].body["charging_profile"]
+    assert (profile["charging_rate_unit"], profile["min_charging_rate"]) == ("A", 6.0)
+    # 7000 W is 10.14 A on each of three phases; 3000 W is under 6 A, and this car may not be able to pause.
+    assert [period["limit"] for period in profile["charging_profile_period"]] == [10.1, 6.0]
+
+
+@pytest.fixture
+def v2g_asset(connection, group, call):
+    """A V2G car at EVSE E1 of a partner that agreed to our extension; the driver agreed too."""
+    OcpiConnection.objects.update(is_v2g_agreed=True)
+    connector = {**evse()["connectors"][0], "max_discharge_power": 11_000}
+    capable = evse(capabilities=["CHARGING_PROFILE_CAPABLE", "V2X_CAPABLE"], connectors=[connector])
+    take_locations(connection_id=connection.pk, documents=[location(capable)], now=NOW)
+    asset = Asset.objects.get()
+    enrol(group, [asset])
+    call("PUT", S1, session(charging_preferences={"discharge_allowed": True}))
+    return asset
+
+
+def test_feeding_in_goes_out_in_our_extension_beside_a_limit_that_every_cpo_understands(
+    platform, v2g_asset, clock, http
+):
+    tell(v2g_asset, (-5_000, 2_000))
+
+    send_commands(clock=clock, http=http)
+
+    assert platform.profiles()[0].body["charging_profile"]["charging_profile_period"] == [
+        {"start_period": 0, "limit": 0, "setpoint": -5000, "discharge_limit": -5000},
+        {"start_period": 900, "limit": 4140, "discharge_limit": 0},
+    ]
+
+
+@pytest.mark.parametrize("reason", ["not agreed with the partner", "not allowed by the driver"])
+def test_without_an_agreement_feeding_in_becomes_a_pause(platform, v2g_asset, clock, http, call, reason):
+    if reason == "not agreed with the partner":
+        OcpiConnection.objects.update(is_v2g_agreed=False)
+    else:
+        OcpiSession.objects.update(is_discharge_allowed=False)
+    setpoint = tell(v2g_asset, (-5_000, -5_000))
+
+    send_commands(clock=clock, http=http)
+
+    periods = platform.profiles()[0].body["charging_profile"]["charging_profile_period"]
+    assert periods == [{"start_period": 0, "limit": 0}]
+    call("POST", callback_path(platform), {"result": "ACCEPTED"})
+    setpoint.refresh_from_db()
+    assert setpoint.result_reason == "Feeding in is not agreed for this session, so a limit of 0 is sent."
+
+
+def test_a_stopped_partner_is_sent_nothing_and_what_waited_is_withdrawn(platform, asset, clock, http, partner, call):
+    tell(asset)
+    operations.stop_partner(partner_id=partner.pk, reason="odd switching seen", now=NOW)
+
+    assert send_commands(clock=clock, http=http).accepted == 0
+
+    assert ProfileCommand.objects.get().status == Status.WITHDRAWN
+    call("PATCH", S1, {"status": "COMPLETED", "last_updated": "2026-01-14T16:06:00Z"})
+    call("PUT", "/2.2.1/sessions/NL/STA/S2", session("S2", start_date_time="2026-01-14T16:06:30Z"))
+    assert send_commands(clock=clock, http=http).accepted == 0
+    assert platform.profiles() == []
+
+
+def test_a_command_that_another_process_is_sending_is_left_to_it_until_its_claim_runs_out(platform, asset, clock, http):
+    tell(asset)
+    ProfileCommand.objects.update(claimed_until=Now() + timedelta(minutes=1))
+    assert send_commands(clock=clock, http=http).accepted == 0
+
+    ProfileCommand.objects.update(claimed_until=Now() - timedelta(seconds=1))
+
+    assert send_commands(clock=clock, http=http).accepted == 1

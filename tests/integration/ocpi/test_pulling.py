@@ -1,0 +1,83 @@
+"""Fetching by the page, after a start as after a silence (transport_and_format, pull)."""
+
+from datetime import timedelta
+
+from assets.models import Asset, ChargingSession
+from assets.ocpi.pulling import pull_due
+from tests.field_side import NOW, at
+from tests.integration.ocpi.cpo_platform import evse, location, session
+
+
+def told(number, **changes):
+    hour = f"2026-01-14T{number:02}"
+    return session(
+        f"S{number}",
+        **{
+            "start_date_time": f"{hour}:00:00Z",
+            "end_date_time": f"{hour}:30:00Z",
+            "status": "COMPLETED",
+            "last_updated": f"{hour}:30:00Z",
+            **changes,
+        },
+    )
+
+
+def test_everything_is_fetched_page_by_page_along_the_links(platform, connection, clock, http):
+    platform.locations = [location(evse("E1"), evse("E2"))]
+    platform.sessions = [told(number) for number in range(1, 6)]
+
+    assert pull_due(clock=clock, http=http) == 1
+
+    assert Asset.objects.count() == 2
+    assert ChargingSession.objects.count() == 5
+    asked = [request for request in platform.received if request.path.endswith("/sessions")]
+    assert [request.query.get("offset") for request in asked] == [None, "2", "4"]
+    assert asked[0].query["date_from"] == "2025-11-19T16:07:00Z"
+    headers = asked[0].headers
+    assert {headers[f"OCPI-{name}"] for name in ("to-party-id", "from-party-id")} == {"STA", "AGG"}
+    assert len(headers["X-Request-ID"]) == len(headers["X-Correlation-ID"]) == 36
+    connection.refresh_from_db()
+    assert (connection.sessions_until, connection.pull_error) == (at("05:30"), "")
+
+
+def test_what_a_silent_partner_did_not_push_is_found_at_the_next_fetch(platform, connection, clock, http):
+    platform.locations, platform.sessions = [location()], [told(1)]
+    pull_due(clock=clock, http=http)
+    platform.sessions.append(told(15, status="ACTIVE", end_date_time=None))
+    too_soon = pull_due(clock=clock, http=http)
+    type(connection).objects.update(pulled_at=NOW - timedelta(minutes=15))
+    platform.received.clear()
+
+    assert (too_soon, pull_due(clock=clock, http=http)) == (0, 1)
+
+    asked = next(request for request in platform.received if request.path.endswith("/sessions"))
+    assert asked.query["date_from"] == "2026-01-14T01:30:00Z"
+    assert ChargingSession.objects.get(external_id="S15").plug_out_at is None
+
+
+def test_a_fetch_that_fails_is_kept_with_the_partner_and_tried_again(platform, connection, clock, http):
+    platform.locations, platform.sessions = [location()], [told(1)]
+    platform.token = "changed behind our back"
+
+    pull_due(clock=clock, http=http)
+
+    connection.refresh_from_db()
+    assert "HTTP 401" in connection.pull_error
+    assert connection.sessions_until is None
+    platform.token = "b-token-of-the-platform"
+    type(connection).objects.update(pulled_at=NOW - timedelta(minutes=15))
+    pull_due(clock=clock, http=http)
+    connection.refresh_from_db()
+    assert connection.pull_error == ""
+    assert ChargingSession.objects.count() == 1
+
+
+def test_a_page_that_leads_to_another_host_is_not_followed(platform, connection, clock, http):
+    platform.locations = [location()]
+    platform.sessions = [told(number) for number in range(1, 6)]
+    platform.url = platform.url.replace("127.0.0.1", "127.0.0.2")
+
+    pull_due(clock=clock, http=http)
+
+    connection.refresh_from_db()
+    assert "where this peer registered" in connection.pull_error
