@@ -85,8 +85,9 @@ def send_setpoints(
     partners = {
         partner.pk: partner
         for partner in Partner.objects.filter(pk__in={limit.partner_id for limit in limits.values()})
+        .select_related("ocpi")
         .order_by("pk")
-        .select_for_update(no_key=True)
+        .select_for_update(no_key=True, of=("self",))
     }
     stopped = {partner.pk: partner.name for partner in partners.values() if partner.is_stopped or not partner.is_active}
     refused = list(refusals(plan, limits=limits, stopped=stopped, now=now))
@@ -177,8 +178,8 @@ def deliver_setpoints(*, clock: Clock, http: HttpClient) -> DeliveryReport:
 
 def _adapter(partner: Partner) -> ControlAdapter:
     """Return how a partner is told: over OCPI once its platform is registered, else over our own interface."""
-    is_ocpi = OcpiConnection.objects.filter(pk=partner.pk, registered_at__isnull=False).exists()
-    return OcpiProfiles() if is_ocpi else OwnRest()
+    connection: OcpiConnection | None = getattr(partner, "ocpi", None)
+    return OcpiProfiles() if connection is not None and connection.registered_at is not None else OwnRest()
 
 
 def _refuse_request(
