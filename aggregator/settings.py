@@ -24,6 +24,7 @@
 | `PARTNER_REQUESTS_PER_MINUTE` | how often one partner may call | 1200 |
 | `READING_MONTHS`, `METER_VALUE_MONTHS` | months that minute readings and quarter-hour values are kept | 3, 84 |
 | `ARCHIVE_DIRECTORY` | where a month of them is written before it is dropped | none: dropped unwritten |
+| `METRICS_TOKEN` | bearer token for `/metrics` | none: `/metrics` answers 404 |
 | `HTTP_ALLOWED_PRIVATE_HOSTS` | private hosts that outgoing calls may reach | none |
 """
 
@@ -231,6 +232,7 @@ OCPI_ROLE = env.str("OCPI_ROLE", default="SCSP")  # some stacks know only CPO an
 OCPI_NAME = env.str("OCPI_NAME", default="Aggregator")
 OCPI_REQUESTS_PER_MINUTE = env.int("OCPI_REQUESTS_PER_MINUTE", default=6000)
 DRIVER_RETENTION = timedelta(days=env.int("DRIVER_RETENTION_DAYS", default=180))
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 HTTP_ALLOWED_PRIVATE_HOSTS = env.list("HTTP_ALLOWED_PRIVATE_HOSTS", default=[])
 
 LOGGING = {

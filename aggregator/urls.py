@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from oauth2_provider.views import TokenView
 
 from aggregator.core import health
+from aggregator.operator.metrics import metrics
 from bidding.markets.uftp.transport import MESSAGE_PATH
 from bidding.uftp.views import receive_message
 
@@ -16,6 +17,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", health.live),
     path("readyz", health.ready),
+    path("metrics", metrics),
     # The toolkit's other pages (authorisation by people, application management) have no use here and stay closed.
     path("oauth/token/", TokenView.as_view()),
     path("api/v1/", include("assets.cpo_api.urls")),

@@ -48,6 +48,7 @@ _GROUPS = {
     ),
     "Messages & audit": (
         ("core.OutboxMessage", "Outgoing messages", "outbox"),
+        ("core.Breaker", "Counterparties in trouble", "link_off"),
         ("core.DeliveryAttempt", "Attempts to deliver", "replay"),
         ("core.InboxMessage", "Incoming messages", "inbox"),
         ("core.Job", "Jobs", "engineering"),

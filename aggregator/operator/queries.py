@@ -10,7 +10,8 @@ from django.db import connection
 from django.db.models import Count, Min, OuterRef, Q, Subquery, Sum
 
 from aggregator.core.interval import Interval
-from aggregator.core.models import Job, OutboxMessage
+from aggregator.core.messaging.breaker import resting
+from aggregator.core.models import Breaker, Job, OutboxMessage
 from aggregator.core.ptu import PTU
 from assets.models import AggregationEan, Partner, Setpoint
 from bidding.markets.exchange.orders import gate_closes_at
@@ -269,6 +270,11 @@ def waiting_messages() -> list[Waiting]:
         for row in counts
         if row["channel"] in by_channel
     ]
+
+
+def counterparties_in_trouble(now: datetime) -> list[Breaker]:
+    """Return the counterparties that are left alone now, the longest first (1 query)."""
+    return list(resting(now).order_by("-failures", "counterparty"))
 
 
 def trouble_since(since: datetime) -> Trouble:

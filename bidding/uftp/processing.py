@@ -141,7 +141,13 @@ class _Handling:
         if not self.reasons:
             # On the operator's clock, too, the offer must come before it expires.
             deadline_at = max(request.expires_at - CLOCK_TOLERANCE, self.now + SHORTEST_TRY)
-            send(participant=self.participant, message=offer, now=self.now, deadline_at=deadline_at)
+            send(
+                participant=self.participant,
+                message=offer,
+                now=self.now,
+                deadline_at=deadline_at,
+                void_from=max(deadline_at, request.expires_at),
+            )
 
     def _take_order(self, order: m.FlexOrder) -> None:
         """Take a call on and say so, or say why not; both in the transaction that stores it."""

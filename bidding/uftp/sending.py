@@ -27,10 +27,18 @@ def new_message_id() -> str:
     return str(uuid.uuid4())
 
 
-def send(*, participant: UftpParticipant, message: PayloadMessage, now: datetime, deadline_at: datetime) -> UftpMessage:
+def send(
+    *,
+    participant: UftpParticipant,
+    message: PayloadMessage,
+    now: datetime,
+    deadline_at: datetime,
+    void_from: datetime | None = None,
+) -> UftpMessage:
     """Put a message in the outbox, after all that its conversation has there; the caller holds the transaction.
 
-    It goes out under our own domain and to the participant, whatever the message it answers claimed. Raises
+    It goes out under our own domain and to the participant, whatever the message it answers claimed, and never from
+    `void_from` on. Raises
     `ImproperlyConfigured` without a key to sign with or an address to send to.
     """
     message = replace(message, sender_domain=own_domain(), recipient_domain=participant.domain)
@@ -46,6 +54,7 @@ def send(*, participant: UftpParticipant, message: PayloadMessage, now: datetime
         headers={"Content-Type": CONTENT_TYPE},
         body=body,
         deadline_at=deadline_at,
+        void_from=void_from,
     )
     return store(participant=participant, way=UftpMessage.Way.SENT, message=message, document=document, now=now)
 

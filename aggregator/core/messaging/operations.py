@@ -15,10 +15,11 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from aggregator.core.clock import Clock
 from aggregator.core.http import RequestFailed, RequestRefused, Response, SendsRequests
+from aggregator.core.messaging import breaker
 from aggregator.core.models import DeliveryAttempt, InboxMessage, OutboxMessage
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,10 @@ FIRST_RETRY_AFTER = timedelta(seconds=2)
 LONGEST_RETRY_AFTER = timedelta(minutes=10)
 KEPT_RESPONSE_BYTES = 16 * 1024
 _jitter = random.SystemRandom()
+
+
+class TooLate(RuntimeError):
+    """The message would be wrong by now."""
 
 
 class DuplicateIdentifier(ValueError):
@@ -68,8 +73,12 @@ def enqueue(
     headers: Mapping[str, str],
     body: bytes,
     deadline_at: datetime,
+    void_from: datetime | None = None,
 ) -> OutboxMessage:
-    """Write down a request that must be sent by `deadline_at`; it goes out after the caller's transaction commits."""
+    """Write down a request that must be sent by `deadline_at`; it goes out after the caller's transaction commits.
+
+    From `void_from` on it may not go out any more, not even when a person asks for it.
+    """
     return OutboxMessage.objects.create(
         channel=channel,
         conversation=conversation,
@@ -81,6 +90,7 @@ def enqueue(
         created_at=now,
         next_attempt_at=now,
         deadline_at=deadline_at,
+        void_from=void_from,
     )
 
 
@@ -126,24 +136,38 @@ def deliver_due(
             if message is None:
                 break
             tried.add(message.pk)
+            if not _may_go_out(message, clock.now()):
+                continue
             outcome = _attempt(message, clock=clock, send=send, judge=judge, on_answer=on_answer, on_dead=on_dead)
             counts[outcome] += 1
     return DeliveryReport(**counts)
 
 
 def due_messages(*, channel: str, now: datetime) -> QuerySet[OutboxMessage]:
-    """Return the messages whose turn it is: due, and first of what is still undelivered in their conversation."""
+    """Return the messages whose turn it is: due, and first of what is still undelivered in their conversation.
+
+    A counterparty in trouble is left alone, but what passed its deadline is to be given up all the same.
+    """
     waiting = OutboxMessage.objects.filter(delivered_at__isnull=True, dead_at__isnull=True)
     earlier = waiting.filter(channel=OuterRef("channel"), conversation=OuterRef("conversation"), id__lt=OuterRef("id"))
-    return waiting.filter(channel=channel, next_attempt_at__lte=now).exclude(Exists(earlier))
+    in_trouble = breaker.resting(now).filter(counterparty=OuterRef("counterparty"))
+    return waiting.filter(
+        Q(deadline_at__lte=now) | (Q(next_attempt_at__lte=now) & ~Exists(in_trouble)), channel=channel
+    ).exclude(Exists(earlier))
 
 
 def resend(*, now: datetime, message_id: int, deadline_at: datetime) -> OutboxMessage:
-    """Give a dead message another life until `deadline_at`."""
+    """Give a dead message another life until `deadline_at`, at most until it is void; raises `TooLate` after that."""
     with transaction.atomic():
         message = OutboxMessage.objects.select_for_update().get(pk=message_id, dead_at__isnull=False)
-        message.dead_at, message.next_attempt_at, message.deadline_at = None, now, deadline_at
+        if message.void_from is not None and now >= message.void_from:
+            raise TooLate(
+                f"Message {message.pk} was for use before {message.void_from.isoformat()}. Leave it as it is."
+            )
+        message.dead_at, message.next_attempt_at = None, now
+        message.deadline_at = min(deadline_at, message.void_from or deadline_at)
         message.save(update_fields=["dead_at", "next_attempt_at", "deadline_at"])
+        breaker.try_now(message.counterparty, now=now)
     return message
 
 
@@ -164,6 +188,11 @@ def receive(*, now: datetime, channel: str, sender: str, message_id: str, body: 
             f"{sender} already sent a message {message_id} with other content. Use a new message id for new content."
         )
     return message, is_new
+
+
+def _may_go_out(message: OutboxMessage, now: datetime) -> bool:
+    """Tell whether a locked message can be dealt with: its counterparty is not in trouble, or it is too late anyway."""
+    return message.deadline_at <= now or breaker.lets_pass(message.counterparty, now=now)
 
 
 def _attempt(
@@ -200,6 +229,8 @@ def _attempt(
     )
     message.attempts += 1
     now = clock.now()
+    if not hopeless:  # then nothing was sent
+        breaker.note(message.counterparty, trouble=breaker.is_trouble(answer), now=now)
     verdict = Verdict.TRY_AGAIN if answer is None else judge(message, answer)
     if answer is not None and verdict is Verdict.DELIVERED:
         message.delivered_at, message.last_error = now, ""

@@ -1,5 +1,5 @@
 from aggregator.core.models.audit import AuditEvent
 from aggregator.core.models.jobs import Job
-from aggregator.core.models.messages import DeliveryAttempt, InboxMessage, OutboxMessage
+from aggregator.core.models.messages import Breaker, DeliveryAttempt, InboxMessage, OutboxMessage
 
-__all__ = ["AuditEvent", "DeliveryAttempt", "InboxMessage", "Job", "OutboxMessage"]
+__all__ = ["AuditEvent", "Breaker", "DeliveryAttempt", "InboxMessage", "Job", "OutboxMessage"]

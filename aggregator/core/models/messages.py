@@ -6,7 +6,7 @@ what still has to happen; nothing else needs to be remembered across a crash.
 """
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q, Value
 
 
 class OutboxMessage(models.Model):
@@ -21,7 +21,16 @@ class OutboxMessage(models.Model):
     body = models.BinaryField()
     created_at = models.DateTimeField()
     next_attempt_at = models.DateTimeField()
-    deadline_at = models.DateTimeField(help_text="After this instant the message is worthless and is given up.")
+    deadline_at = models.DateTimeField(help_text="After this instant the message is given up.")
+    void_from = models.DateTimeField(
+        null=True, blank=True, help_text="From this instant on it would be wrong to send it, even by hand."
+    )
+    counterparty = models.GeneratedField(
+        expression=Func(F("url"), Value("^[a-z]+://[^/]+"), function="substring"),
+        output_field=models.TextField(),
+        db_persist=True,
+        help_text="Scheme, host and port of the address.",
+    )
     attempts = models.PositiveIntegerField(default=0)
     delivered_at = models.DateTimeField(null=True, blank=True)
     dead_at = models.DateTimeField(null=True, blank=True)
@@ -33,6 +42,10 @@ class OutboxMessage(models.Model):
                 condition=Q(delivered_at__isnull=True) | Q(dead_at__isnull=True), name="outbox_delivered_or_dead"
             ),
             models.CheckConstraint(condition=Q(deadline_at__gt=F("created_at")), name="outbox_deadline_after_creation"),
+            models.CheckConstraint(
+                condition=Q(void_from__isnull=True) | Q(deadline_at__lte=F("void_from")),
+                name="outbox_deadline_before_void",
+            ),
         ]
         indexes = [
             models.Index(
@@ -44,6 +57,21 @@ class OutboxMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel} message {self.pk} to {self.url}"
+
+
+class Breaker(models.Model):
+    """Failures in a row of one counterparty, and until when it is left alone; no row: it answered last time."""
+
+    counterparty = models.TextField(unique=True, help_text="Scheme, host and port of its address.")
+    failures = models.PositiveIntegerField(default=0)
+    rests_until = models.DateTimeField(null=True, blank=True, help_text="Nothing is sent before then.")
+
+    class Meta:
+        verbose_name = "counterparty in trouble"
+        verbose_name_plural = "counterparties in trouble"
+
+    def __str__(self) -> str:
+        return f"{self.counterparty}: {self.failures} failures"
 
 
 class DeliveryAttempt(models.Model):

@@ -5,8 +5,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from aggregator.core import audit
-from aggregator.core.messaging.operations import resend
-from aggregator.core.models import AuditEvent, DeliveryAttempt, InboxMessage, Job, OutboxMessage
+from aggregator.core.messaging.operations import TooLate, resend
+from aggregator.core.models import AuditEvent, Breaker, DeliveryAttempt, InboxMessage, Job, OutboxMessage
 from aggregator.core.services import clock
 from aggregator.operator.admin.base import HistoryAdmin, ReadOnlyInline, operator_of
 from aggregator.operator.admin.reasons import with_reason
@@ -65,8 +65,14 @@ class OutboxMessageAdmin(HistoryAdmin):
             title="Send these messages again",
             done="messages go out again",
             act=act,
-            refusals=(OutboxMessage.DoesNotExist,),
+            refusals=(OutboxMessage.DoesNotExist, TooLate),
         )
+
+
+@admin.register(Breaker)
+class BreakerAdmin(HistoryAdmin):
+    list_display = ("counterparty", "failures", "rests_until")
+    search_fields = ("counterparty",)
 
 
 @admin.register(DeliveryAttempt)

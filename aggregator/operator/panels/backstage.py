@@ -7,6 +7,7 @@ from aggregator.core.interval import Interval
 from aggregator.core.models import AuditEvent, Job, OutboxMessage
 from aggregator.operator import queries
 from aggregator.operator.display import (
+    clock_time,
     duration,
     euros,
     kilo,
@@ -40,6 +41,16 @@ def messages(*, now: datetime) -> dict[str, Any]:
             }
             for one in found
             if one.first_deadline_at - now < NEAR_DEADLINE
+        ]
+        + [
+            {
+                "text": f"{one.counterparty} failed {one.failures:,} times in a row; it is tried again at "
+                f"{clock_time(one.rests_until)}.",
+                "href": page_of(one),
+                "tone": "bad",
+            }
+            for one in queries.counterparties_in_trouble(now)
+            if one.rests_until
         ],
     }
 

@@ -5,15 +5,18 @@ import pytest
 from django.db import connection
 
 from aggregator.core.http import RequestFailed, Response
+from aggregator.core.messaging import breaker
 from aggregator.core.messaging.operations import (
+    DeliveryReport,
     DuplicateIdentifier,
+    TooLate,
     deliver_due,
     due_messages,
     enqueue,
     receive,
     resend,
 )
-from aggregator.core.models import AuditEvent, DeliveryAttempt, InboxMessage, OutboxMessage
+from aggregator.core.models import AuditEvent, Breaker, DeliveryAttempt, InboxMessage, OutboxMessage
 
 START = datetime(2026, 1, 14, 15, tzinfo=UTC)
 OK = Response(200, {}, b"ok")
@@ -49,10 +52,11 @@ def clock():
     return StandingClock()
 
 
-def write(key, *, conversation="a", body=b"{}", now=START):
+def write(key, *, conversation="a", body=b"{}", now=START, **more):
+    values = {"url": "http://peer.example/", "deadline_at": START + timedelta(hours=1), **more}
     return enqueue(
-        now=now, channel="exchange", conversation=conversation, idempotency_key=key, method="POST",
-        url="http://peer.example/", headers={}, body=body, deadline_at=START + timedelta(hours=1),
+        now=now, channel="exchange", conversation=conversation, idempotency_key=key, method="POST", headers={},
+        body=body, **values,
     )  # fmt: skip
 
 
@@ -178,6 +182,77 @@ def test_a_received_message_is_stored_once_and_a_second_content_refused():
     assert (first, second, InboxMessage.objects.count()) == (True, False, 1)
     with pytest.raises(DuplicateIdentifier, match="with other content"):
         receive(**arguments, body=b"two")
+
+
+@pytest.mark.django_db
+def test_a_counterparty_that_fails_is_left_alone_and_holds_up_nobody(clock):
+    for number in range(20):
+        write(f"m{number}", conversation=str(number), body=str(number).encode())
+    write("other", conversation="other", body=b"other", url="http://other.example:8080/x")
+    write("soon", conversation="soon", body=b"soon", deadline_at=START + timedelta(seconds=1))
+    dead = Peer(*[Response(503, {}, b"")] * 4, RequestFailed("no answer"))
+
+    assert deliver(clock, dead).delivered == 1
+    assert dead.bodies == [b"0", b"1", b"2", b"3", b"4", b"other"]
+    (known,) = Breaker.objects.all()
+    assert (known.counterparty, known.failures) == ("http://peer.example", 5)
+    assert known.rests_until == START + breaker.FIRST_PAUSE
+
+    # a deadline passes meanwhile; nothing else happens before the pause is over
+    clock.instant += timedelta(seconds=4)
+    assert deliver(clock, Peer()) == DeliveryReport(dead=1)
+
+    # then one message is tried, and the next pause is longer
+    clock.instant += timedelta(seconds=1)
+    still_dead = Peer(RequestFailed("no answer"))
+    deliver(clock, still_dead)
+    assert len(still_dead.bodies) == 1
+    assert Breaker.objects.get().rests_until == clock.instant + 2 * breaker.FIRST_PAUSE
+
+    # an answer, whatever it says of this message, opens the way
+    clock.instant += timedelta(minutes=5)
+    alive = Peer(Response(400, {}, b"not this one"))
+    assert deliver(clock, alive) == DeliveryReport(delivered=19, dead=1)
+    assert not Breaker.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_worker_tries_whether_a_counterparty_is_back(clock):
+    for number in range(4):
+        write(f"m{number}", conversation=str(number), body=str(number).encode())
+    Breaker.objects.create(counterparty="http://peer.example", failures=5, rests_until=START)
+    other = Peer()
+
+    class Probed(Peer):
+        def request(self, **_request):
+            thread = threading.Thread(target=meanwhile)
+            thread.start()
+            thread.join()
+            raise RequestFailed("still dead")
+
+    def meanwhile():
+        deliver(clock, other)
+        connection.close()
+
+    deliver(clock, Probed())
+    assert other.bodies == []
+    assert Breaker.objects.get().failures == 6
+
+
+@pytest.mark.django_db
+def test_what_would_be_wrong_by_now_is_not_sent_again(clock):
+    write("a1", deadline_at=START + timedelta(minutes=59), void_from=START + timedelta(hours=1))
+    deliver(clock, Peer(Response(400, {}, b"no")))
+    message = OutboxMessage.objects.get()
+
+    in_an_hour = clock.now() + timedelta(minutes=90)
+    resend(now=clock.now(), message_id=message.pk, deadline_at=in_an_hour)
+    message.refresh_from_db()
+    assert message.deadline_at == START + timedelta(hours=1)
+
+    deliver(clock, Peer(Response(400, {}, b"no")))
+    with pytest.raises(TooLate, match="Leave it as it is"):
+        resend(now=START + timedelta(hours=1), message_id=message.pk, deadline_at=in_an_hour)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,7 +11,7 @@ from oauth2_provider.models import Application
 from aggregator.core import audit
 from aggregator.core.clock import CLOCK_FILE_VARIABLE, VirtualClock
 from aggregator.core.ean import Ean13, Ean18
-from aggregator.core.models import DeliveryAttempt, InboxMessage, Job, OutboxMessage
+from aggregator.core.models import Breaker, DeliveryAttempt, InboxMessage, Job, OutboxMessage
 from aggregator.core.ptu import PTU
 from aggregator.core.services import clock
 from assets.models import (
@@ -279,6 +279,9 @@ class Evening:
         self.setpoint(asset, group=group, status=Setpoint.Status.REJECTED, reference=activation.reference)
         message = self.message(f"waiting-{number}")
         DeliveryAttempt.objects.create(message=message, attempted_at=NOW, duration_ms=20, status_code=503)
+        Breaker.objects.create(
+            counterparty=f"https://{number}.example", failures=6, rests_until=NOW + timedelta(seconds=30)
+        )
         self.message(f"dead-{number}", dead_at=NOW, last_error="HTTP 400")
         InboxMessage.objects.create(
             channel="gopacs", sender="x", message_id=str(number), body=b"{}", body_sha256="", received_at=NOW

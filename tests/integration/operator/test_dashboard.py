@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 
-from aggregator.core.models import Job
+from aggregator.core.models import Breaker, Job
 from aggregator.core.ptu import PTU
 from aggregator.operator.dashboard import overview
 from assets.models import Setpoint
@@ -183,3 +183,10 @@ def _links(value):
 def test_an_hour_that_comes_twice_says_which_one(evening):
     shown = overview(now=NOW.replace(month=10, day=25, hour=0, minute=30), may=everything_visible)
     assert shown["as_of"] == "Sunday 25 October 2026, 02:30"
+
+
+def test_a_counterparty_that_is_left_alone_is_told(evening):
+    Breaker.objects.create(counterparty="https://back.example", failures=9, rests_until=NOW)
+    Breaker.objects.create(counterparty="https://broker.example", failures=6, rests_until=NOW + timedelta(minutes=1))
+    (line,) = panels()["messages"]["attention"]
+    assert line["text"] == "https://broker.example failed 6 times in a row; it is tried again at 17:21."

@@ -1,0 +1,61 @@
+"""Leaving a counterparty alone that does not answer, so that it does not hold up the others.
+
+After some failures in a row nothing goes to an address (scheme, host and port) for a while. Then one message is let
+through, by one worker; its answer opens the way again, its failure makes the next pause longer. Pauses stay short
+beside the deadlines of messages.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db.models import F, QuerySet
+
+from aggregator.core.http import Response
+from aggregator.core.models import Breaker
+
+logger = logging.getLogger(__name__)
+
+FAILURES_IN_A_ROW = 5
+FIRST_PAUSE = timedelta(seconds=5)
+LONGEST_PAUSE = timedelta(minutes=1)
+
+
+def resting(now: datetime) -> QuerySet[Breaker]:
+    """Return the counterparties that are left alone now."""
+    return Breaker.objects.filter(rests_until__gt=now)
+
+
+def lets_pass(counterparty: str, *, now: datetime) -> bool:
+    """Tell whether a message may go out; the caller holds the transaction until it has the answer.
+
+    When the pause is over, the first worker that asks holds the row meanwhile, and the others are told no.
+    """
+    known = Breaker.objects.filter(counterparty=counterparty)
+    if not known.filter(rests_until__isnull=False).exists():
+        return True
+    return known.filter(rests_until__lte=now).select_for_update(skip_locked=True).first() is not None
+
+
+def is_trouble(answer: Response | None) -> bool:
+    """Tell whether an outcome is the counterparty's failure and not this one message's: no answer, 429, 5xx."""
+    return answer is None or answer.status_code == 429 or answer.status_code >= 500  # noqa: PLR2004 - HTTP statuses
+
+
+def note(counterparty: str, *, trouble: bool, now: datetime) -> None:
+    """Count a failure, or forget them all after an answer."""
+    known = Breaker.objects.filter(counterparty=counterparty)
+    if not trouble:
+        known.delete()
+        return
+    Breaker.objects.bulk_create([Breaker(counterparty=counterparty)], ignore_conflicts=True)
+    known.update(failures=F("failures") + 1)
+    failures = known.values_list("failures", flat=True)[0]
+    if failures >= FAILURES_IN_A_ROW:
+        pause = min(FIRST_PAUSE * 2 ** min(failures - FAILURES_IN_A_ROW, 10), LONGEST_PAUSE)
+        known.update(rests_until=now + pause)
+        logger.warning("%s failed %s times in a row; nothing is sent to it for %s", counterparty, failures, pause)
+
+
+def try_now(counterparty: str, *, now: datetime) -> None:
+    """End a pause, because a person wants to know."""
+    Breaker.objects.filter(counterparty=counterparty, rests_until__gt=now).update(rests_until=now)
