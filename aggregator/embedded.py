@@ -58,9 +58,12 @@ def note_served_at(url: str) -> None:
     (data_directory() / "served_at").write_text(url, encoding="ascii")
 
 
-def start() -> bool:
-    """Start what is not configured and not yet running; tell whether anything was started. Safe to call twice."""
-    started_postgres = not os.environ.get("DATABASE_URL") and _start_postgres()
+def start(*, is_throwaway: bool = False) -> bool:
+    """Start what is not configured and not yet running; tell whether anything was started. Safe to call twice.
+
+    Throw-away data survive the death of any process, but not that of the machine: nothing waits for the disk.
+    """
+    started_postgres = not os.environ.get("DATABASE_URL") and _start_postgres(is_throwaway=is_throwaway)
     started_valkey = not os.environ.get("REDIS_URL") and _start_valkey()
     return started_postgres or started_valkey
 
@@ -72,9 +75,9 @@ def stop() -> None:
 
 
 @contextmanager
-def services() -> Iterator[None]:
+def services(*, is_throwaway: bool = False) -> Iterator[None]:
     """Have the servers for the length of a block; stop them afterwards only if this block started them."""
-    started = start()
+    started = start(is_throwaway=is_throwaway)
     try:
         yield
     finally:
@@ -90,6 +93,17 @@ def create_database(name: str) -> None:
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
         if not known:
             connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+
+
+def _wait_for_the_disk(*, is_wanted: bool) -> None:
+    """Tell the embedded PostgreSQL whether a commit is on the disk, or only with the operating system."""
+    import psycopg  # noqa: PLC0415 - same reason as above
+
+    with psycopg.connect(database_url("postgres"), autocommit=True) as connection:
+        for name in ("fsync", "full_page_writes"):
+            setting = psycopg.sql.SQL("ALTER SYSTEM SET {} = {}")
+            connection.execute(setting.format(psycopg.sql.Identifier(name), psycopg.sql.Literal(is_wanted)))
+        connection.execute("SELECT pg_reload_conf()")
 
 
 def _short_directory(directory: Path) -> Path:
@@ -108,7 +122,7 @@ def _postgres_socket_directory() -> Path:
     return _short_directory(_postgres_data())
 
 
-def _start_postgres() -> bool:
+def _start_postgres(*, is_throwaway: bool) -> bool:
     pgdata = _postgres_data()
     if _postgres_pid() is not None:
         return False
@@ -124,6 +138,7 @@ def _start_postgres() -> bool:
     # cleanup_mode None: whoever called start() decides when to stop, across processes.
     pgdata.mkdir(exist_ok=True)
     PostgresServer(pgdata, cleanup_mode=None)
+    _wait_for_the_disk(is_wanted=not is_throwaway)
     for name in ("aggregator", "mock_gopacs"):
         create_database(name)
     return True

@@ -21,6 +21,7 @@ STOP_TIMEOUT_SECONDS = 10
 WATCH_SECONDS = 0.2
 MOST_QUICK_DEATHS = 5
 QUICK_DEATH_SECONDS = 5.0
+REVIVAL_TIMEOUT_SECONDS = 30.0
 
 
 class ProcessFailed(RuntimeError):
@@ -46,15 +47,22 @@ class _Running:
 
 
 class Supervisor:
-    """Keeps processes running until it is closed. Logs and process ids go to `directory`."""
+    """Keeps processes running until it is closed. Logs and process ids go to `directory`.
 
-    def __init__(self, directory: Path) -> None:
+    Args:
+        directory: where logs and process ids go.
+        revive_servers: starts servers below the processes that have died, and tells whether there were any.
+    """
+
+    def __init__(self, directory: Path, *, revive_servers: Callable[[], bool] = lambda: False) -> None:
         self._directory = directory
+        self._revive_servers = revive_servers
         self._directory.mkdir(parents=True, exist_ok=True)
         self._running: dict[str, _Running] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._failure: ProcessFailed | None = None
+        self._servers_failed_at: float | None = None
         self.restarts: dict[str, int] = {}
         self._stop_leftovers()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -125,10 +133,22 @@ class Supervisor:
 
     def _watch(self) -> None:
         while not self._closing.wait(WATCH_SECONDS):
+            self._look_after_servers()
             with self._lock:
                 for name, running in list(self._running.items()):
                     if running.popen.poll() is not None and self._failure is None:
                         self._running[name] = self._replace(running)
+
+    def _look_after_servers(self) -> None:
+        try:
+            if self._revive_servers():
+                self._count_restart("servers")
+            self._servers_failed_at = None
+        except Exception as error:  # noqa: BLE001 - whatever it is: what died may still be ending, so try again
+            now = time.monotonic()
+            self._servers_failed_at = self._servers_failed_at or now
+            if now - self._servers_failed_at > REVIVAL_TIMEOUT_SECONDS:
+                self._failure = ProcessFailed(f"The database or the broker died and does not start again: {error}")
 
     def _replace(self, dead: _Running) -> _Running:
         _signal_group(dead.popen.pid, signal.SIGKILL)  # children of a killed parent must not live on beside the new one
@@ -141,10 +161,13 @@ class Supervisor:
             self._failure = ProcessFailed(
                 f"{name} keeps stopping (exit {dead.popen.returncode}). End of its log:\n{tail}"
             )
-        self.restarts[name] = self.restarts.get(name, 0) + 1
+        self._count_restart(name)
         fresh = self._launch(dead.spec)
         fresh.quick_deaths = quick_deaths
         return fresh
+
+    def _count_restart(self, name: str) -> None:
+        self.restarts[name] = self.restarts.get(name, 0) + 1
 
     def _pid_file(self, name: str) -> Path:
         return self._directory / f"{name}.pid"

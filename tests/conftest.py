@@ -11,7 +11,7 @@ from aggregator import embedded
 def pytest_configure(config: pytest.Config) -> None:
     # Workers of a parallel run attach to the servers their controller started.
     if not hasattr(config, "workerinput"):
-        config.stash[_STARTED] = embedded.start()
+        config.stash[_STARTED] = embedded.start(is_throwaway=True)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -13,6 +13,7 @@ from datetime import time as clock_time
 from pathlib import Path
 from typing import Any
 
+from django.db import InterfaceError, OperationalError, connections
 from rich.progress import Progress
 
 from aggregator.core.interval import Interval
@@ -164,7 +165,7 @@ class Evening:
 
     def wait(self, is_done: Callable[[], bool], *, timeout_seconds: float = STEP_TIMEOUT_SECONDS) -> None:
         """Wait, with the clock as it is, until something is true."""
-        self.stage.supervisor.wait_until("the step", is_done, timeout_seconds=timeout_seconds)
+        self.stage.supervisor.wait_until("the step", lambda: _is_so(is_done), timeout_seconds=timeout_seconds)
 
     def run_until(
         self,
@@ -180,7 +181,7 @@ class Evening:
         is_running = False
         while (now := clock.now()) < instant:
             self.stage.supervisor.check()
-            may_run = self._keeps_up(now, lag) and (ready is None or ready(now))
+            may_run = self._keeps_up(now, lag) and (ready is None or _is_so(lambda: ready(now)))
             left = (instant - now).total_seconds()
             if may_run:
                 # The last stretch is slower, so that the clock stops at the instant and not beyond it.
@@ -252,3 +253,12 @@ class Evening:
             "gopacs_api_key": stage.gopacs_key,
             "registrations": [{"ean": group.ean, "postcode": group.postcode} for group in self.portfolio.groups],
         }
+
+
+def _is_so(question: Callable[[], bool]) -> bool:
+    """Ask a question of the database; one that died and is being started again does not say yes."""
+    try:
+        return question()
+    except (OperationalError, InterfaceError):
+        connections.close_all()
+        return False

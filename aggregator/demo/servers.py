@@ -17,7 +17,7 @@ def fresh_servers() -> Iterator[None]:
     embedded.stop()  # left by a run that was killed
     if not os.environ.get("DATABASE_URL"):
         shutil.rmtree(embedded.data_directory(), ignore_errors=True)
-    with embedded.services():
+    with embedded.services(is_throwaway=True):
         if connection.introspection.table_names():
             raise ProcessFailed(
                 "The demo wants an empty database, and the one in DATABASE_URL has tables. "

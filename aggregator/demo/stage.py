@@ -42,6 +42,7 @@ class Stage:
     http: HttpClient = field(default_factory=lambda: HttpClient(allowed_private_hosts=frozenset({LOOPBACK})))
     clock: VirtualClock = field(init=False)
     supervisor: Supervisor = field(init=False)
+    _begun: "list[subprocess.Popen[bytes]]" = field(init=False, default_factory=list)
 
     @classmethod
     def open(cls, directory: Path, *, starts_at: datetime, web_port: int) -> "Stage":
@@ -59,7 +60,7 @@ class Stage:
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.clock = VirtualClock.create(self.clock_file, starts_at=self.starts_at, speed=0)
-        self.supervisor = Supervisor(self.directory / "processes")
+        self.supervisor = Supervisor(self.directory / "processes", revive_servers=embedded.start)
 
     @property
     def clock_file(self) -> Path:
@@ -131,6 +132,7 @@ class Stage:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+        self._begun.append(process)
 
         def end() -> str:
             output = process.communicate()[0].decode("utf-8", "replace")
@@ -222,6 +224,9 @@ class Stage:
     def close(self) -> None:
         """Stop the clock and every process."""
         self.clock.set_speed(0)
+        for process in self._begun:
+            process.kill()  # does nothing to one that has ended
+            process.wait()
         self.supervisor.close()
 
     def _answers(self, url: str) -> bool:
