@@ -12,6 +12,10 @@
 | `TICK_SECONDS` | real seconds between scheduler ticks | 60 |
 | `GOPACS_URL`, `EXCHANGE_URL` | the market | none: the market tasks say so |
 | `EXCHANGE_API_KEY`, `EXCHANGE_PARTICIPANT_ID` | who we are there | none |
+| `EXCHANGE_PUSH_TOKEN` | bearer token of the exchange's pushes to `/exchange/orders` | none: it is polled only |
+| `EXCHANGE_MINIMUM_DWELL_MINUTES` | how long an order must stand in the book; not in any public text | 0 |
+| `GOPACS_API_KEY` | asks which of our EANs help with an announcement | none: postcodes decide |
+| `GOPACS_WITHDRAWN_STATES` | states of a withdrawn announcement; not in any public text | see gopacs/announcements.py |
 | `UFTP_DOMAIN` | our domain in UFTP messages | none: called contracts are off |
 | `UFTP_BROKER_URL` | where messages go to participants without an endpoint of their own | none |
 | `UFTP_TOKEN_URL`, `UFTP_CLIENT_ID`, `UFTP_CLIENT_SECRET` | OAuth2 towards broker and address book | none: no token |
@@ -36,6 +40,7 @@ import environ
 
 from aggregator import embedded
 from aggregator.core.database import django_database
+from bidding.markets.gopacs.announcements import WITHDRAWN_STATES
 
 env = environ.Env()
 
@@ -219,6 +224,10 @@ GOPACS_URL = env.str("GOPACS_URL", default="")
 EXCHANGE_URL = env.str("EXCHANGE_URL", default="")
 EXCHANGE_API_KEY = env.str("EXCHANGE_API_KEY", default="")
 EXCHANGE_PARTICIPANT_ID = env.str("EXCHANGE_PARTICIPANT_ID", default="")
+EXCHANGE_PUSH_TOKEN = env.str("EXCHANGE_PUSH_TOKEN", default="")
+EXCHANGE_MINIMUM_DWELL = timedelta(minutes=env.float("EXCHANGE_MINIMUM_DWELL_MINUTES", default=0.0))
+GOPACS_API_KEY = env.str("GOPACS_API_KEY", default="")
+GOPACS_WITHDRAWN_STATES = env.list("GOPACS_WITHDRAWN_STATES", default=sorted(WITHDRAWN_STATES))
 UFTP_DOMAIN = env.str("UFTP_DOMAIN", default="")
 UFTP_BROKER_URL = env.str("UFTP_BROKER_URL", default="")
 UFTP_TOKEN_URL = env.str("UFTP_TOKEN_URL", default="")

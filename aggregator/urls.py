@@ -9,6 +9,7 @@ from aggregator.core import health
 from aggregator.operator.metrics import metrics
 from bidding.markets.uftp.transport import MESSAGE_PATH
 from bidding.uftp.views import receive_message
+from bidding.views import take_push
 
 handler404 = "aggregator.core.problems.not_found"
 handler500 = "aggregator.core.problems.server_error"
@@ -22,6 +23,7 @@ urlpatterns = [
     path("oauth/token/", TokenView.as_view()),
     path("api/v1/", include("assets.cpo_api.urls")),
     path("ocpi/", include("assets.ocpi.urls")),
+    path("exchange/orders", take_push),
     path(MESSAGE_PATH.lstrip("/"), receive_message),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema")),

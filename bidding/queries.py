@@ -1,41 +1,122 @@
 """Reading for bidding and dispatch."""
 
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from assets.models import AggregationEan
 from bidding.markets.exchange.orders import GATE
-from bidding.models import Activation, Announcement, Bid, NoBid
+from bidding.models import Activation, Announcement, Bid, BidDutyContract, NoBid
+
+
+def newest_announcements() -> QuerySet[Announcement]:
+    """Return what is known last of every announcement, soonest first."""
+    newest = Announcement.objects.filter(external_id=OuterRef("external_id")).order_by("-revision").values("pk")[:1]
+    return (
+        Announcement.objects.filter(pk=Subquery(newest)).select_related("congestion_area").order_by("starts_at", "pk")
+    )
+
+
+def announcements_without_eans(*, now: datetime) -> list[Announcement]:
+    """Return the open announcements in our areas of which we do not know which EANs help."""
+    return list(
+        newest_announcements().filter(
+            is_open=True, starts_at__gt=now + GATE, helping_eans__isnull=True, congestion_area__isnull=False
+        )
+    )
+
+
+def groups_asked(announcements: Iterable[Announcement]) -> dict[Announcement, list[AggregationEan]]:
+    """Return for each announcement the groups that can help, by EAN (1 query).
+
+    Where GOPACS told which of our EANs help, those; else the groups whose congestion area shares a postcode with it.
+    """
+    groups = list(AggregationEan.objects.select_related("congestion_area").order_by("ean"))
+    postcodes = {group.pk: {code[:4] for code in group.congestion_area.postcodes} for group in groups}
+    return {
+        announcement: [
+            group
+            for group in groups
+            if (
+                group.pk in announcement.helping_eans
+                if announcement.helping_eans is not None
+                else postcodes[group.pk].intersection(announcement.postcodes)
+            )
+        ]
+        for announcement in announcements
+    }
 
 
 def announcements_to_answer(*, now: datetime) -> list[tuple[Announcement, AggregationEan]]:
-    """Return the open announcements, with the groups in their area that gave neither a bid nor a reason yet."""
-    newest = Announcement.objects.filter(external_id=OuterRef("external_id")).order_by("-revision").values("pk")[:1]
-    open_ones = (
-        Announcement.objects.filter(
-            pk=Subquery(newest), is_open=True, congestion_area__isnull=False, starts_at__gt=now + GATE
-        )
-        .select_related("congestion_area")
-        .order_by("starts_at", "pk")
-    )
+    """Return the open announcements, with the groups asked that gave neither a bid nor a reason yet.
+
+    Groups whose operators make each bid are left to them.
+    """
+    found = groups_asked(newest_announcements().filter(is_open=True, starts_at__gt=now + GATE))
+    answered = _answered([announcement.external_id for announcement in found])
     return [
         (announcement, group)
-        for announcement in open_ones
-        for group in _unanswered_groups(announcement).order_by("ean")
+        for announcement, groups in found.items()
+        for group in groups
+        if group.autonomy != AggregationEan.Autonomy.MANUAL
+        and (announcement.external_id, announcement.terms, group.pk) not in answered
     ]
 
 
-def _unanswered_groups(announcement: Announcement) -> QuerySet[AggregationEan]:
-    same = {"announcement__external_id": announcement.external_id, "aggregation_ean": OuterRef("pk")}
-    return AggregationEan.objects.filter(congestion_area_id=announcement.congestion_area_id).exclude(
-        Exists(Bid.objects.filter(**same)) | Exists(NoBid.objects.filter(**same))
-    )
+def is_answered(*, announcement: Announcement, aggregation_ean: AggregationEan) -> bool:
+    """Tell whether a group gave a bid or a reason to an announcement on its present terms."""
+    key = (announcement.external_id, announcement.terms, aggregation_ean.pk)
+    return key in _answered([announcement.external_id])
+
+
+def _answered(external_ids: list[str]) -> set[tuple[str, int, str]]:
+    names = ("announcement__external_id", "announcement__terms", "aggregation_ean_id")
+    of_these = {"announcement__external_id__in": external_ids}
+    return {*Bid.objects.filter(**of_these).values_list(*names), *NoBid.objects.filter(**of_these).values_list(*names)}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDuty:
+    """An announcement that a contracted group must still answer before the gate closes at `closes_at`."""
+
+    announcement: Announcement
+    group: AggregationEan
+    contract_id: str
+    waiting_bid: Bid | None
+    closes_at: datetime
+
+
+def open_duties(*, now: datetime) -> list[OpenDuty]:
+    """Return the duties that are not met yet, most pressing first: no answer, or a bid that waits for approval."""
+    found = groups_asked(newest_announcements().filter(is_open=True, starts_at__gt=now + GATE))
+    external_ids = [announcement.external_id for announcement in found]
+    answered = _answered(external_ids)
+    waiting = {
+        (bid.announcement.external_id, bid.aggregation_ean_id): bid
+        for bid in Bid.objects.filter(announcement__external_id__in=external_ids, status=Bid.Status.PROPOSED)
+        .select_related("announcement")
+        .order_by("pk")
+    }
+    contracts: dict[str, list[BidDutyContract]] = defaultdict(list)
+    for contract in BidDutyContract.objects.order_by("active_from", "pk"):
+        contracts[contract.aggregation_ean_id].append(contract)
+    return [
+        OpenDuty(announcement, group, contract.contract_id, bid, announcement.starts_at - GATE)
+        for announcement, groups in found.items()
+        for group in groups
+        for contract in contracts[group.pk]
+        if contract.covers(announcement.starts_at)
+        for bid in [waiting.get((announcement.external_id, group.pk))]
+        if bid or (announcement.external_id, announcement.terms, group.pk) not in answered
+    ]
 
 
 def bids_on_the_exchange() -> QuerySet[Bid]:
-    """Return the bids whose orders can still change."""
-    return Bid.objects.filter(status=Bid.Status.SUBMITTED).order_by("starts_at", "pk")
+    """Return the bids whose orders can still change, or may have reached the book without our knowing."""
+    return Bid.objects.filter(status__in=[Bid.Status.SUBMITTED, Bid.Status.SOUGHT]).order_by("starts_at", "pk")
 
 
 def activations_to_dispatch() -> QuerySet[Activation]:

@@ -7,10 +7,11 @@ from django.core.exceptions import ImproperlyConfigured
 
 from aggregator.core.services import http_client
 from bidding.markets.exchange.client import Exchange
+from bidding.markets.exchange.venue import Venue
 
 
 @cache
-def exchange() -> Exchange:
+def exchange() -> Venue:
     """Return the exchange; raise `ImproperlyConfigured` naming the settings that are missing."""
     needed = ("EXCHANGE_URL", "EXCHANGE_API_KEY", "EXCHANGE_PARTICIPANT_ID")
     missing = [name for name in needed if not getattr(settings, name)]
@@ -21,6 +22,7 @@ def exchange() -> Exchange:
         base_url=settings.EXCHANGE_URL,
         participant_id=settings.EXCHANGE_PARTICIPANT_ID,
         api_key=settings.EXCHANGE_API_KEY,
+        minimum_dwell=settings.EXCHANGE_MINIMUM_DWELL,
     )
 
 

@@ -1,51 +1,89 @@
 """What the scheduler starts. Each task makes one round and may run twice at once."""
 
 import logging
+from datetime import timedelta
 
 from celery import shared_task
+from django.conf import settings
 from django.db import IntegrityError
 
-from aggregator.core.http import RequestFailed, Response
+from aggregator.core.http import RequestFailed, RequestRefused, Response
 from aggregator.core.jobs import AlreadyRunning, job
-from aggregator.core.messaging.operations import deliver_due
+from aggregator.core.messaging.operations import Verdict, deliver_due
 from aggregator.core.models import OutboxMessage
 from aggregator.core.services import clock, http_client
 from bidding.dispatch.operations import run_activation
-from bidding.markets.exchange.client import ExchangeUnavailable
-from bidding.markets.exchange.orders import read_order
+from bidding.markets.exchange.venue import ExchangeUnavailable, Outcome, Venue
 from bidding.markets.gopacs.announcements import UnreadableAnnouncement, read_announcement
-from bidding.markets.gopacs.client import AnnouncementsUnavailable, fetch_announcements
-from bidding.operations import announcements, bids, orders
+from bidding.markets.gopacs.client import AnnouncementsUnavailable, fetch_announcements, fetch_helping_eans
+from bidding.models import Announcement, Bid
+from bidding.operations import announcements, bids, duties, market_messages, order_changes, orders, pushes
 from bidding.operations.sizing import size
-from bidding.queries import activations_to_dispatch, announcements_to_answer, bids_on_the_exchange
+from bidding.queries import (
+    activations_to_dispatch,
+    announcements_to_answer,
+    announcements_without_eans,
+    bids_on_the_exchange,
+)
 from bidding.services import exchange, gopacs_url
 
 logger = logging.getLogger(__name__)
 
+LONGEST_WAIT = timedelta(seconds=20)
+"""Between attempts at the exchange: a locked book opens again within minutes, and the gate waits for nobody."""
+
+_VERDICTS = {
+    Outcome.DONE: Verdict.DELIVERED,
+    Outcome.OVERTAKEN: Verdict.DELIVERED,
+    Outcome.WAIT: Verdict.TRY_AGAIN,
+    Outcome.REFUSED: Verdict.HOPELESS,
+}
+
 
 @shared_task
 def poll_announcements(**_unknown: object) -> None:
-    """Ask GOPACS what is announced, and write down what is new."""
+    """Ask GOPACS what is announced, write down what is new, and answer for gates that have closed."""
     try:
         documents = fetch_announcements(http=http_client(), base_url=gopacs_url())
     except (RequestFailed, AnnouncementsUnavailable) as failure:
         logger.warning("Announcements could not be fetched: %s", failure)
-        return
-    received = []
-    for document in documents:
+    else:
+        received = []
+        for document in documents:
+            try:
+                received.append(
+                    read_announcement(document, withdrawn_states=frozenset(settings.GOPACS_WITHDRAWN_STATES))
+                )
+            except UnreadableAnnouncement as failure:
+                announcements.keep_unreadable(document=document, reason=str(failure), now=clock().now())
+                logger.warning("%s", failure)
+        announcements.record_announcements(received=received, now=clock().now())
+        if settings.GOPACS_API_KEY:
+            _ask_which_eans_help(announcements_without_eans(now=clock().now()))
+    duties.close_gates(now=clock().now())
+
+
+def _ask_which_eans_help(rows: list[Announcement]) -> None:
+    for row in rows:
         try:
-            received.append(read_announcement(document))
-        except UnreadableAnnouncement as failure:
-            logger.warning("%s", failure)
-    announcements.record_announcements(received=received, now=clock().now())
+            eans = fetch_helping_eans(
+                http=http_client(),
+                base_url=gopacs_url(),
+                api_key=settings.GOPACS_API_KEY,
+                external_id=row.external_id,
+            )
+        except (RequestFailed, AnnouncementsUnavailable) as failure:
+            logger.warning("Postcodes decide about announcement %s: %s", row.external_id, failure)
+        else:
+            announcements.note_helping_eans(announcement_id=row.pk, eans=eans)
 
 
 @shared_task
 def offer_bids(**_unknown: object) -> None:
-    """Size and offer a bid for every announcement and group that has no answer yet."""
+    """Size and offer a bid for every announcement and group that has no answer yet; one that fails stops no other."""
     for announcement, group in announcements_to_answer(now=clock().now()):
         try:
-            with job(kind="size bid", key=f"{announcement.external_id} {group.ean}", clock=clock()) as row:
+            with job(kind=duties.SIZING_JOB, key=duties.sizing_key(announcement, group), clock=clock()) as row:
                 sized = size(announcement=announcement, aggregation_ean=group, now=clock().now())
                 answer = bids.offer(
                     announcement=announcement,
@@ -57,56 +95,92 @@ def offer_bids(**_unknown: object) -> None:
                 row.summary = str(answer)
         except AlreadyRunning as busy:
             logger.info("%s", busy)
-        except IntegrityError:
+        except (IntegrityError, bids.AlreadyAnswered):
             # Another worker offered first, or the power is sold elsewhere: the next tick sees which.
             logger.info("No second offer for %s on %s", group.ean, announcement.external_id)
+        except Exception:
+            logger.exception("Unable to size a bid of %s for announcement %s", group.ean, announcement.external_id)
 
 
 @shared_task
 def send_market_messages(**_unknown: object) -> None:
     """Send what waits for the exchange."""
     market = exchange()
+    order_changes.ask_withdrawals(exchange=market, now=clock().now())
+    refused: set[int] = set()
 
     def earlier_answer(message: OutboxMessage) -> Response | None:
-        # The book does not recognise repeats: ask whether the order is there before placing it.
-        if message.method != "POST":
+        if market_messages.purpose_of(message) != "order":
             return None
+        if not Bid.objects.filter(reference=message.conversation, status=Bid.Status.APPROVED).exists():
+            raise RequestRefused("The bid has ended, so its order must not be placed any more.")
+        # The book does not recognise repeats: ask whether the order is there before placing it.
         found = market.find(message.conversation)
         return found[1] if found else None
 
-    def on_answer(message: OutboxMessage, answer: Response) -> None:
-        if message.method == "POST":
-            placed = read_order(answer.body)
-            bids.mark_submitted(reference=message.conversation, exchange_order_id=placed.order_id, now=clock().now())
+    def judge(message: OutboxMessage, answer: Response) -> Verdict:
+        outcome = market.meaning_of(market_messages.purpose_of(message), answer)
+        if outcome is Outcome.REFUSED:
+            refused.add(message.pk)
+        return _VERDICTS[outcome]
 
     def on_dead(message: OutboxMessage) -> None:
-        if message.method == "POST":
-            bids.mark_failed(reference=message.conversation, reason=message.last_error, now=clock().now())
+        reference, why, now = message.conversation, message.last_error, clock().now()
+        purpose = market_messages.purpose_of(message)
+        if purpose == "change":
+            order_changes.note_unchanged(reference=reference, answer=why, now=now)
+        elif purpose == "order" and message.pk in refused:
+            orders.note_failed(reference=reference, reason=why, now=now)
+        elif purpose == "order":
+            orders.note_sought(reference=reference, reason=why, now=now)
 
-    try:
-        deliver_due(
-            clock=clock(),
-            channel=bids.CHANNEL,
-            http=market.http,
-            credentials=lambda _message: market.credentials(),
-            find_answer=earlier_answer,
-            on_answer=on_answer,
-            on_dead=on_dead,
-        )
-    except ExchangeUnavailable as failure:
-        logger.warning("%s", failure)
+    deliver_due(
+        clock=clock(),
+        channel=market_messages.CHANNEL,
+        http=market.http,
+        credentials=lambda _message: market.credentials(),
+        find_answer=earlier_answer,
+        judge=judge,
+        on_answer=lambda message, answer: _answered(market, message, answer),
+        on_dead=on_dead,
+        longest_wait=LONGEST_WAIT,
+    )
+
+
+def _answered(market: Venue, message: OutboxMessage, answer: Response) -> None:
+    """Take over what the exchange answered to a request it took, or to one that came too late to matter."""
+    purpose, now = market_messages.purpose_of(message), clock().now()
+    if purpose == "change" and answer.is_success:
+        order_changes.note_changed(reference=message.conversation, now=now)
+    elif purpose == "change":
+        order_changes.note_unchanged(reference=message.conversation, answer="The order has ended.", now=now)
+    state = market.state_in(answer)
+    if state is not None:
+        orders.follow_order(bid_id=Bid.objects.get(reference=message.conversation).pk, state=state, now=now)
 
 
 @shared_task
 def follow_orders(**_unknown: object) -> None:
-    """Ask the exchange what became of our orders."""
+    """Take over what the exchange pushed, and ask it what became of the other orders."""
+    pushes.process(now=clock().now())
     for bid in bids_on_the_exchange():
         try:
-            state = exchange().order(bid.exchange_order_id)
-        except (RequestFailed, ExchangeUnavailable) as failure:
-            logger.warning("Order %s could not be read: %s", bid.exchange_order_id, failure)
-            continue
-        orders.follow_order(bid_id=bid.pk, state=state, now=clock().now())
+            if bid.status == Bid.Status.SOUGHT:
+                _look_for(bid)
+            else:
+                state = exchange().order(bid.exchange_order_id)
+                orders.follow_order(bid_id=bid.pk, state=state, now=clock().now())
+        except ExchangeUnavailable as failure:
+            logger.warning("The order of %s could not be read: %s", bid, failure)
+
+
+def _look_for(bid: Bid) -> None:
+    now = clock().now()
+    found = exchange().find(str(bid.reference))
+    if found:
+        orders.follow_order(bid_id=bid.pk, state=found[0], now=now)
+    else:
+        orders.conclude_absent(bid_id=bid.pk, now=now)
 
 
 @shared_task

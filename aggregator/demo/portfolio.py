@@ -1,11 +1,17 @@
 """Registering the demo's fleet, as an operator and the partners would."""
 
 from datetime import datetime
+from decimal import Decimal
 
 from assets.models import Asset, CongestionArea, Partner
 from assets.operations.partners import register_partner
 from assets.operations.portfolio import create_aggregation_ean, create_congestion_area, enrol_assets
 from assets.simulator.portfolio import Portfolio
+from bidding.models import Mandate
+from bidding.operations.terms import set_terms
+
+AUTOMATIC_UP_TO_W, AUTOMATIC_UP_TO_EUR = 5_000_000, Decimal(10_000)
+"""What each group's bids may go up to without a person: more than the evening needs."""
 
 
 def register(*, portfolio: Portfolio, now: datetime) -> dict[str, dict[str, str]]:
@@ -17,7 +23,7 @@ def register(*, portfolio: Portfolio, now: datetime) -> dict[str, dict[str, str]
         for area in portfolio.areas
     }
     for group in portfolio.groups:
-        create_aggregation_ean(
+        made = create_aggregation_ean(
             ean=group.ean,
             name=group.name,
             congestion_area=areas[group.area_code],
@@ -25,6 +31,13 @@ def register(*, portfolio: Portfolio, now: datetime) -> dict[str, dict[str, str]
             now=now,
             autonomy="automatic",
             price_eur_per_mwh=group.price_eur_per_mwh,
+        )
+        set_terms(
+            Mandate,
+            aggregation_ean=made,
+            now=now,
+            automatic_up_to_w=AUTOMATIC_UP_TO_W,
+            automatic_up_to_eur=AUTOMATIC_UP_TO_EUR,
         )
     credentials = {}
     for partner in portfolio.partners:

@@ -1,11 +1,13 @@
 """Why a bid is what it is, for people: from the plain values that sizing stored with it."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from django.template.loader import render_to_string
 
 from aggregator.operator.charts import BLUE, Series, chart
+from aggregator.operator.display import euros
 from aggregator.operator.panels.cells import cell, table
 
 _POWERS = {
@@ -16,6 +18,16 @@ _POWERS = {
     "deliverable_kw": "What is left to deliver",
     "not_yet_arrived_kw": "of that, from cars still to arrive",
 }
+
+
+def priced(price_parts: Mapping[str, Any], price_eur_per_mwh: Decimal) -> str:
+    """Return the parts of a price as a table that adds up to it."""
+    rows = [
+        [cell(str(name).capitalize()), cell(euros(Decimal(amount))), cell(str(how))]
+        for name, amount, how in price_parts.get("parts", ())
+    ]
+    rows.append([cell("Asked"), cell(euros(price_eur_per_mwh)), cell("per MWh, to receive; negative: to pay")])
+    return render_to_string("operator/table.html", {"table": table("Price", "Part,#€ per MWh,How", rows)})
 
 
 def explained(explanation: Mapping[str, Any]) -> str:
@@ -57,6 +69,7 @@ def explained(explanation: Mapping[str, Any]) -> str:
                 ],
             ),
         ],
+        "standing": explanation.get("standing", ""),
         "basis": f"{explanation['scenarios']} scenarios from {explanation['past_days']} past days"
         if {"scenarios", "past_days"} <= explanation.keys()
         else "",

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import connection
-from django.db.models import Count, Min, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, Min, Q, Sum
 
 from aggregator.core.interval import Interval
 from aggregator.core.messaging.breaker import resting
@@ -16,6 +16,7 @@ from aggregator.core.ptu import PTU
 from assets.models import AggregationEan, Partner, Setpoint
 from bidding.markets.exchange.orders import gate_closes_at
 from bidding.models import Activation, Announcement, Bid, LedgerEntry, NoBid
+from bidding.queries import groups_asked, newest_announcements
 from settlement.models import DeliveryShare
 from settlement.queries import latest_deliveries, unsettled_activations
 from settlement.remuneration.shares import EnergyShare, lines_of_ean
@@ -138,17 +139,9 @@ def ledger_of(day: Interval) -> list[GroupLedger]:
 
 def open_announcements(now: datetime) -> list[OpenAnnouncement]:
     """Return the calls that are open and not over, soonest first, with every answer (4 queries)."""
-    newest = Announcement.objects.filter(external_id=OuterRef("external_id")).order_by("-revision").values("pk")[:1]
-    announcements = list(
-        Announcement.objects.filter(pk=Subquery(newest), is_open=True, ends_at__gt=now)
-        .select_related("congestion_area")
-        .order_by("starts_at", "pk")
-    )
+    asked = groups_asked(newest_announcements().filter(is_open=True, ends_at__gt=now))
+    announcements = list(asked)
     external_ids = [announcement.external_id for announcement in announcements]
-    groups: dict[int, list[AggregationEan]] = defaultdict(list)
-    areas = {announcement.congestion_area_id for announcement in announcements}
-    for group in AggregationEan.objects.filter(congestion_area__in=areas - {None}).order_by("name"):
-        groups[group.congestion_area_id].append(group)
     answered = {"announcement__external_id__in": external_ids}
     bids = {
         (bid.announcement.external_id, bid.aggregation_ean_id): bid
@@ -170,7 +163,7 @@ def open_announcements(now: datetime) -> list[OpenAnnouncement]:
                     bids.get((announcement.external_id, group.ean)),
                     no_bids.get((announcement.external_id, group.ean)),
                 )
-                for group in groups[announcement.congestion_area_id or 0]
+                for group in sorted(asked[announcement], key=lambda group: group.name)
             ),
         )
         for announcement in announcements

@@ -1,11 +1,13 @@
 from bidding.models.activations import Activation, ActivationPtu
 from bidding.models.announcements import Announcement
-from bidding.models.bids import Bid, NoBid
+from bidding.models.bids import Bid, NoBid, OrderChange
 from bidding.models.contracts import Contract, ContractCall, ContractCallPtu
 from bidding.models.directions import Direction
 from bidding.models.ledger import Commitment, LedgerEntry
+from bidding.models.mandates import BidDutyContract, Mandate
 from bidding.models.nominations import BaselineNomination
 from bidding.models.participants import OwnKey, UftpParticipant, UftpPublicKey
+from bidding.models.prices import DayAheadPrice, PricingPolicy
 from bidding.models.uftp_messages import UftpMessage
 
 __all__ = [
@@ -14,14 +16,19 @@ __all__ = [
     "Announcement",
     "BaselineNomination",
     "Bid",
+    "BidDutyContract",
     "Commitment",
     "Contract",
     "ContractCall",
     "ContractCallPtu",
+    "DayAheadPrice",
     "Direction",
     "LedgerEntry",
+    "Mandate",
     "NoBid",
+    "OrderChange",
     "OwnKey",
+    "PricingPolicy",
     "UftpMessage",
     "UftpParticipant",
     "UftpPublicKey",

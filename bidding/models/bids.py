@@ -1,5 +1,6 @@
 import uuid
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Mod
@@ -14,13 +15,25 @@ class Bid(models.Model):
     class Status(models.TextChoices):
         PROPOSED = "proposed", "Waits for approval"
         REFUSED = "refused", "Refused by an operator"
+        LAPSED = "lapsed", "Not approved in time"
         APPROVED = "approved", "Approved, being sent"
+        SOUGHT = "sought", "Sent without an answer, being looked for"
         SUBMITTED = "submitted", "On the exchange"
         CLEARED = "cleared", "Cleared in full"
         PARTLY_CLEARED = "partly_cleared", "Cleared in part"
         NOT_CLEARED = "not_cleared", "Not cleared"
         WITHDRAWN = "withdrawn", "Withdrawn"
         FAILED = "failed", "Not accepted by the exchange"
+
+    ENDED_UNSOLD = (Status.REFUSED, Status.LAPSED, Status.WITHDRAWN, Status.FAILED)
+    STANDS_APPROVED = (
+        Status.APPROVED,
+        Status.SOUGHT,
+        Status.SUBMITTED,
+        Status.CLEARED,
+        Status.PARTLY_CLEARED,
+        Status.NOT_CLEARED,
+    )
 
     reference = models.UUIDField(
         unique=True, default=uuid.uuid4, editable=False, help_text="Our name for it on the wire."
@@ -34,13 +47,36 @@ class Bid(models.Model):
     min_power_w = models.PositiveBigIntegerField(help_text="The product's minimum on the day of the bid.")
     step_w = models.PositiveBigIntegerField(help_text="The product's step on the day of the bid.")
     price_eur_per_mwh = models.DecimalField(max_digits=10, decimal_places=2)
+    price_parts = models.JSONField(default=dict, help_text="What the price is made of, as it was calculated.")
     reliability = models.DecimalField(max_digits=5, decimal_places=4)
     explanation = models.JSONField(help_text="Why this much: scenarios, reliability curve, what limits it.")
     status = models.CharField(max_length=14, choices=Status.choices)
     cleared_power_w = models.PositiveBigIntegerField(default=0)
     cleared_price_eur_per_mwh = models.DecimalField(max_digits=10, decimal_places=2, null=True, blank=True)
     exchange_order_id = models.CharField(max_length=64, blank=True)
+    order_version = models.PositiveIntegerField(default=0, help_text="Of the newest state the exchange told.")
+    is_locked = models.BooleanField(default=False, help_text="Held by the exchange while it clears.")
+    placed_at = models.DateTimeField(null=True, blank=True, help_text="When the exchange confirmed it.")
+    withdrawal_asked_at = models.DateTimeField(null=True, blank=True)
     status_reason = models.TextField(blank=True)
+    contract_id = models.CharField(max_length=64, blank=True, help_text="Of the contract whose duty it answers.")
+    people_needed = models.PositiveSmallIntegerField(
+        default=0, help_text="How many different people must stand behind it before it goes out."
+    )
+    proposed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Who made it by hand; empty when it was sized.",
+    )
+    first_approver = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    second_approver = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -66,8 +102,32 @@ class Bid(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["announcement", "aggregation_ean"],
-                condition=~Q(status__in=["refused", "withdrawn", "failed"]),
+                condition=~Q(status__in=["refused", "lapsed", "withdrawn", "failed"]),
                 name="one_living_bid_per_announcement_and_ean",
+            ),
+            models.CheckConstraint(condition=Q(people_needed__lte=2), name="bid_needs_at_most_two_people"),
+            models.CheckConstraint(
+                condition=Q(second_approver__isnull=True)
+                | (Q(first_approver__isnull=False) & ~Q(second_approver=F("first_approver"))),
+                name="bid_approvers_are_different_people",
+                violation_error_message="The same person cannot approve a bid twice. Ask a colleague.",
+            ),
+            models.CheckConstraint(
+                condition=Q(people_needed__lt=2)
+                | Q(proposed_by__isnull=True)
+                | Q(first_approver__isnull=True)
+                | ~Q(first_approver=F("proposed_by")),
+                name="large_bid_is_not_approved_by_its_maker",
+                violation_error_message="Whoever made a bid of this size cannot approve it. Ask a colleague.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["approved", "sought", "submitted", "cleared", "partly_cleared", "not_cleared"])
+                | Q(people_needed=0)
+                | Q(people_needed=1, first_approver__isnull=False)
+                | Q(people_needed=2, first_approver__isnull=False, proposed_by__isnull=False)
+                | Q(people_needed=2, second_approver__isnull=False),
+                name="bid_goes_out_with_enough_people_behind_it",
+                violation_error_message="This bid needs another person's approval before it goes out.",
             ),
         ]
 
@@ -81,6 +141,7 @@ class NoBid(models.Model):
     announcement = models.ForeignKey(Announcement, on_delete=models.PROTECT, related_name="no_bids")
     aggregation_ean = models.ForeignKey("assets.AggregationEan", on_delete=models.PROTECT, related_name="no_bids")
     reason = models.TextField()
+    contract_id = models.CharField(max_length=64, blank=True, help_text="Of the contract whose duty this answers.")
     explanation = models.JSONField(default=dict)
     decided_at = models.DateTimeField()
 
@@ -93,3 +154,33 @@ class NoBid(models.Model):
 
     def __str__(self) -> str:
         return f"no bid for {self.aggregation_ean_id}: {self.reason}"
+
+
+class OrderChange(models.Model):
+    """A change of a bid's order that was asked of the exchange, and its answer."""
+
+    class Status(models.TextChoices):
+        ASKED = "asked", "Asked"
+        DONE = "done", "Done"
+        REFUSED = "refused", "Not done"
+
+    bid = models.ForeignKey(Bid, on_delete=models.PROTECT, related_name="changes")
+    power_w = models.PositiveBigIntegerField()
+    price_eur_per_mwh = models.DecimalField(max_digits=10, decimal_places=2)
+    status = models.CharField(max_length=7, choices=Status.choices, default=Status.ASKED)
+    reason = models.TextField(help_text="Why it was asked.")
+    answer = models.TextField(blank=True, help_text="Why it was not done.")
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["bid"], condition=Q(status="asked"), name="one_change_of_an_order_at_a_time"
+            ),
+            models.CheckConstraint(condition=Q(power_w__gt=0), name="order_change_has_power"),
+        ]
+
+    def __str__(self) -> str:
+        return f"change to {self.power_w // 1000} kW at € {self.price_eur_per_mwh}: {self.get_status_display().lower()}"

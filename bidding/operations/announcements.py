@@ -1,21 +1,29 @@
-"""Writing down what the platform announces, as it was known when."""
+"""Writing down what the platform announces, as it was known when, and what that means for bids that were made."""
 
-from collections.abc import Iterable
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db import transaction
 
 from aggregator.core.locks import AdvisoryLock, take
+from aggregator.core.messaging.operations import receive
 from assets.models import CongestionArea
 from bidding.markets.gopacs.announcements import ReceivedAnnouncement, matching_area
-from bidding.models import Announcement
+from bidding.models import Announcement, Bid
+from bidding.operations.order_changes import withdraw
 
 _ANNOUNCEMENTS = 1  # one lock for all: two pollers must not both find the same announcement new
 
 
 @transaction.atomic
 def record_announcements(*, received: Iterable[ReceivedAnnouncement], now: datetime) -> list[Announcement]:
-    """Store what is new or changed since we last looked; return the rows added."""
+    """Store what is new or changed since we last looked; return the rows added.
+
+    Bids on an announcement that was withdrawn, or whose period, side or place changed, are taken back in the same
+    transaction; on new terms every group answers anew. Other changes - the remaining need above all - let bids stand.
+    """
     take(AdvisoryLock.BIDDING, _ANNOUNCEMENTS)
     by_id = {announcement.external_id: announcement for announcement in received}
     newest = {
@@ -24,20 +32,72 @@ def record_announcements(*, received: Iterable[ReceivedAnnouncement], now: datet
     }
     areas = dict(CongestionArea.objects.values_list("pk", "postcodes"))
     fresh = [
-        Announcement(
-            external_id=external_id,
-            revision=newest[external_id].revision + 1 if external_id in newest else 1,
-            known_at=now,
-            congestion_area_id=matching_area(announcement.postcodes, areas),
-            direction=announcement.direction,
-            starts_at=announcement.period.starts_at,
-            ends_at=announcement.period.ends_at,
-            required_power_w=list(announcement.required_power_w),
-            is_mandatory=announcement.is_mandatory,
-            is_open=announcement.is_open,
-            document=dict(announcement.document),
-        )
+        _row(announcement, newest.get(external_id), matching_area(announcement.postcodes, areas), now)
         for external_id, announcement in by_id.items()
         if external_id not in newest or newest[external_id].document != announcement.document
     ]
-    return Announcement.objects.bulk_create(fresh)
+    added = Announcement.objects.bulk_create(fresh)
+    for row in added:
+        if row.is_withdrawn:
+            _take_bids_back(row, "The grid operator withdrew its announcement.", now)
+        elif row.external_id in newest and row.terms != newest[row.external_id].terms:
+            _take_bids_back(row, f"The announcement changed: {_changes(newest[row.external_id], row)}.", now)
+    return added
+
+
+def keep_unreadable(*, document: object, reason: str, now: datetime) -> None:
+    """Keep an announcement that cannot be read among the incoming messages, once, for people to see."""
+    body = json.dumps(document, sort_keys=True).encode()
+    digest = hashlib.sha256(body).hexdigest()
+    message, is_new = receive(now=now, channel="announcements", sender="gopacs", message_id=digest, body=body)
+    if is_new:
+        message.processed_at, message.error = now, reason
+        message.save(update_fields=["processed_at", "error"])
+
+
+def note_helping_eans(*, announcement_id: int, eans: Sequence[str]) -> None:
+    """Note which of our EANs GOPACS says help with an announcement."""
+    Announcement.objects.filter(pk=announcement_id).update(helping_eans=sorted(set(eans)))
+
+
+def _row(
+    received: ReceivedAnnouncement, before: Announcement | None, area_id: int | None, now: datetime
+) -> Announcement:
+    row = Announcement(
+        external_id=received.external_id,
+        revision=before.revision + 1 if before else 1,
+        terms=before.terms if before else 1,
+        known_at=now,
+        congestion_area_id=area_id,
+        postcodes=sorted(received.postcodes),
+        helping_eans=before.helping_eans if before else None,
+        direction=received.direction,
+        starts_at=received.period.starts_at,
+        ends_at=received.period.ends_at,
+        required_power_w=list(received.required_power_w),
+        is_mandatory=received.is_mandatory,
+        is_open=received.is_open,
+        is_withdrawn=received.is_withdrawn,
+        document=dict(received.document),
+    )
+    if before and not row.is_withdrawn and (before.is_withdrawn or _changes(before, row)):
+        row.terms += 1
+        row.helping_eans = None
+    return row
+
+
+def _changes(before: Announcement, after: Announcement) -> str:
+    """Return in words what changed of what a bid rests on; nothing when it can stand."""
+    is_moved = (before.starts_at, before.ends_at) != (after.starts_at, after.ends_at)
+    is_elsewhere = set(before.postcodes) != set(after.postcodes)
+    words = [("its period", is_moved), ("its side", before.direction != after.direction), ("its place", is_elsewhere)]
+    return ", ".join(word for word, is_changed in words if is_changed)
+
+
+def _take_bids_back(announcement: Announcement, reason: str, now: datetime) -> None:
+    living = [Bid.Status.PROPOSED, Bid.Status.APPROVED, Bid.Status.SOUGHT, Bid.Status.SUBMITTED]
+    bids = Bid.objects.filter(
+        announcement__external_id=announcement.external_id, status__in=living, withdrawal_asked_at__isnull=True
+    )
+    for bid in bids.select_for_update(of=("self",)).order_by("pk"):
+        withdraw(bid_id=bid.pk, now=now, actor=None, reason=reason)

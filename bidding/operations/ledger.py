@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db.models import Sum
 
 from assets.models import AggregationEan
-from bidding.models import Commitment, LedgerEntry
+from bidding.models import Bid, Commitment, LedgerEntry
 
 
 def locked_entries(
@@ -21,6 +21,17 @@ def locked_entries(
         (LedgerEntry(ptu_start=ptu, sellable_w=sellable_w, **keys) for ptu in ptus), ignore_conflicts=True
     )
     return list(LedgerEntry.objects.select_for_update().filter(ptu_start__in=ptus, **keys).order_by("ptu_start", "pk"))
+
+
+def release_commitments(*, bid: Bid, now: datetime, keep_w: int = 0) -> None:
+    """Give back to the ledger what the market did not take; the caller holds the bid's lock."""
+    living = Commitment.objects.filter(bid=bid, released_at__isnull=True)
+    # The trigger updates the entries in the order of the commitments; locked first, as a sale locks them.
+    list(LedgerEntry.objects.select_for_update().filter(commitments__in=living).order_by("ptu_start", "pk"))
+    if keep_w:
+        living.filter(power_w__gt=keep_w).update(power_w=keep_w)
+    else:
+        living.update(released_at=now)
 
 
 def called_w(*, aggregation_ean: AggregationEan, direction: str, ptus: Sequence[datetime]) -> int:

@@ -1,38 +1,95 @@
-"""What the exchange did with our orders: clearing becomes a duty to deliver."""
+"""What the exchange did with our orders: clearing becomes a duty to deliver. Each function is one act."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from aggregator.core import audit
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import ptu_range
-from bidding.markets.exchange.orders import OrderState
+from bidding.markets.exchange.orders import OrderState, gate_closes_at
 from bidding.models import Activation, ActivationPtu, Bid
-from bidding.operations.bids import release_commitments
+from bidding.operations.approvals import end
+from bidding.operations.ledger import release_commitments
+
+IN_FLIGHT = timedelta(minutes=2)
+"""How long a request may still be under way: longer than our time limit, and a clock that is a minute off, together."""
+
+_FOLLOWED = (Bid.Status.APPROVED, Bid.Status.SOUGHT, Bid.Status.SUBMITTED)
 
 
 @transaction.atomic
 def follow_order(*, bid_id: int, state: OrderState, now: datetime) -> Bid:
-    """Take over what the exchange says of an order. Seeing the same state twice changes nothing.
+    """Take over what the exchange says of an order, however we learnt it. The same or older news changes nothing.
 
     Cleared power is ordered at once, also while the rest of the order still waits; a later fill raises the order.
     """
     bid = Bid.objects.select_for_update().get(pk=bid_id)
-    if bid.status != Bid.Status.SUBMITTED:
+    if bid.status not in _FOLLOWED or 0 < state.version < bid.order_version:
         return bid
+    if bid.status != Bid.Status.SUBMITTED:
+        bid.status, bid.exchange_order_id, bid.placed_at = Bid.Status.SUBMITTED, state.order_id, now
+        audit.record(now=now, action="bidding.bid.submitted", subject=bid, after={"order": state.order_id})
+    bid.order_version, bid.is_locked = state.version, state.is_locked
     if state.cleared_power_w > bid.cleared_power_w:
         bid.cleared_power_w = min(state.cleared_power_w, bid.power_w)
         bid.cleared_price_eur_per_mwh = state.cleared_price_eur_per_mwh
         _order(bid=bid, order_id=state.order_id, now=now)
         audit.record(now=now, action="bidding.bid.cleared", subject=bid, after={"cleared_w": bid.cleared_power_w})
     if state.is_final:
-        bid.status = _final_status(bid, state)
+        bid.status, bid.is_locked = _final_status(bid, state), False
         release_commitments(bid=bid, now=now, keep_w=bid.cleared_power_w)
         audit.record(now=now, action=f"bidding.bid.{bid.status.replace('_', '-')}", subject=bid)
     bid.updated_at = now
-    bid.save(update_fields=["status", "cleared_power_w", "cleared_price_eur_per_mwh", "updated_at"])
+    bid.save(
+        update_fields=[
+            "status",
+            "exchange_order_id",
+            "placed_at",
+            "order_version",
+            "is_locked",
+            "cleared_power_w",
+            "cleared_price_eur_per_mwh",
+            "updated_at",
+        ]
+    )
     return bid
+
+
+@transaction.atomic
+def note_failed(*, reference: str, reason: str, now: datetime) -> None:
+    """Note that the exchange refused an order, and free its power; harmless when already known."""
+    bid = Bid.objects.select_for_update().get(reference=reference)
+    if bid.status != Bid.Status.APPROVED:
+        return
+    end(bid=bid, status=Bid.Status.FAILED, now=now, reason=reason)
+    audit.record(now=now, action="bidding.bid.failed", subject=bid, reason=reason)
+
+
+@transaction.atomic
+def note_sought(*, reference: str, reason: str, now: datetime) -> None:
+    """Note that nobody knows whether an order arrived; its power stays sold until `conclude_absent` or it is found."""
+    bid = Bid.objects.select_for_update().get(reference=reference)
+    if bid.status != Bid.Status.APPROVED:
+        return
+    bid.status, bid.status_reason, bid.updated_at = Bid.Status.SOUGHT, reason, now
+    bid.save(update_fields=["status", "status_reason", "updated_at"])
+    audit.record(now=now, action="bidding.bid.sought", subject=bid, reason=reason)
+
+
+@transaction.atomic
+def conclude_absent(*, bid_id: int, now: datetime) -> None:
+    """End a sought bid of which the exchange has just said that it has no order, once none can arrive any more."""
+    bid = Bid.objects.select_for_update().get(pk=bid_id)
+    if bid.status != Bid.Status.SOUGHT:
+        return
+    nothing_sent_after = min(bid.updated_at, gate_closes_at(Interval(bid.starts_at, bid.ends_at)))
+    if now < nothing_sent_after + IN_FLIGHT:
+        return
+    is_withdrawn = bid.withdrawal_asked_at is not None
+    status = Bid.Status.WITHDRAWN if is_withdrawn else Bid.Status.FAILED
+    end(bid=bid, status=status, now=now, reason=bid.status_reason)
+    audit.record(now=now, action=f"bidding.bid.{status}", subject=bid, reason="The exchange has no such order.")
 
 
 def _final_status(bid: Bid, state: OrderState) -> Bid.Status:

@@ -104,6 +104,7 @@ def deliver_due(
     on_dead: Callable[[OutboxMessage], None] = lambda _message: None,
     find_answer: Callable[[OutboxMessage], Response | None] = lambda _message: None,
     judge: Callable[[OutboxMessage, Response], Verdict] = by_http_class,
+    longest_wait: timedelta = LONGEST_RETRY_AFTER,
     limit: int = 50,
 ) -> DeliveryReport:
     """Try each due message of `channel` once, oldest first, in order within a conversation.
@@ -111,7 +112,8 @@ def deliver_due(
     `on_answer` runs in the transaction that marks a message delivered, `on_dead` in the one that gives it up: at its
     deadline, or when repeating is pointless. For a receiver that does not recognise repeats, `find_answer` asks first
     whether an earlier attempt already arrived and returns its answer. `judge` says what an answer means where the
-    protocol gives statuses a meaning of its own; it sees the attempt counted.
+    protocol gives statuses a meaning of its own; it sees the attempt counted. `longest_wait` caps the time between
+    attempts.
     """
 
     def send(message: OutboxMessage) -> Response:
@@ -138,7 +140,15 @@ def deliver_due(
             tried.add(message.pk)
             if not _may_go_out(message, clock.now()):
                 continue
-            outcome = _attempt(message, clock=clock, send=send, judge=judge, on_answer=on_answer, on_dead=on_dead)
+            outcome = _attempt(
+                message,
+                clock=clock,
+                send=send,
+                judge=judge,
+                on_answer=on_answer,
+                on_dead=on_dead,
+                longest_wait=longest_wait,
+            )
             counts[outcome] += 1
     return DeliveryReport(**counts)
 
@@ -169,6 +179,20 @@ def resend(*, now: datetime, message_id: int, deadline_at: datetime) -> OutboxMe
         message.save(update_fields=["dead_at", "next_attempt_at", "deadline_at"])
         breaker.try_now(message.counterparty, now=now)
     return message
+
+
+def cancel_untried(*, idempotency_key: str, reason: str, now: datetime) -> bool:
+    """Give up a message that was never tried; tell whether it was. One that is being sent right now is not."""
+    with transaction.atomic():
+        untried = OutboxMessage.objects.filter(
+            idempotency_key=idempotency_key, attempts=0, delivered_at__isnull=True, dead_at__isnull=True
+        )
+        message = untried.select_for_update(skip_locked=True).first()
+        if message is None:
+            return False
+        message.dead_at, message.last_error = now, reason
+        message.save(update_fields=["dead_at", "last_error"])
+    return True
 
 
 def receive(*, now: datetime, channel: str, sender: str, message_id: str, body: bytes) -> tuple[InboxMessage, bool]:
@@ -203,6 +227,7 @@ def _attempt(
     judge: Callable[[OutboxMessage, Response], Verdict],
     on_answer: Callable[[OutboxMessage, Response], None],
     on_dead: Callable[[OutboxMessage], None],
+    longest_wait: timedelta,
 ) -> str:
     """Send one locked message and write down what happened; return delivered, failed or dead."""
     started_at, started = clock.now(), time.monotonic()
@@ -241,7 +266,7 @@ def _attempt(
             error = f"HTTP {answer.status_code}: {answer.body[:500].decode('utf-8', 'replace')}"
             hopeless = verdict is Verdict.HOPELESS
         message.last_error = error
-        message.next_attempt_at = now + _retry_after(message.attempts)
+        message.next_attempt_at = now + _retry_after(message.attempts, longest_wait)
         outcome = "failed"
         if hopeless or message.next_attempt_at >= message.deadline_at:
             outcome = _give_up(message, error, now, on_dead)
@@ -257,7 +282,7 @@ def _give_up(message: OutboxMessage, error: str, now: datetime, on_dead: Callabl
     return "dead"
 
 
-def _retry_after(attempts: int) -> timedelta:
+def _retry_after(attempts: int, longest_wait: timedelta) -> timedelta:
     """Return the wait before the next attempt: doubling, capped, with jitter so that senders do not march in step."""
-    wait: timedelta = min(FIRST_RETRY_AFTER * 2 ** (attempts - 1), LONGEST_RETRY_AFTER)
+    wait: timedelta = min(FIRST_RETRY_AFTER * 2 ** min(attempts - 1, 20), longest_wait)
     return wait * (0.5 + _jitter.random() / 2)

@@ -74,7 +74,8 @@ class HistoryAdmin(ReadableAdmin):
 
     def _names(self) -> Sequence[str]:
         """Return every field that is not shown another way, and what is shown instead."""
-        hidden = {"explanation"} if "why" in self.readonly_fields else set()
+        shown_as = {"why": "explanation", "price_made_of": "price_parts"}
+        hidden = {field for name, field in shown_as.items() if name in self.readonly_fields}
         kept = [field for field in self.opts.fields if not isinstance(field, models.BinaryField)]
         names = [field.name for field in kept if not field.auto_created and field.name not in hidden]
         return [*names, *self.readonly_fields]

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin, messages
@@ -8,13 +9,14 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 
 from aggregator.core.services import clock
+from aggregator.core.units import WATT_PER_KILOWATT
 from aggregator.operator.admin.base import HistoryAdmin, ReadOnlyInline, RegisterAdmin, operator_of
 from aggregator.operator.admin.columns import Column, window
-from aggregator.operator.admin.forms import BidForm
-from aggregator.operator.admin.reasons import with_reason
-from aggregator.operator.explanation import explained
+from aggregator.operator.admin.forms import BidForm, ChangeOrderForm
+from aggregator.operator.admin.reasons import ReasonForm, with_reason
+from aggregator.operator.explanation import explained, priced
 from bidding.dispatch.operations import NotStoppable, stop_activation
-from bidding.markets.exchange.client import Exchange
+from bidding.markets.exchange.venue import Venue
 from bidding.models import (
     Activation,
     ActivationPtu,
@@ -24,12 +26,13 @@ from bidding.models import (
     Commitment,
     LedgerEntry,
     NoBid,
+    OrderChange,
 )
-from bidding.operations import bids
+from bidding.operations import approvals, bids, order_changes
 from bidding.services import exchange
 
 
-def _market(request: HttpRequest) -> Exchange | None:
+def _market(request: HttpRequest) -> Venue | None:
     """Return the exchange; without one, say what to configure and return None."""
     try:
         return exchange()
@@ -48,6 +51,11 @@ class CommitmentInline(ReadOnlyInline):
         return rows
 
 
+class OrderChangeInline(ReadOnlyInline):
+    model = OrderChange
+    fields = ("asked_at", "power_w", "price_eur_per_mwh", "status", "reason", "asked_by", "answer")
+
+
 class ActivationPtuInline(ReadOnlyInline):
     model = ActivationPtu
     fields = ("ptu_start", "ordered_w")
@@ -56,7 +64,7 @@ class ActivationPtuInline(ReadOnlyInline):
 class ExplainedAdmin(HistoryAdmin):
     """Rows that carry their explanation."""
 
-    readonly_fields = ("why",)
+    readonly_fields: tuple[str, ...] = ("why",)
 
     @admin.display(description="Why")
     def why(self, row: Bid | NoBid) -> str:
@@ -70,15 +78,21 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
 
     list_display = (
         window, "aggregation_ean", "direction", "power_w", "price_eur_per_mwh", "reliability", "status",
-        "cleared_power_w",
+        "cleared_power_w", "is_locked", "contract_id",
     )  # fmt: skip
     list_filter = ("status", "aggregation_ean", "direction")
     list_select_related = ("aggregation_ean",)
     search_fields = ("reference", "exchange_order_id", "aggregation_ean__ean", "aggregation_ean__name")
     date_hierarchy = "starts_at"
-    actions = ("approve", "refuse", "withdraw")
+    actions = ("approve", "refuse", "withdraw", "change_order")
     form = BidForm
-    inlines = (CommitmentInline,)
+    inlines = (OrderChangeInline, CommitmentInline)
+    readonly_fields = ("price_made_of", "why")
+
+    @admin.display(description="Price made of")
+    def price_made_of(self, bid: Bid) -> str:
+        """Show the parts of the price, and how each was calculated."""
+        return priced(bid.price_parts, bid.price_eur_per_mwh)
 
     def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
         """An operator may offer by hand."""
@@ -106,7 +120,7 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
             return None
 
         def act(bid: Model, reason: str) -> None:
-            bids.approve(bid_id=bid.pk, exchange=market, now=clock().now(), actor=actor, reason=reason)
+            approvals.approve(bid_id=bid.pk, exchange=market, now=clock().now(), actor=actor, reason=reason)
 
         return self._decide(request, queryset, "approve", "Approve these bids", "bids approved", act)
 
@@ -116,24 +130,51 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
         actor = operator_of(request)
 
         def act(bid: Model, reason: str) -> None:
-            bids.refuse(bid_id=bid.pk, now=clock().now(), actor=actor, reason=reason)
+            approvals.refuse(bid_id=bid.pk, now=clock().now(), actor=actor, reason=reason)
 
         return self._decide(request, queryset, "refuse", "Refuse these bids", "bids refused", act)
 
     @admin.action(description="Withdraw what is not cleared", permissions=["act"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Bid]) -> HttpResponse | None:
         """Take orders out of the book."""
+        actor = operator_of(request)
+
+        def act(bid: Model, reason: str) -> None:
+            order_changes.withdraw(bid_id=bid.pk, now=clock().now(), actor=actor, reason=reason)
+
+        return self._decide(request, queryset, "withdraw", "Withdraw these bids", "withdrawals asked", act)
+
+    @admin.action(description="Change order: less power, or another price", permissions=["act"])
+    def change_order(self, request: HttpRequest, queryset: QuerySet[Bid]) -> HttpResponse | None:
+        """Ask the exchange to change orders in its book."""
         market, actor = _market(request), operator_of(request)
         if market is None:
             return None
 
-        def act(bid: Model, reason: str) -> None:
-            bids.withdraw(bid_id=bid.pk, exchange=market, now=clock().now(), actor=actor, reason=reason)
+        def act(bid: Model, reason: str, *, power_kw: int, price_eur_per_mwh: Decimal) -> None:
+            order_changes.change(
+                bid_id=bid.pk,
+                power_w=power_kw * WATT_PER_KILOWATT,
+                price_eur_per_mwh=price_eur_per_mwh,
+                exchange=market,
+                now=clock().now(),
+                actor=actor,
+                reason=reason,
+            )
 
-        return self._decide(request, queryset, "withdraw", "Withdraw these bids", "withdrawals asked", act)
+        title = "Change the orders of these bids"
+        return self._decide(request, queryset, "change_order", title, "changes asked", act, form_class=ChangeOrderForm)
 
     def _decide(  # noqa: PLR0917 - the parts of one sentence
-        self, request: HttpRequest, queryset: QuerySet[Bid], action: str, title: str, done: str, act: Any
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Bid],
+        action: str,
+        title: str,
+        done: str,
+        act: Any,
+        *,
+        form_class: type[ReasonForm] = ReasonForm,
     ) -> HttpResponse | None:
         return with_reason(
             admin=self,
@@ -143,7 +184,13 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
             title=title,
             done=done,
             act=act,
-            refusals=(bids.NotInState, bids.GateClosed),
+            refusals=(
+                approvals.NotInState,
+                approvals.GateClosed,
+                approvals.AnotherPersonNeeded,
+                order_changes.ChangeRefused,
+            ),
+            form_class=form_class,
         )
 
 
@@ -195,10 +242,11 @@ class AnnouncementAdmin(HistoryAdmin):
         "direction",
         window,
         "is_open",
+        "is_withdrawn",
         "is_mandatory",
         "known_at",
     )
-    list_filter = ("congestion_area", "direction", "is_open", "is_mandatory")
+    list_filter = ("congestion_area", "direction", "is_open", "is_withdrawn", "is_mandatory")
     list_select_related = ("congestion_area",)
     search_fields = ("external_id", "congestion_area__name", "congestion_area__code")
     date_hierarchy = "starts_at"
@@ -206,7 +254,7 @@ class AnnouncementAdmin(HistoryAdmin):
 
 @admin.register(NoBid)
 class NoBidAdmin(ExplainedAdmin):
-    list_display = ("decided_at", "aggregation_ean", "announcement", "reason")
+    list_display = ("decided_at", "aggregation_ean", "announcement", "reason", "contract_id")
     list_filter = ("aggregation_ean",)
     list_select_related = ("aggregation_ean", "announcement")
     search_fields = ("reason", "announcement__external_id")

@@ -9,6 +9,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSplitDateTi
 from aggregator.core.ptu import ptu_start
 from aggregator.core.services import clock
 from aggregator.core.units import WATT_PER_KILOWATT
+from aggregator.operator.admin.reasons import ReasonForm
 from aggregator.operator.display import moment
 from assets.models import Asset, ChargingSession, Membership
 from assets.validation import kinds
@@ -16,6 +17,7 @@ from assets.validation.rows import InvalidRows, RowError, RowKind
 from bidding.markets.exchange.orders import GATE
 from bidding.models import Announcement, Bid
 from bidding.operations import bids
+from bidding.queries import groups_asked, newest_announcements
 
 
 class RuledForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
@@ -145,10 +147,10 @@ class BidForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the che
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "announcement" in self.fields:
-            still_open = Announcement.objects.filter(is_open=True, starts_at__gt=clock().now() + GATE)
+            still_open = newest_announcements().filter(is_open=True, starts_at__gt=clock().now() + GATE)
             field = self.fields["announcement"]
             assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - a foreign key's field
-            field.queryset = still_open.select_related("congestion_area").order_by("starts_at", "-revision")
+            field.queryset = still_open
             field.label_from_instance = _announcement_label  # type: ignore[assignment, method-assign]  # documented
             field.help_text = "Open calls whose gate has not closed."
 
@@ -156,8 +158,8 @@ class BidForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the che
         """Complete the bid with what follows; `bids.propose_by_hand` judges it when it is saved."""
         cleaned = super().clean()
         announcement, group = self.cleaned_data.get("announcement"), self.cleaned_data.get("aggregation_ean")
-        if announcement and group and announcement.congestion_area_id != group.congestion_area_id:
-            message = "This group is not in the area that the announcement is about. Choose a group in that area."
+        if announcement and group and group not in groups_asked([announcement])[announcement]:
+            message = "This group cannot help with the announcement. Choose one in the area that it is about."
             self.add_error("aggregation_ean", message)
         if not self.errors:
             bids.fill_in(
@@ -169,6 +171,14 @@ class BidForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the che
                 now=clock().now(),
             )
         return cleaned
+
+
+class ChangeOrderForm(ReasonForm):
+    """What an order in the book should become."""
+
+    power_kw = forms.IntegerField(label="Power (kW)", min_value=1, help_text="At most what it is now.")
+    price_eur_per_mwh = forms.DecimalField(label="Price (€ per MWh)", max_digits=6, decimal_places=2)
+    field_order = ("power_kw", "price_eur_per_mwh", "reason")
 
 
 def _announcement_label(announcement: Announcement) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin import ModelAdmin, helpers
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -34,14 +34,16 @@ def with_reason(
     action: str,
     title: str,
     done: str,
-    act: Callable[[Model, str], object],
+    act: Callable[..., object],
     refusals: tuple[type[Exception], ...],
+    form_class: type[ReasonForm] = ReasonForm,
 ) -> HttpResponse | None:
     """Ask why on a small page, then act on each row with the reason; tell what was done and what was refused.
 
-    `action` is the name of the list action, repeated when the page is sent; `done` follows the number of rows.
+    `action` is the name of the list action, repeated when the page is sent; `done` follows the number of rows. What a
+    `form_class` asks beside the reason is given to `act` by name.
     """
-    form = ReasonForm(request.POST if "reason" in request.POST else None)
+    form = form_class(request.POST if "reason" in request.POST else None)
     if not form.is_valid():
         rows = list(queryset)
         context = {
@@ -58,9 +60,10 @@ def with_reason(
         }
         return TemplateResponse(request, "operator/reason.html", context)
     problems, number = [], 0
+    more = {name: value for name, value in form.cleaned_data.items() if name != "reason"}
     for row in queryset:
         try:
-            act(row, form.cleaned_data["reason"])
+            act(row, form.cleaned_data["reason"], **more)
             number += 1
         except refusals as refusal:
             problems.append(f"{row}: {refusal}")

@@ -2,6 +2,6 @@
 
 from aggregator.operator.panels.backstage import messages, money, trouble
 from aggregator.operator.panels.dispatch import activations, partners
-from aggregator.operator.panels.market import announcements, ledger
+from aggregator.operator.panels.market import announcements, duties, ledger
 
-__all__ = ["activations", "announcements", "ledger", "messages", "money", "partners", "trouble"]
+__all__ = ["activations", "announcements", "duties", "ledger", "messages", "money", "partners", "trouble"]

@@ -24,7 +24,8 @@ from aggregator.operator.display import (
 from aggregator.operator.panels.cells import blank, cell, kw_or_gap, list_of, page_of, table, until
 from aggregator.operator.queries import Answer, GroupLedger, OpenAnnouncement
 from assets.models import AggregationEan
-from bidding.models import Announcement, Bid, Direction, LedgerEntry
+from bidding.models import Announcement, Bid, BidDutyContract, Direction, LedgerEntry
+from bidding.queries import OpenDuty, open_duties
 
 SOON = timedelta(minutes=30)
 
@@ -44,7 +45,7 @@ def announcements(*, now: datetime) -> dict[str, Any]:
         "calls": [_call(call, now) for call in found],
         "attention": [
             {
-                "text": f"{answer.group}: a bid of {kilo(answer.bid.power_w)} kW waits for your approval, "
+                "text": f"{answer.group}: a bid of {kilo(answer.bid.power_w)} kW waits for {_people(answer.bid)}, "
                 f"{until(call.gate_closes_at, now)} before the gate closes.",
                 "href": page_of(answer.bid),
                 "tone": "bad" if call.gate_closes_at - now < SOON else "warn",
@@ -53,6 +54,51 @@ def announcements(*, now: datetime) -> dict[str, Any]:
             if answer.bid
         ],
     }
+
+
+def _people(bid: Bid) -> str:
+    """Return whose approval a proposed bid waits for."""
+    if bid.people_needed <= 1:
+        return "your approval"
+    return "a second person" if bid.first_approver_id or bid.proposed_by_id else "two people"
+
+
+def duties(*, now: datetime) -> dict[str, Any]:
+    """Return the announcements that contracted groups must still answer, most pressing first."""
+    found = open_duties(now=now)
+    return {
+        "list": list_of(BidDutyContract),
+        "table": table(
+            "Bid duties that are not met yet",
+            "Group,Contract,Announcement,Window,Gate closes in,State",
+            [_duty(duty, now) for duty in found],
+        ),
+        "attention": [
+            {
+                "text": f"{duty.group.name} must answer announcement {duty.announcement.external_id} under contract "
+                f"{duty.contract_id}, {until(duty.closes_at, now)} before the gate closes.",
+                "href": page_of(duty.announcement),
+                "tone": "bad",
+            }
+            for duty in found
+            if duty.waiting_bid is None and duty.closes_at - now < SOON
+        ],
+    }
+
+
+def _duty(duty: OpenDuty, now: datetime) -> list[dict[str, str]]:
+    announcement = duty.announcement
+    waiting = duty.waiting_bid
+    return [
+        cell(duty.group.name, href=reverse("admin:assets_aggregationean_change", args=[duty.group.ean])),
+        cell(duty.contract_id),
+        cell(announcement.external_id, href=page_of(announcement)),
+        cell(period(announcement.starts_at, announcement.ends_at)),
+        cell(duration(duty.closes_at - now), tone="bad" if duty.closes_at - now < SOON else "warn"),
+        cell(f"Bid of {kilo(waiting.power_w)} kW waits for {_people(waiting)}", href=page_of(waiting), tone="warn")
+        if waiting
+        else cell("No answer yet", tone="bad"),
+    ]
 
 
 def _call(call: OpenAnnouncement, now: datetime) -> dict[str, Any]:
@@ -81,6 +127,8 @@ _BID_TONES = {
     Bid.Status.CLEARED: "good",
     Bid.Status.PARTLY_CLEARED: "good",
     Bid.Status.FAILED: "bad",
+    Bid.Status.LAPSED: "bad",
+    Bid.Status.SOUGHT: "bad",
     Bid.Status.APPROVED: "info",
     Bid.Status.SUBMITTED: "info",
 }
@@ -96,7 +144,7 @@ def _answer(answer: Answer, *, gate_is_open: bool) -> list[dict[str, str]]:
             cell(kilo(bid.power_w)),
             cell(kilo(bid.cleared_power_w) if bid.cleared_power_w else MISSING),
             cell(euros(bid.price_eur_per_mwh)),
-            cell(shortened(bid.status_reason)),
+            cell(shortened(_state_words(bid))),
         ]
     if answer.no_bid:
         reason = shortened(answer.no_bid.reason)
@@ -106,6 +154,15 @@ def _answer(answer: Answer, *, gate_is_open: bool) -> list[dict[str, str]]:
     else:
         words = "Being sized; the answer comes by itself." if gate_is_open else "The gate closed before an answer."
     return [group, cell("No answer yet", tone="warn" if gate_is_open else "bad"), *blank(3), cell(words)]
+
+
+def _state_words(bid: Bid) -> str:
+    """Return what there is to know of a bid beside its status."""
+    if bid.status == Bid.Status.SUBMITTED and bid.is_locked:
+        return "The exchange holds its book while it clears."
+    if bid.status == Bid.Status.SUBMITTED and bid.withdrawal_asked_at:
+        return f"Being withdrawn: {bid.status_reason}"
+    return bid.status_reason
 
 
 def ledger(*, today: Interval) -> dict[str, Any]:

@@ -1,58 +1,109 @@
 """Speaking to the exchange's order interface over HTTP."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from urllib.parse import quote, urlencode
 
-from aggregator.core.http import HttpClient, Response
-from bidding.markets.exchange.orders import OrderState, find_order, read_order
+from aggregator.core.http import RequestFailed, Response, SendsRequests
+from bidding.markets.exchange.orders import (
+    Order,
+    OrderState,
+    UnreadableOrder,
+    change_body,
+    find_order,
+    order_body,
+    read_order,
+    read_refused,
+    refusal_codes,
+)
+from bidding.markets.exchange.venue import ExchangeUnavailable, MarketRequest, Outcome, Purpose
 
 ORDERS_PATH = "/public-api/2.0/electricity/orders/gopacs"
-NOT_FOUND = 404
-
-
-class ExchangeUnavailable(RuntimeError):
-    """The exchange gave no usable answer; asking again later may help."""
+JSON_BODY = {"Content-Type": "application/json"}
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND, PRECONDITION_FAILED = 401, 403, 404, 412
+KEY_CODES = frozenset({"API_KEY_MISSING", "API_KEY_UNKNOWN"})
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Where the exchange is and who we are there."""
+    """An exchange with the public order interface of ETPA (a `Venue`): where it is and who we are there."""
 
-    http: HttpClient
+    http: SendsRequests
     base_url: str
     participant_id: str
-    api_key: str
+    api_key: str = field(repr=False)
+    minimum_dwell: timedelta = timedelta(0)
 
-    @property
-    def orders_url(self) -> str:
-        """The address orders are posted to."""
-        return f"{self.base_url}{ORDERS_PATH}"
+    def placing(self, order: Order) -> MarketRequest:
+        """Return the request that places an order."""
+        return MarketRequest("POST", f"{self.base_url}{ORDERS_PATH}", JSON_BODY, order_body(order))
 
-    def order_url(self, order_id: str) -> str:
-        """Return the address of one order."""
-        return f"{self.orders_url}/{quote(order_id, safe='')}"
+    def changing(self, order_id: str, order: Order) -> MarketRequest:
+        """Return the request that gives a placed order the power and price of `order`."""
+        return MarketRequest("PUT", self._order_url(order_id), JSON_BODY, change_body(order))
+
+    def withdrawing(self, order_id: str) -> MarketRequest:
+        """Return the request that takes what is not cleared out of the book."""
+        return MarketRequest("DELETE", self._order_url(order_id), {}, b"")
 
     def credentials(self) -> dict[str, str]:
         """Return the headers that say who we are; never stored with a message."""
         return {"api_key": self.api_key}
 
+    def meaning_of(self, purpose: Purpose, answer: Response) -> Outcome:
+        """Return what an answer means.
+
+        A wrong key is the operator's to mend, not the order's fault: nothing was processed, so it waits.
+        """
+        if answer.is_success:
+            return Outcome.DONE if self.state_in(answer) else Outcome.WAIT
+        if answer.can_be_retried or answer.status_code == UNAUTHORIZED:
+            return Outcome.WAIT
+        codes = refusal_codes(answer.body)
+        if answer.status_code == FORBIDDEN and (not codes or codes <= KEY_CODES):
+            return Outcome.WAIT
+        is_gone = answer.status_code == NOT_FOUND or "ORDER_FINAL" in codes
+        return Outcome.OVERTAKEN if purpose != "order" and is_gone else Outcome.REFUSED
+
+    def state_in(self, answer: Response) -> OrderState | None:
+        """Return the state of the order that an answer carries, refusals too; None when it carries none."""
+        try:
+            return read_order(answer.body) if answer.is_success else read_refused(answer.body)
+        except UnreadableOrder:
+            return None
+
     def order(self, order_id: str) -> OrderState:
-        """Return the present state of one of our orders."""
-        return read_order(self._get(self.order_url(order_id)).body)
+        """Return the present state of one of our orders; raises `ExchangeUnavailable`."""
+        try:
+            return read_order(self._get(self._order_url(order_id)).body)
+        except UnreadableOrder as error:
+            raise ExchangeUnavailable(str(error)) from error
 
     def find(self, reference: str) -> tuple[OrderState, Response] | None:
-        """Return the order that carries our reference, and an answer as if it had just been placed."""
+        """Return the order that carries our reference, and an answer as if it had just been placed.
+
+        Raises `ExchangeUnavailable`.
+        """
         query = urlencode({"participantId": self.participant_id, "clientOrderId": reference})
-        answer = self._get(f"{self.orders_url}?{query}")
-        state = find_order(answer.body)
-        if state is None:
+        answer = self._get(f"{self.base_url}{ORDERS_PATH}?{query}")
+        try:
+            found = find_order(answer.body, reference)
+        except UnreadableOrder as error:
+            raise ExchangeUnavailable(str(error)) from error
+        if found is None:
             return None
-        placed = json.dumps(json.loads(answer.body)["content"][0]).encode()
-        return state, Response(answer.status_code, answer.headers, placed)
+        state, document = found
+        return state, Response(answer.status_code, answer.headers, json.dumps(document, default=str).encode())
+
+    def _order_url(self, order_id: str) -> str:
+        return f"{self.base_url}{ORDERS_PATH}/{quote(order_id, safe='')}"
 
     def _get(self, url: str) -> Response:
-        answer = self.http.request(method="GET", url=url, headers=self.credentials())
+        try:
+            answer = self.http.request(method="GET", url=url, headers=self.credentials(), body=b"")
+        except RequestFailed as failure:
+            raise ExchangeUnavailable(str(failure)) from failure
         if not answer.is_success:
             raise ExchangeUnavailable(f"The exchange answered HTTP {answer.status_code} to {url}.")
         return answer

@@ -24,7 +24,10 @@ class UnreadableOrder(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What we ask the exchange to place. The price is what we receive: a buy order is posted at its negative."""
+    """What we ask the exchange to place. The price is what we receive: a buy order is posted at its negative.
+
+    `contract_id` names the bidding contract whose duty the order meets; empty without one.
+    """
 
     reference: str
     participant_id: str
@@ -33,11 +36,15 @@ class Order:
     period: Interval
     power_w: int
     price_eur_per_mwh: Decimal
+    contract_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderState:
-    """What the exchange says of an order; the price is what we receive per MWh, negative when we pay."""
+    """What the exchange says of an order; the price is what we receive per MWh, negative when we pay.
+
+    `version` grows with every change of the order; 0 where an exchange does not count them.
+    """
 
     order_id: str
     reference: str
@@ -45,6 +52,8 @@ class OrderState:
     cleared_price_eur_per_mwh: Decimal | None
     is_final: bool
     is_cancelled: bool
+    is_locked: bool = False
+    version: int = 0
 
 
 def gate_closes_at(period: Interval) -> datetime:
@@ -54,39 +63,78 @@ def gate_closes_at(period: Interval) -> datetime:
 
 def order_body(order: Order) -> bytes:
     """Return the request body that places `order`; raise `ValueError` for power off the 0.1 MW grid."""
-    if order.power_w <= 0 or order.power_w % WATT_PER_STEP:
-        raise ValueError(f"An order is a positive multiple of {WATT_PER_STEP} W; {order.power_w} W is not.")
-    is_sale = order.direction == "reduce"
-    posted_price = order.price_eur_per_mwh if is_sale else -order.price_eur_per_mwh
     document = {
-        "orderType": "SELL" if is_sale else "BUY",
+        "orderType": "SELL" if order.direction == "reduce" else "BUY",
         "participantId": order.participant_id,
-        "quantity": order.power_w // WATT_PER_STEP / 10,
         "start": _milliseconds(order.period.starts_at),
         "end": _milliseconds(order.period.ends_at),
-        "price": float(posted_price),  # two decimals survive as the shortest JSON number
-        "ean": order.ean,
         "marketBased": True,
         "metaData": {"clientOrderId": order.reference},
+        **_changeable(order),
     }
+    return _json(document)
+
+
+def change_body(order: Order) -> bytes:
+    """Return the request body that makes a placed order into `order`; raises as `order_body` does."""
+    return _json(_changeable(order))
+
+
+def _changeable(order: Order) -> dict[str, Any]:
+    if order.power_w <= 0 or order.power_w % WATT_PER_STEP:
+        raise ValueError(f"An order is a positive multiple of {WATT_PER_STEP} W; {order.power_w} W is not.")
+    posted_price = order.price_eur_per_mwh if order.direction == "reduce" else -order.price_eur_per_mwh
+    return {
+        "quantity": order.power_w // WATT_PER_STEP / 10,
+        "price": float(posted_price),  # two decimals survive as the shortest JSON number
+        "ean": order.ean,
+        **({"contractId": order.contract_id} if order.contract_id else {}),
+    }
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
 def read_order(body: bytes) -> OrderState:
     """Return the order in the exchange's answer; raise `UnreadableOrder` naming what is missing."""
-    try:
-        return order_state(json.loads(body, parse_float=Decimal))
-    except ValueError as error:
-        raise UnreadableOrder(f"The exchange's answer is not an order: {error}") from error
+    return order_state(parse_answer(body))
 
 
-def find_order(body: bytes) -> OrderState | None:
-    """Return the first order in the exchange's page of orders, or None when the page is empty."""
+def read_refused(body: bytes) -> OrderState | None:
+    """Return the present state of the order that a refusal (412, 423) carries; None when it carries none."""
     try:
-        content = json.loads(body, parse_float=Decimal)["content"]
-        return order_state(content[0]) if content else None
-    except (ValueError, KeyError, TypeError) as error:
+        return order_state(parse_answer(body)["order"])
+    except (UnreadableOrder, KeyError, TypeError):
+        return None
+
+
+def refusal_codes(body: bytes) -> frozenset[str]:
+    """Return the codes of a refusal; none when the body does not say."""
+    try:
+        return frozenset(str(error["code"]) for error in parse_answer(body)["errors"])
+    except (UnreadableOrder, KeyError, TypeError):
+        return frozenset()
+
+
+def parse_answer(body: bytes) -> Any:
+    """Return JSON of the exchange with its decimals kept exactly; raise `UnreadableOrder` when it is not JSON."""
+    try:
+        return json.loads(body, parse_float=Decimal)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableOrder(f"The exchange's answer is not JSON: {error}") from error
+
+
+def find_order(body: bytes, reference: str) -> tuple[OrderState, Mapping[str, Any]] | None:
+    """Return the order with our reference in the exchange's page of orders, read and as it stands; None without one."""
+    try:
+        for document in parse_answer(body)["content"]:
+            state = order_state(document)
+            if state.reference == reference:
+                return state, document
+    except (KeyError, TypeError) as error:
         raise UnreadableOrder(f"The exchange's list of orders cannot be read: {error}") from error
+    return None
 
 
 def order_state(document: Mapping[str, Any]) -> OrderState:
@@ -103,8 +151,10 @@ def order_state(document: Mapping[str, Any]) -> OrderState:
             cleared_price_eur_per_mwh=(value / volume).quantize(Decimal("0.01")) if volume else None,
             is_final=bool(document["final"]),
             is_cancelled=document["status"] == "CANCELLED",
+            is_locked=bool(document.get("locked", False)),
+            version=int(document.get("version", 0)),
         )
-    except (KeyError, TypeError, ArithmeticError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise UnreadableOrder(f"The exchange's order lacks or garbles {error}.") from error
 
 

@@ -15,6 +15,8 @@ from aggregator.core.ptu import ptu_range
 
 WATT_PER_MEGAWATT = 1_000_000
 OPEN_STATE = "ANNOUNCEMENT_OPEN"
+WITHDRAWN_STATES = frozenset({"ANNOUNCEMENT_WITHDRAWN", "ANNOUNCEMENT_CANCELLED"})
+"""Not in any public text; set `GOPACS_WITHDRAWN_STATES` to what the platform really says."""
 
 
 class UnreadableAnnouncement(ValueError):
@@ -32,10 +34,13 @@ class ReceivedAnnouncement:
     postcodes: frozenset[str]
     is_mandatory: bool
     is_open: bool
+    is_withdrawn: bool
     document: Mapping[str, Any]
 
 
-def read_announcement(document: Mapping[str, Any]) -> ReceivedAnnouncement:
+def read_announcement(
+    document: Mapping[str, Any], *, withdrawn_states: frozenset[str] = WITHDRAWN_STATES
+) -> ReceivedAnnouncement:
     """Return the announcement in `document`; raise `UnreadableAnnouncement` naming the field that is wrong."""
     try:
         period = Interval(
@@ -50,6 +55,7 @@ def read_announcement(document: Mapping[str, Any]) -> ReceivedAnnouncement:
             postcodes=frozenset(str(code)[:4] for code in document["congestedZipCodes"]),
             is_mandatory=document.get("complianceType") == "MANDATORY",
             is_open=document.get("announcementState") == OPEN_STATE,
+            is_withdrawn=document.get("announcementState") in withdrawn_states,
             document=document,
         )
         ptus = len(ptu_range(period))
@@ -68,6 +74,14 @@ def matching_area(postcodes: frozenset[str], areas: Mapping[int, Sequence[str]])
     shared = {key: len(postcodes & {code[:4] for code in codes}) for key, codes in areas.items()}
     best = max(shared, key=lambda key: (shared[key], -key), default=None)
     return best if best is not None and shared[best] else None
+
+
+def helping_eans(document: Any) -> list[str]:
+    """Return the EANs in GOPACS's answer to which of ours help; raise `UnreadableAnnouncement` for another shape."""
+    try:
+        return [str(ean) for part in document for eans in part["eansByCategory"].values() for ean in eans]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnreadableAnnouncement(f"The list of EANs that help cannot be read: {error}.") from error
 
 
 def _instant(epoch_milliseconds: int) -> datetime:

@@ -3,8 +3,10 @@
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from aggregator.core.http import HttpClient
+from bidding.markets.gopacs.announcements import UnreadableAnnouncement, helping_eans
 
 PAGE_SIZE = 100
 MOST_PAGES = 50
@@ -29,8 +31,23 @@ def fetch_announcements(*, http: HttpClient, base_url: str) -> list[Mapping[str,
             content = json.loads(answer.body)
             documents.extend(content["content"])
             is_last = content["last"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise AnnouncementsUnavailable(f"GOPACS's list of announcements cannot be read: {error}") from error
         if is_last:
             return documents
     return documents
+
+
+def fetch_helping_eans(*, http: HttpClient, base_url: str, api_key: str, external_id: str) -> list[str]:
+    """Return which of our EANs help with an announcement.
+
+    Raises `AnnouncementsUnavailable` when the answer is not the expected one, and `RequestFailed`.
+    """
+    url = f"{base_url}/public-api/1.0/announcements/{quote(external_id, safe='')}/eansolvingeffectivity"
+    answer = http.request(method="GET", url=url, headers={"API_KEY": api_key})
+    if not answer.is_success:
+        raise AnnouncementsUnavailable(f"GOPACS answered HTTP {answer.status_code} to which EANs help.")
+    try:
+        return helping_eans(json.loads(answer.body))
+    except (ValueError, RecursionError, UnreadableAnnouncement) as error:
+        raise AnnouncementsUnavailable(f"Which EANs help with {external_id} cannot be read: {error}") from error

@@ -7,8 +7,9 @@ from aggregator.core.ean import Ean13, Ean18
 from aggregator.core.http import HttpClient
 from assets.models import AggregationEan, CongestionArea
 from bidding.markets.exchange.client import Exchange
-from bidding.models import Announcement
+from bidding.models import Announcement, Mandate
 from bidding.operations.bids import SizedWindow
+from bidding.operations.terms import set_terms
 
 NOW = datetime(2026, 1, 14, 14, 31, tzinfo=UTC)
 WINDOW_STARTS_AT = datetime(2026, 1, 14, 16, 0, tzinfo=UTC)
@@ -29,7 +30,7 @@ def area(db):
 
 @pytest.fixture
 def group(area):
-    return AggregationEan.objects.create(
+    made = AggregationEan.objects.create(
         ean=Ean18.from_body("87168510000000001"),
         name="Centrum op straat",
         congestion_area=area,
@@ -37,6 +38,10 @@ def group(area):
         autonomy="automatic",
         price_eur_per_mwh=Decimal("180.00"),
     )
+    set_terms(
+        Mandate, aggregation_ean=made, now=NOW, automatic_up_to_w=5_000_000, automatic_up_to_eur=Decimal(1_000_000)
+    )
+    return made
 
 
 @pytest.fixture
@@ -46,6 +51,7 @@ def announcement(area):
         revision=1,
         known_at=NOW,
         congestion_area=area,
+        postcodes=["3511"],
         direction="reduce",
         starts_at=WINDOW_STARTS_AT,
         ends_at=WINDOW_STARTS_AT + timedelta(hours=3),

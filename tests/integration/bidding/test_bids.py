@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 
 from aggregator.core.models import AuditEvent, OutboxMessage
 from bidding.models import Announcement, Bid, Commitment, Contract, LedgerEntry, NoBid, UftpMessage, UftpParticipant
-from bidding.operations import bids
+from bidding.operations import approvals, bids, orders
 from bidding.queries import announcements_to_answer
 from bidding.uftp.calls import take_call
 from bidding.uftp.demands import Demand
@@ -74,11 +74,11 @@ def test_a_group_that_wants_approval_waits_for_it(announcement, group, exchange,
     assert bid.status == Bid.Status.PROPOSED
     assert not OutboxMessage.objects.exists()
 
-    bids.approve(bid_id=bid.pk, exchange=exchange, now=now, actor=operator, reason="looks right")
+    approvals.approve(bid_id=bid.pk, exchange=exchange, now=now, actor=operator, reason="looks right")
     assert OutboxMessage.objects.count() == 1
     assert AuditEvent.objects.get(action="bidding.bid.approved").actor_name == "night-shift"
-    with pytest.raises(bids.NotInState, match="not “Waits for approval”"):
-        bids.approve(bid_id=bid.pk, exchange=exchange, now=now, actor=operator)
+    with pytest.raises(approvals.NotInState, match="not “Waits for approval”"):
+        approvals.approve(bid_id=bid.pk, exchange=exchange, now=now, actor=operator)
 
 
 def test_refusing_a_bid_frees_its_power(announcement, group, exchange, sized, now):
@@ -86,7 +86,7 @@ def test_refusing_a_bid_frees_its_power(announcement, group, exchange, sized, no
     group.save()
     bid = offer(announcement, group, sized(), exchange, now)
 
-    bids.refuse(bid_id=bid.pk, now=now, actor=User.objects.create_user("op"), reason="grid test tonight")
+    approvals.refuse(bid_id=bid.pk, now=now, actor=User.objects.create_user("op"), reason="grid test tonight")
 
     assert set(LedgerEntry.objects.values_list("committed_w", flat=True)) == {0}
     assert Bid.objects.get().status_reason == "grid test tonight"
@@ -106,7 +106,8 @@ def test_nothing_sure_enough_is_recorded_once_and_answers_the_announcement(annou
     assert announcements_to_answer(now=now) == [(announcement, group)]
 
     offer(announcement, group, sized(bid_w=0, reason="No bid: too little."), exchange, now)
-    offer(announcement, group, sized(bid_w=0, reason="No bid: too little."), exchange, now)
+    with pytest.raises(bids.AlreadyAnswered):
+        offer(announcement, group, sized(), exchange, now)
 
     assert NoBid.objects.get().reason == "No bid: too little."
     assert announcements_to_answer(now=now) == []
@@ -166,7 +167,7 @@ def test_two_workers_at_once_make_one_bid(announcement, group, exchange, sized, 
         barrier.wait()
         try:
             outcomes.append(type(offer(announcement, group, sized(), exchange, now)).__name__)
-        except IntegrityError:
+        except bids.AlreadyAnswered:
             outcomes.append("refused")
         finally:
             connection.close()
@@ -184,7 +185,7 @@ def test_two_workers_at_once_make_one_bid(announcement, group, exchange, sized, 
 
 def test_an_order_the_exchange_refused_frees_its_power(announcement, group, exchange, sized, now):
     bid = offer(announcement, group, sized(), exchange, now)
-    bids.mark_failed(reference=str(bid.reference), reason="HTTP 412: EAN_NOT_REGISTERED", now=now)
+    orders.note_failed(reference=str(bid.reference), reason="HTTP 412: EAN_NOT_REGISTERED", now=now)
 
     bid.refresh_from_db()
     assert (bid.status, bid.status_reason) == (Bid.Status.FAILED, "HTTP 412: EAN_NOT_REGISTERED")

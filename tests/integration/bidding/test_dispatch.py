@@ -55,7 +55,6 @@ def activation(fleet, announcement, group, exchange, sized, now):
     bid = bids.offer(
         announcement=announcement, aggregation_ean=group, sized=sized(bid_w=100_000), exchange=exchange, now=now
     )
-    bids.mark_submitted(reference=str(bid.reference), exchange_order_id="X1", now=now)
     follow_order(bid_id=bid.pk, state=OrderState("X1", "", 100_000, Decimal(180), True, False), now=now)
     return Activation.objects.get()
 

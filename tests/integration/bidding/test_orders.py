@@ -11,8 +11,7 @@ from bidding.operations.orders import follow_order
 @pytest.fixture
 def bid(announcement, group, exchange, sized, now):
     bid = bids.offer(announcement=announcement, aggregation_ean=group, sized=sized(), exchange=exchange, now=now)
-    bids.mark_submitted(reference=str(bid.reference), exchange_order_id="X1", now=now)
-    return bid
+    return follow_order(bid_id=bid.pk, state=state(0, is_final=False), now=now)
 
 
 def state(cleared_w, *, is_final, is_cancelled=False):

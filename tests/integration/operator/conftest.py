@@ -100,6 +100,7 @@ class Evening:
             "revision": 1,
             "known_at": LONG_AGO,
             "congestion_area": self.area,
+            "postcodes": fields.get("congestion_area", self.area).postcodes,
             "direction": "reduce",
             "starts_at": WINDOW_START,
             "ends_at": WINDOW_END,

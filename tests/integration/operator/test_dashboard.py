@@ -39,7 +39,7 @@ def test_the_page_has_every_panel_and_no_model_objects(pages, evening):
     answer = pages.get("/admin/")
     assert answer.status_code == 200
     assert set(answer.context["panels"]) == {
-        "announcements", "activations", "ledger", "partners", "messages", "trouble", "money",
+        "announcements", "duties", "activations", "ledger", "partners", "messages", "trouble", "money",
     }  # fmt: skip
     assert model_objects(answer.context["panels"]) == []
     assert "17:20, Dutch time" in answer.content.decode().replace("</strong>", "")

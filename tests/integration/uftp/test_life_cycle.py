@@ -16,6 +16,7 @@ from bidding.markets.uftp.vocabulary import Result, Role, SettlementDisposition
 from bidding.models import Activation, Announcement, Bid, Commitment, Contract, ContractCall, LedgerEntry, UftpMessage
 from bidding.operations import bids
 from bidding.operations.bids import SizedWindow
+from bidding.operations.ledger import release_commitments
 from bidding.uftp import processing
 from bidding.uftp.address_book import remember_by_hand
 from bidding.uftp.offers import NotRevocable, revoke_offer
@@ -172,7 +173,7 @@ def test_a_request_for_sold_power_gets_no_offer(say, tick, contract, other_side,
 
 
 def test_power_that_lapsed_can_be_called(say, tick, contract, offer, redispatch_bid):
-    bids.release_commitments(bid=redispatch_bid, now=NOW)
+    release_commitments(bid=redispatch_bid, now=NOW)
     say(order_for(offer))
     tick()
     assert ContractCall.objects.count() == 1
