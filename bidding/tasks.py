@@ -112,7 +112,8 @@ def send_market_messages(**_unknown: object) -> None:
     def earlier_answer(message: OutboxMessage) -> Response | None:
         if market_messages.purpose_of(message) != "order":
             return None
-        if not Bid.objects.filter(reference=message.conversation, status=Bid.Status.APPROVED).exists():
+        bid = Bid.objects.get(reference=message.conversation)
+        if bid.status != Bid.Status.APPROVED and not bid.exchange_order_id:
             raise RequestRefused("The bid has ended, so its order must not be placed any more.")
         # The book does not recognise repeats: ask whether the order is there before placing it.
         found = market.find(message.conversation)

@@ -18,6 +18,7 @@ from mock_gopacs.views.answers import errors
 
 LONGEST_SECONDS = 600.0
 SLOW_BODY_PIECES = 10
+HUGE_BODY_BYTES = 5 * 1024 * 1024
 
 
 class InvalidFault(ValueError):
@@ -34,6 +35,7 @@ class Lock:
 _EXTRAS = {
     "delay": {"seconds"},
     "slow_body": {"seconds"},
+    "huge_body": set(),
     "status": {"status", "retry_after"},
     "status_after": {"status", "retry_after"},
     "reset": set(),
@@ -95,6 +97,11 @@ def drop_connection(request: HttpRequest) -> HttpResponse:
     with suppress(OSError):
         request.META["gunicorn.socket"].shutdown(socket.SHUT_RDWR)
     return HttpResponse()
+
+
+def huge() -> HttpResponse:
+    """Return a success whose body is 5 MiB and says nothing."""
+    return HttpResponse(b" " * HUGE_BODY_BYTES, content_type="application/json")
 
 
 def slowly(response: HttpResponse, seconds: float) -> HttpResponseBase:

@@ -6,13 +6,16 @@ done.
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
 
+from aggregator.core.interval import Interval
+from aggregator.core.ptu import ptu_range
 from mock_gopacs.book import Solution, apply_solution, overlapping, read_book, solve
 from mock_gopacs.due import Due, Step, first, is_still
 from mock_gopacs.events import record_all
@@ -35,6 +38,37 @@ def withdraw(announcement_id: uuid.UUID, *, now: datetime) -> None:
     announcement.save()
     for clearing in announcement.clearings.filter(state__in=[Clearing.State.PENDING, Clearing.State.LOCKED]):
         _miss(clearing, at=now)
+
+
+@transaction.atomic
+def change(
+    announcement_id: uuid.UUID, *, period: Interval | None, required_mw: Sequence[Decimal], now: datetime
+) -> None:
+    """Change what an open announcement asks; raises `Announcement.DoesNotExist`, or `ValueError` for a wrong profile.
+
+    `required_mw` is one number per PTU, or one for all; none keeps the most that was asked. What was cleared for PTUs
+    that stay is taken off what remains.
+    """
+    Market.lock()
+    announcement = Announcement.objects.get(pk=announcement_id, state=Announcement.State.OPEN)
+    before = ptu_range(Interval(announcement.starts_at, announcement.ends_at))
+    cleared_mw = {
+        ptu: required - remaining
+        for ptu, required, remaining in zip(before, announcement.required_mw, announcement.remaining_mw, strict=True)
+    }
+    if period is not None:
+        announcement.starts_at, announcement.ends_at = period.starts_at, period.ends_at
+    ptus = ptu_range(Interval(announcement.starts_at, announcement.ends_at))
+    wanted = list(required_mw) or [max(announcement.required_mw)]
+    announcement.required_mw = wanted * len(ptus) if len(wanted) == 1 else wanted
+    if len(announcement.required_mw) != len(ptus):
+        raise ValueError(f"required_mw has {len(wanted)} values for {len(ptus)} PTUs: give one per PTU, or one number.")
+    announcement.remaining_mw = [
+        max(Decimal(0), required - cleared_mw.get(ptu, Decimal(0)))
+        for ptu, required in zip(ptus, announcement.required_mw, strict=True)
+    ]
+    announcement.updated_at = now
+    announcement.save()
 
 
 def next_due_at() -> datetime | None:

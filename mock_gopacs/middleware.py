@@ -82,11 +82,14 @@ class Faults:
         response = self._get_response(request)
         match fault.kind:
             case Fault.Kind.REPLY_LOST:
-                return faults.drop_connection(request)
+                response = faults.drop_connection(request)
             case Fault.Kind.STATUS_AFTER:
-                return faults.error_answer(fault)
-            case _:
-                return faults.slowly(response, seconds) if isinstance(response, HttpResponse) else response
+                response = faults.error_answer(fault)
+            case Fault.Kind.HUGE_BODY:
+                response = faults.huge()
+            case _ if isinstance(response, HttpResponse):
+                response = faults.slowly(response, seconds)
+        return response
 
 
 def _body_text(request: HttpRequest) -> str:

@@ -7,6 +7,7 @@ addresses unless the host is allowed by name, no redirects, a time limit, and a 
 import ipaddress
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -58,8 +59,14 @@ class SendsRequests(Protocol):
 class HttpClient:
     """Keeps connections open per thread; safe to share."""
 
-    def __init__(self, *, allowed_private_hosts: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        *,
+        allowed_private_hosts: frozenset[str] = frozenset(),
+        read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
+    ) -> None:
         self._allowed_private_hosts = allowed_private_hosts
+        self._read_timeout_seconds = read_timeout_seconds
         self._local = threading.local()
 
     def request(
@@ -69,25 +76,30 @@ class HttpClient:
         url: str,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
-        timeout_seconds: float = READ_TIMEOUT_SECONDS,
+        timeout_seconds: float | None = None,
     ) -> Response:
         """Send one request and return the answer, whatever its status.
+
+        The other side may be silent for `timeout_seconds`, and take twice as long in all for its body.
 
         Raises `RequestRefused` before anything is sent when the address may not be called, and `RequestFailed` when
         no usable answer came.
         """
         self._check_address(url)
+        silence_seconds = timeout_seconds or self._read_timeout_seconds
         try:
             with self._session().request(
                 method,
                 url,
                 headers=dict(headers or {}),
                 data=body,
-                timeout=(CONNECT_TIMEOUT_SECONDS, timeout_seconds),
+                timeout=(CONNECT_TIMEOUT_SECONDS, silence_seconds),
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                return Response(answer.status_code, dict(answer.headers), _read_capped(answer, url))
+                return Response(
+                    answer.status_code, dict(answer.headers), _read_capped(answer, url, 2 * silence_seconds)
+                )
         except requests.RequestException as error:
             raise RequestFailed(f"{method} {url} failed: {error}") from error
 
@@ -116,10 +128,12 @@ class HttpClient:
                 )
 
 
-def _read_capped(answer: requests.Response, url: str) -> bytes:
-    body = bytearray()
+def _read_capped(answer: requests.Response, url: str, longest_seconds: float) -> bytes:
+    body, until = bytearray(), time.monotonic() + longest_seconds
     for chunk in answer.iter_content(_CHUNK_BYTES):
         body += chunk
         if len(body) > LARGEST_RESPONSE_BYTES:
             raise RequestFailed(f"{url} answered with more than {LARGEST_RESPONSE_BYTES} bytes; the rest was not read.")
+        if time.monotonic() > until:
+            raise RequestFailed(f"{url} sent its answer too slowly; after {longest_seconds:.0f} s it was not complete.")
     return bytes(body)

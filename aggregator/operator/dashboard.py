@@ -23,7 +23,7 @@ def overview(*, now: datetime, may: Callable[[str], bool]) -> dict[str, Any]:
     today, month = day_interval(local.date()), month_interval(local.year, local.month)
     makers: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         "announcements": ("bidding.view_announcement", lambda: panels.announcements(now=now)),
-        "duties": ("bidding.view_announcement", lambda: panels.duties(now=now)),
+        "duties": ("bidding.view_biddutycontract", lambda: panels.duties(now=now)),
         "activations": ("bidding.view_activation", lambda: panels.activations(now=now)),
         "ledger": ("bidding.view_ledgerentry", lambda: panels.ledger(today=today)),
         "partners": ("assets.view_setpoint", lambda: panels.partners(today=today, now=now)),

@@ -38,6 +38,7 @@ class Fault(models.Model):
     class Kind(models.TextChoices):
         DELAY = "delay"
         SLOW_BODY = "slow_body"
+        HUGE_BODY = "huge_body"
         STATUS = "status"
         STATUS_AFTER = "status_after"
         RESET = "reset"

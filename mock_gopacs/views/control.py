@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from django.http import HttpRequest, JsonResponse
 from django.utils.crypto import constant_time_compare
 
 from aggregator.core.clock import clock_from_environment
+from aggregator.core.interval import Interval
 from mock_gopacs import faults, loading, market
 from mock_gopacs.models import Announcement, Clearing, Fault, LogEntry, Market, Order
 from mock_gopacs.scenario import read_scenario
@@ -88,6 +90,24 @@ def withdraw(_request: HttpRequest, *, announcement_id: uuid.UUID) -> JsonRespon
         market.withdraw(announcement_id, now=clock_from_environment().now())
     except Announcement.DoesNotExist:
         refuse(404, "ANNOUNCEMENT_UNKNOWN", f"There is no published announcement {announcement_id}.")
+    return JsonResponse({})
+
+
+@control_view("POST")
+def change(request: HttpRequest, *, announcement_id: uuid.UUID) -> JsonResponse:
+    """Change the period or the need of an open announcement."""
+    body = json_body(request)
+    try:
+        period = None
+        if "starts_at" in body or "ends_at" in body:
+            period = Interval(*(datetime.fromtimestamp(body[name] / 1000, UTC) for name in ("starts_at", "ends_at")))
+        required = body.get("required_mw", [])
+        wanted = [Decimal(str(mw)) for mw in (required if isinstance(required, list) else [required])]
+        market.change(announcement_id, period=period, required_mw=wanted, now=clock_from_environment().now())
+    except Announcement.DoesNotExist:
+        refuse(404, "ANNOUNCEMENT_UNKNOWN", f"There is no open announcement {announcement_id}.")
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        refuse(400, "FIELD_INVALID", f"Give starts_at with ends_at in epoch ms, required_mw, or all of them: {error}")
     return JsonResponse({})
 
 

@@ -16,6 +16,7 @@ class TermsAdmin(RegisterAdmin):
 
     list_filter = ("aggregation_ean",)
     list_select_related = ("aggregation_ean", "entered_by")
+    search_fields = ("aggregation_ean__ean", "aggregation_ean__name")
     ordering = ("aggregation_ean", "-active_from")
     exclude = ("entered_by", "entered_at")
 
@@ -84,6 +85,7 @@ class DayAheadPriceAdmin(HistoryAdmin):
     """Prices come in with `manage.py import_day_ahead_prices`."""
 
     list_display = ("starts_at", "price_eur_per_mwh", "known_at", "source")
+    list_filter = ("source",)
     date_hierarchy = "starts_at"
     ordering = ("-starts_at", "-known_at")
 

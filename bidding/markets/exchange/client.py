@@ -22,7 +22,7 @@ from bidding.markets.exchange.venue import ExchangeUnavailable, MarketRequest, O
 ORDERS_PATH = "/public-api/2.0/electricity/orders/gopacs"
 JSON_BODY = {"Content-Type": "application/json"}
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, PRECONDITION_FAILED = 401, 403, 404, 412
-KEY_CODES = frozenset({"API_KEY_MISSING", "API_KEY_UNKNOWN"})
+FOREIGN_CODES = frozenset({"PARTICIPANT_FOREIGN", "EAN_FOREIGN"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,15 @@ class Exchange:
     def meaning_of(self, purpose: Purpose, answer: Response) -> Outcome:
         """Return what an answer means.
 
-        A wrong key is the operator's to mend, not the order's fault: nothing was processed, so it waits.
+        A wrong key is the operator's to mend, not the order's fault: nothing was processed, so it waits. Only what
+        names another party's order or EAN is refused for good.
         """
         if answer.is_success:
             return Outcome.DONE if self.state_in(answer) else Outcome.WAIT
         if answer.can_be_retried or answer.status_code == UNAUTHORIZED:
             return Outcome.WAIT
         codes = refusal_codes(answer.body)
-        if answer.status_code == FORBIDDEN and (not codes or codes <= KEY_CODES):
+        if answer.status_code == FORBIDDEN and not codes & FOREIGN_CODES:
             return Outcome.WAIT
         is_gone = answer.status_code == NOT_FOUND or "ORDER_FINAL" in codes
         return Outcome.OVERTAKEN if purpose != "order" and is_gone else Outcome.REFUSED

@@ -35,13 +35,18 @@ from bidding.models import (
     Announcement,
     BaselineNomination,
     Bid,
+    BidDutyContract,
     Commitment,
     Contract,
     ContractCall,
     ContractCallPtu,
+    DayAheadPrice,
     LedgerEntry,
+    Mandate,
     NoBid,
+    OrderChange,
     OwnKey,
+    PricingPolicy,
     UftpMessage,
     UftpParticipant,
     UftpPublicKey,
@@ -255,6 +260,22 @@ class Evening:
         )
         ContractCallPtu.objects.create(call=call, ptu_start=WINDOW_START, power_w=400_000, max_import_w=400_000)
 
+    def terms(self, group, bid, actor):
+        """Add the terms on which a group bids, and a change of an order."""
+        entered = {"entered_by": actor, "entered_at": LONG_AGO, "active_from": LONG_AGO}
+        Mandate.objects.create(aggregation_ean=group, automatic_up_to_w=500_000, **entered)
+        PricingPolicy.objects.create(aggregation_ean=group, wear_eur_per_kwh=Decimal("0.05"), **entered)
+        BidDutyContract.objects.create(contract_id="BP-1", aggregation_ean=group, active_from=LONG_AGO.date())
+        DayAheadPrice.objects.create(
+            starts_at=WINDOW_START + len(self.groups) * PTU,
+            price_eur_per_mwh=Decimal(83),
+            known_at=LONG_AGO,
+            source="x",
+        )
+        OrderChange.objects.create(
+            bid=bid, power_w=100_000, price_eur_per_mwh=Decimal(170), reason="Less.", asked_by=actor, asked_at=LONG_AGO
+        )
+
     def everything(self):
         """Add one more of every kind of row, none like those before."""
         number = len(self.groups) + 1
@@ -300,6 +321,7 @@ class Evening:
         )
         self.called_contract(group, number=number)
         actor = User.objects.create(username=f"colleague-{number}")
+        self.terms(group, bid, actor)
         audit.record(now=NOW, action="bidding.bid.refused", subject=bid, actor=actor, reason="Too late.")
 
 

@@ -133,7 +133,7 @@ def test_dead_messages_get_another_hour_with_a_reason(pages, evening):
     assert last_event() == ("core.message.resent", "operator", "The market is back.")
 
 
-@pytest.mark.parametrize("action", ["approve", "withdraw"])
+@pytest.mark.parametrize("action", ["approve", "change_order"])
 def test_without_an_exchange_the_page_says_what_to_configure(pages, bid, unconfigured_exchange, settings, action):
     settings.EXCHANGE_URL = ""
     text = act(pages, "/admin/bidding/bid/", action, bid, reason="Go.").content.decode()

@@ -7,7 +7,7 @@ from django.db import IntegrityError
 
 from aggregator.core.models import AuditEvent
 from aggregator.operator.admin.refusals import words_of
-from assets.models import AggregationEan, Asset, ChargingSession, Membership
+from assets.models import AggregationEan, Asset, ChargingSession, CongestionArea, Membership
 from assets.validation import kinds
 from assets.validation.rows import InvalidRows
 from bidding.models import Bid, LedgerEntry
@@ -245,14 +245,11 @@ def test_a_second_bid_for_the_same_call_is_refused_on_the_form(add_bid):
 def test_a_group_elsewhere_cannot_answer_the_call(add_bid, evening):
     evening.everything()
     elsewhere = AggregationEan.objects.last()
-    AggregationEan.objects.filter(pk=elsewhere.pk).update(
-        congestion_area=evening.announcement("x").congestion_area.__class__.objects.get(code="area-2")
-    )
+    CongestionArea.objects.filter(code="area-2").update(postcodes=["9711"])
+    AggregationEan.objects.filter(pk=elsewhere.pk).update(congestion_area=CongestionArea.objects.get(code="area-2"))
     refused = errors(add_bid(aggregation_ean=elsewhere.pk))
     assert refused == {
-        "aggregation_ean": [
-            "This group is not in the area that the announcement is about. Choose a group in that area."
-        ]
+        "aggregation_ean": ["This group cannot help with the announcement. Choose one in the area that it is about."]
     }
 
 

@@ -4,6 +4,7 @@ import pytest
 
 PANELS = {
     "bidding.view_announcement": "announcements",
+    "bidding.view_biddutycontract": "duties",
     "bidding.view_activation": "activations",
     "bidding.view_ledgerentry": "ledger",
     "assets.view_setpoint": "partners",

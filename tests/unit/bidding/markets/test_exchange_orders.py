@@ -77,16 +77,18 @@ def test_an_order_is_final_only_when_the_exchange_says_so():
 
 
 def test_our_order_is_found_in_a_page_or_not():
-    assert find_order(b'{"content": []}') is None
-    found = find_order(b'{"content": [' + answer() + b"]}")
+    page = b'{"content": [' + answer(id="X0", metaData=None) + b"," + answer() + b"]}"
+    assert find_order(b'{"content": []}', "ref") is None
+    assert find_order(page, "another's") is None
+    found = find_order(page, "ref")
     assert found is not None
-    assert found.order_id == "X1"
+    assert (found[0].order_id, found[1]["id"]) == ("X1", "X1")
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"id": 1}', b'{"content": 3}', b"\xff", b"NaN"])
 def test_what_is_no_order_is_named(body):
     with pytest.raises(UnreadableOrder):
-        find_order(body)
+        find_order(body, "ref")
 
 
 @given(

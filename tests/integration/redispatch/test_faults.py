@@ -1,0 +1,172 @@
+"""Whatever the market's side of the wire does: no order is lost, doubled, or sent late."""
+
+from datetime import timedelta
+
+import pytest
+
+from aggregator.core.models import OutboxMessage
+from bidding import tasks
+from bidding.models import Activation, Announcement, Bid, Commitment, LedgerEntry
+from bidding.operations.approvals import approve
+from bidding.operations.order_changes import withdraw
+from bidding.services import exchange
+from tests.integration.mock_gopacs.market_process import ms, scenario_document, utc
+from tests.integration.redispatch.conftest import GATE, NOW
+
+ORDERS = "/public-api/2.0/electricity/orders/gopacs"
+FAULTS = {
+    "401 in mid-flight": {"kind": "status", "status": 401},
+    "403 without a reason": {"kind": "status", "status": 403},
+    "429": {"kind": "status", "status": 429, "retry_after": 5},
+    "500": {"kind": "status", "status": 500},
+    "503 after it was processed": {"kind": "status_after", "status": 503},
+    "answer lost after it was processed": {"kind": "reply_lost"},
+    "connection reset": {"kind": "reset"},
+    "timeout": {"kind": "delay", "seconds": 0.8},
+    "body that never ends": {"kind": "slow_body", "seconds": 1.2},
+    "5 MB of nothing": {"kind": "huge_body"},
+}
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def is_on_the_book():
+    return Bid.objects.filter(status=Bid.Status.SUBMITTED).exists()
+
+
+def assert_one_order_in_time(field):
+    (order,) = field.orders()
+    bid = field.bid()
+    assert (order["quantity"], order["price"], order["orderType"]) == (0.3, 180.25, "SELL")
+    assert order["metaData"]["clientOrderId"] == str(bid.reference)
+    assert (bid.status, bid.exchange_order_id) == (Bid.Status.SUBMITTED, order["id"])
+    assert order["createdTimestamp"] < ms(GATE)
+    assert set(LedgerEntry.objects.values_list("committed_w", flat=True)) == {300_000}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_one_announcement_becomes_one_order_and_one_duty(field, fault):
+    # every kind of request meets the fault: polling, placing, looking for what was placed
+    field.fault(**fault, method="GET", path="/public/announcements")
+    field.fault(**fault, method="POST", path=ORDERS, times=2)
+    field.fault(**fault, method="GET", path=ORDERS)
+    field.tick_until(is_on_the_book)
+    assert_one_order_in_time(field)
+    assert Announcement.objects.count() == 1
+    # and hearing of the clearing
+    field.fault(**fault, method="GET", path=ORDERS, times=2)
+    field.at(utc(15, 10), tick=False)
+    for minute in (11, 12, 13, 14):
+        field.at(utc(15, minute))
+    activation = Activation.objects.get()
+    assert (field.bid().status, field.bid().cleared_power_w) == (Bid.Status.CLEARED, 300_000)
+    assert set(activation.ptus.values_list("ordered_w", flat=True)) == {300_000}
+
+
+@pytest.mark.parametrize("lock_at", [NOW, utc(15, 4), utc(15, 43)])
+def test_a_book_that_is_locked_holds_an_order_up_but_never_past_the_gate(field, lock_at):
+    field.at(lock_at, tick=False)
+    field.fault(kind="lock", seconds=240)
+    field.tick_until(is_on_the_book)
+    if lock_at + timedelta(seconds=240) < GATE:
+        assert_one_order_in_time(field)
+        return
+    # the lock outlasts the gate: nobody has the order, so its power is free again
+    assert field.bid().status == Bid.Status.SOUGHT
+    field.at(GATE + timedelta(minutes=2))
+    assert (field.orders(), field.bid().status) == ([], Bid.Status.FAILED)
+    assert set(LedgerEntry.objects.values_list("committed_w", flat=True)) == {0}
+
+
+def test_a_withdrawal_waits_for_a_locked_book_and_accepts_what_was_cleared(field, operator):
+    field.tick_until(is_on_the_book)
+    field.at(utc(15, 5), tick=False)  # the book is locked for the clearing at 16:10 local time
+    withdraw(bid_id=field.bid().pk, now=field.now(), actor=operator, reason="Grid test.")
+    field.tick()
+    assert field.bid().is_locked
+    field.at(utc(15, 10))
+    for second in (30, 59):
+        field.at(utc(15, 10) + timedelta(seconds=second))
+    assert (field.bid().status, field.orders()[0]["status"]) == (Bid.Status.CLEARED, "CLEARED")
+    assert Activation.objects.count() == 1
+    assert not OutboxMessage.objects.filter(delivered_at=None).exists()  # overtaken is not an error
+
+
+class Killed(BaseException):
+    """Ends a worker like SIGKILL: nothing of what it did not commit remains."""
+
+
+@pytest.mark.parametrize("comes_back_after_the_gate", [False, True])
+def test_a_worker_that_dies_between_sending_and_writing_loses_nothing(field, monkeypatch, comes_back_after_the_gate):
+    def die(*_):
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr(tasks, "_answered", die)
+        with pytest.raises(Killed):
+            field.tick()
+    assert (len(field.orders()), OutboxMessage.objects.get().attempts) == (1, 0)
+    # when a worker starts again
+    field.at(GATE + timedelta(minutes=1) if comes_back_after_the_gate else NOW + timedelta(minutes=1))
+    # then it finds the order instead of placing another, or of taking it for lost
+    assert len(field.orders()) == 1
+    if comes_back_after_the_gate:
+        assert field.bid().status == Bid.Status.CLEARED
+        assert Activation.objects.count() == 1
+    else:
+        assert_one_order_in_time(field)
+
+
+def test_an_exchange_that_is_away_until_the_gate_gets_nothing_late(field):
+    field.fault(kind="reset", path=ORDERS, times=10_000)
+    field.tick_until(is_on_the_book, step=timedelta(minutes=5))
+    field.market.control("DELETE", "faults")
+    for minutes in (0, 1, 3):
+        field.at(GATE + timedelta(minutes=minutes))
+    assert field.orders() == []
+    assert (field.bid().status, Commitment.objects.filter(released_at=None).count()) == (Bid.Status.FAILED, 0)
+    sent = [entry for entry in field.market.control("GET", "log", params={"path": ORDERS}) if entry["method"] == "POST"]
+    assert all(entry["receivedAt"] < ms(GATE) for entry in sent)
+
+
+@pytest.mark.parametrize("skew", [timedelta(minutes=-1), timedelta(minutes=1)], ids=["ours is slow", "ours is fast"])
+def test_a_minute_between_the_clocks_is_no_harm_before_the_gate(field, skew):
+    # half a minute before the gate on the clock that is ahead
+    field.skew = skew
+    field.at(GATE - timedelta(seconds=30) - max(skew, timedelta(0)))
+    assert_one_order_in_time(field)
+
+
+def test_our_slow_clock_cannot_place_after_the_markets_gate(field, group, operator):
+    group.autonomy = "approve"
+    group.save()
+    field.skew = timedelta(minutes=-1)
+    field.at(GATE - timedelta(minutes=5))
+    field.at(GATE + timedelta(seconds=30), tick=False)
+    ours = field.now() + field.skew
+    approve(bid_id=field.bid().pk, exchange=exchange(), now=ours, actor=operator, reason="By our clock in time.")
+    field.tick()
+    assert field.orders() == []
+    bid = field.bid()
+    assert bid.status == Bid.Status.FAILED
+    assert "GATE_CLOSED" in bid.status_reason
+    assert set(LedgerEntry.objects.values_list("committed_w", flat=True)) == {0}
+
+
+@pytest.mark.parametrize(
+    ("local_date", "midnight", "hours"),
+    [("2026-03-29", utc(23, day=28, month=3), 2), ("2026-10-25", utc(22, day=24, month=10), 4)],
+)
+def test_on_a_day_of_the_clock_change_the_order_covers_the_real_hours(field, local_date, midnight, hours):
+    document = scenario_document()
+    document["date"] = local_date
+    document["announcements"][0].update(publish_at="00:15", starts_at="01:00", ends_at="04:00", clears_at=["00:40"])
+    document["foreign_orders"][0].update(starts_at="01:00", ends_at="04:00", placed_at="00:15")
+    field.market.set_clock(midnight)
+    field.market.load(document)
+    field.at(midnight + timedelta(minutes=16))
+    (order,) = field.orders()
+    starts_at = midnight + timedelta(hours=1)
+    assert (order["start"], order["end"]) == (ms(starts_at), ms(starts_at + timedelta(hours=hours)))
+    field.at(midnight + timedelta(minutes=41))
+    assert Activation.objects.get().ptus.count() == hours * 4
+    assert field.bid().cleared_power_w == 300_000

@@ -1,0 +1,211 @@
+"""The life of a bid on the market: approved, changed, withdrawn, pushed, cleared; and of what it answers."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from bidding import tasks
+from bidding.models import Activation, Announcement, Bid, BidDutyContract, LedgerEntry, NoBid, OrderChange
+from bidding.operations.approvals import NotInState
+from bidding.operations.order_changes import ChangeRefused, change, withdraw
+from bidding.services import exchange
+from tests.integration.mock_gopacs.market_process import EAN_CENTRE, ms, scenario_document, utc
+from tests.integration.redispatch.conftest import NOW
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def committed():
+    return set(LedgerEntry.objects.values_list("committed_w", flat=True))
+
+
+def later(field, **delta):
+    field.at(field.now() + timedelta(**delta))
+
+
+@pytest.fixture
+def on_the_book(field):
+    """Our order of 300 kW, in the book since 15:31 local time."""
+    field.at(NOW)
+    assert field.bid().status == Bid.Status.SUBMITTED
+    return field
+
+
+def test_an_order_is_changed_to_less_power_and_another_price(on_the_book, operator):
+    field = on_the_book
+    terms = {"exchange": exchange(), "now": NOW, "actor": operator, "reason": "Two cars left."}
+    change(bid_id=field.bid().pk, power_w=200_000, price_eur_per_mwh=Decimal("150.50"), **terms)
+    assert committed() == {300_000}  # until the exchange confirms
+    with pytest.raises(ChangeRefused, match="has not answered"):
+        change(bid_id=field.bid().pk, power_w=100_000, price_eur_per_mwh=Decimal(1), **terms)
+
+    later(field, seconds=30)
+
+    (order,) = field.orders()
+    assert (order["quantity"], order["price"]) == (0.2, 150.5)
+    assert (field.bid().power_w, field.bid().price_eur_per_mwh) == (200_000, Decimal("150.50"))
+    assert OrderChange.objects.get().status == OrderChange.Status.DONE
+    assert committed() == {200_000}
+
+
+@pytest.mark.parametrize("power_w", [400_000, 150_000, 0])
+def test_a_change_is_no_way_around_sizing_product_or_approval(on_the_book, operator, power_w):
+    with pytest.raises(ChangeRefused, match="whole steps of 100 kW"):
+        change(
+            bid_id=on_the_book.bid().pk, power_w=power_w, price_eur_per_mwh=Decimal(1), exchange=exchange(), now=NOW,
+            actor=operator, reason="More.",
+        )  # fmt: skip
+
+
+def test_a_change_that_comes_too_late_is_told_and_the_clearing_stands(on_the_book, operator):
+    field = on_the_book
+    field.at(utc(15, 6), tick=False)  # locked
+    change(
+        bid_id=field.bid().pk, power_w=100_000, price_eur_per_mwh=Decimal(900), exchange=exchange(), now=field.now(),
+        actor=operator, reason="Fewer cars.",
+    )  # fmt: skip
+    field.tick()
+    field.at(utc(15, 10))
+    later(field, seconds=30)
+    assert (field.bid().status, field.bid().cleared_power_w) == (Bid.Status.CLEARED, 300_000)
+    assert OrderChange.objects.get().status == OrderChange.Status.REFUSED
+    assert committed() == {300_000}
+
+
+def test_a_withdrawn_order_leaves_the_book_and_frees_its_power(on_the_book, operator):
+    field = on_the_book
+    withdraw(bid_id=field.bid().pk, now=NOW, actor=operator, reason="Grid test.")
+    with pytest.raises(ChangeRefused, match="asked before"):
+        withdraw(bid_id=field.bid().pk, now=NOW, actor=operator, reason="Again.")
+    later(field, seconds=30)
+    assert [order["status"] for order in field.orders()] == ["CANCELLED"]
+    assert field.bid().status == Bid.Status.WITHDRAWN
+    assert committed() == {0}
+    with pytest.raises(NotInState):
+        withdraw(bid_id=field.bid().pk, now=NOW, actor=operator, reason="Again.")
+
+
+def test_a_bid_that_was_never_sent_is_stopped_before_it_goes_out(field, operator):
+    field.fault(kind="reset", path="/public-api", times=1)
+    field.at(NOW, tick=False)
+
+    tasks.poll_announcements()
+    tasks.offer_bids()
+    withdraw(bid_id=field.bid().pk, now=NOW, actor=operator, reason="Wrong price.")
+    assert committed() == {300_000}  # a sender that died may have sent it
+    for minutes in (0, 1, 3):
+        field.at(NOW + timedelta(minutes=minutes))
+    assert field.orders() == []
+    assert field.bid().status == Bid.Status.WITHDRAWN
+    assert committed() == {0}
+
+
+def test_an_order_stands_for_the_minimum_dwell_time(field, settings, operator, monkeypatch):
+    settings.EXCHANGE_MINIMUM_DWELL = timedelta(minutes=10)
+    exchange.cache_clear()
+    field.at(NOW)
+    with pytest.raises(ChangeRefused, match="stands unchanged for 0:10:00"):
+        change(
+            bid_id=field.bid().pk, power_w=100_000, price_eur_per_mwh=Decimal(1), exchange=exchange(), now=NOW,
+            actor=operator, reason="Less.",
+        )  # fmt: skip
+    withdraw(bid_id=field.bid().pk, now=NOW, actor=operator, reason="Grid test.")
+    field.at(NOW + timedelta(minutes=9))
+    assert [order["status"] for order in field.orders()] == ["OPEN"]
+    field.at(NOW + timedelta(minutes=10))
+    assert [order["status"] for order in field.orders()] == ["CANCELLED"]
+
+
+def test_too_late_to_dwell_is_a_reason_not_to_bid(field, settings):
+    settings.EXCHANGE_MINIMUM_DWELL = timedelta(minutes=20)
+    exchange.cache_clear()
+    field.at(utc(15, 26))
+    assert NoBid.objects.get().reason == (
+        "An order must stand in the book for 0:20:00 to be cleared; the gate comes sooner."
+    )
+    assert field.orders() == []
+
+
+def test_a_contracted_bid_names_its_contract_on_the_order(field, group):
+    BidDutyContract.objects.create(contract_id="BP-7", aggregation_ean=group, active_from=NOW.date())
+    field.at(NOW)
+    assert [order["contractId"] for order in field.orders()] == ["BP-7"]
+    assert field.bid().contract_id == "BP-7"
+
+
+def test_feed_in_congestion_is_a_buy_order_that_becomes_more_consumption(field, group):
+    document = scenario_document()
+    document["announcements"][0]["congestion"] = "FEED_IN"
+    document["foreign_orders"][0].update(side="SELL", price_eur_per_mwh=[-50, -50])
+    field.market.set_clock(NOW)
+    field.market.load(document)
+    group.price_eur_per_mwh = Decimal("-20.00")  # we pay 20 for what we take
+    group.save()
+
+    field.at(NOW)
+    (order,) = field.orders()
+    assert (order["orderType"], order["quantity"], order["price"]) == ("BUY", 0.3, 20.0)
+    assert field.bid().direction == "increase"
+
+    field.at(utc(15, 11))
+    activation = Activation.objects.get()
+    assert (activation.direction, field.bid().cleared_price_eur_per_mwh) == ("increase", Decimal("-20.00"))
+    assert set(activation.ptus.values_list("ordered_w", flat=True)) == {300_000}
+
+
+def test_an_announcement_that_is_withdrawn_takes_its_bid_along(on_the_book):
+    field = on_the_book
+    field.market.control("POST", f"announcements/{Announcement.objects.get().external_id}/withdraw")
+    for seconds in (30, 60):
+        later(field, seconds=seconds)
+    newest = Announcement.objects.latest("revision")
+    assert (newest.is_withdrawn, newest.is_open) == (True, False)
+    assert [order["status"] for order in field.orders()] == ["CANCELLED"]
+    assert (field.bid().status, field.bid().status_reason) == (
+        Bid.Status.WITHDRAWN,
+        "The grid operator withdrew its announcement.",
+    )
+
+
+def change_announcement(field, **changes):
+    external_id = Announcement.objects.earliest("pk").external_id
+    field.market.control("POST", f"announcements/{external_id}/change", json=changes)
+
+
+def test_an_announcement_whose_period_changes_is_answered_anew(on_the_book, sized):
+    field = on_the_book
+    sized["bid_w"] = 200_000
+    change_announcement(field, starts_at=ms(utc(17)), ends_at=ms(utc(19)))
+    for seconds in (30, 60, 90):
+        later(field, seconds=seconds)
+    old, new = Bid.objects.order_by("pk")
+    assert (old.status, old.status_reason) == (Bid.Status.WITHDRAWN, "The announcement changed: its period.")
+    assert (new.status, new.starts_at, new.power_w) == (Bid.Status.SUBMITTED, utc(17), 200_000)
+    assert sorted(order["status"] for order in field.orders()) == ["CANCELLED", "OPEN"]
+    assert new.announcement.terms == 2
+
+
+def test_an_announcement_that_needs_less_lets_the_bid_stand(on_the_book):
+    field = on_the_book
+    change_announcement(field, required_mw=0.2)
+    later(field, seconds=30)
+    newest = Announcement.objects.latest("revision")
+    assert (newest.revision, newest.terms, newest.required_power_w[0]) == (2, 1, 200_000)
+    assert field.bid().status == Bid.Status.SUBMITTED
+    field.at(utc(15, 11))
+    assert field.bid().cleared_power_w == 200_000
+    assert committed() == {300_000}  # the rest is still in the book
+    field.at(utc(15, 46))
+    assert field.bid().status == Bid.Status.PARTLY_CLEARED
+    assert committed() == {200_000}
+
+
+def test_gopacs_knows_best_which_eans_help(field, settings, group):
+    settings.GOPACS_API_KEY = "gopacs-key"
+    field.at(NOW)
+    assert Announcement.objects.get().helping_eans == [EAN_CENTRE]
+    # a group elsewhere that GOPACS names would be asked; one inside that it does not name is not
+    Announcement.objects.update(helping_eans=[])
+    later(field, seconds=30)
+    assert Bid.objects.count() == 1
