@@ -39,7 +39,11 @@ def group(area):
         price_eur_per_mwh=Decimal("180.00"),
     )
     set_terms(
-        Mandate, aggregation_ean=made, now=NOW, automatic_up_to_w=5_000_000, automatic_up_to_eur=Decimal(1_000_000)
+        Mandate,
+        aggregation_ean=made,
+        now=NOW - timedelta(days=1),
+        automatic_up_to_w=5_000_000,
+        automatic_up_to_eur=Decimal(1_000_000),
     )
     return made
 
