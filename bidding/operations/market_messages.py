@@ -31,6 +31,7 @@ def order_of(bid: Bid, exchange: Venue, *, power_w: int | None = None, price: De
 
 def enqueue_request(*, bid: Bid, purpose: Purpose, key: str, request: MarketRequest, now: datetime) -> OutboxMessage:
     """Write a request down; it is worthless from the gate on, so it is never sent later."""
+    gate = gate_closes_at(Interval(bid.starts_at, bid.ends_at))
     return enqueue(
         now=now,
         channel=CHANNEL,
@@ -40,7 +41,8 @@ def enqueue_request(*, bid: Bid, purpose: Purpose, key: str, request: MarketRequ
         url=request.url,
         headers=request.headers,
         body=request.body,
-        deadline_at=gate_closes_at(Interval(bid.starts_at, bid.ends_at)),
+        deadline_at=gate,
+        void_from=gate,
     )
 
 

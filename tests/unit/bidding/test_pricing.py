@@ -11,14 +11,25 @@ from hypothesis import strategies as st
 from bidding.pricing import CostFactors, price_parts
 
 NOTHING = CostFactors(
-    rebound_share=Decimal(1), storage_share=Decimal(0), round_trip_efficiency=Decimal(1), wear_eur_per_kwh=Decimal(0),
-    energy_tax_eur_per_kwh=Decimal(0), taxed_twice_share=Decimal(0), drivers_eur_per_mwh=Decimal(0), margin_eur_per_mwh=Decimal(0),
-)  # fmt: skip
+    rebound_share=Decimal(1),
+    storage_share=Decimal(0),
+    round_trip_efficiency=Decimal(1),
+    wear_eur_per_kwh=Decimal(0),
+    energy_tax_eur_per_kwh=Decimal(0),
+    taxed_twice_share=Decimal(0),
+    drivers_eur_per_mwh=Decimal(0),
+    margin_eur_per_mwh=Decimal(0),
+)
 V2G = CostFactors(
-    rebound_share=Decimal(1), storage_share=Decimal("0.5"), round_trip_efficiency=Decimal("0.8"), wear_eur_per_kwh=Decimal("0.04"),
-    energy_tax_eur_per_kwh=Decimal("0.1"), taxed_twice_share=Decimal("0.25"), drivers_eur_per_mwh=Decimal("12.50"),
+    rebound_share=Decimal(1),
+    storage_share=Decimal("0.5"),
+    round_trip_efficiency=Decimal("0.8"),
+    wear_eur_per_kwh=Decimal("0.04"),
+    energy_tax_eur_per_kwh=Decimal("0.1"),
+    taxed_twice_share=Decimal("0.25"),
+    drivers_eur_per_mwh=Decimal("12.50"),
     margin_eur_per_mwh=Decimal(5),
-)  # fmt: skip
+)
 
 
 def amounts(direction, prices, factors):
