@@ -60,6 +60,7 @@ TICKS = (
     ("assets.tasks.pull_from_ocpi_partners", "default", 1),
     ("settlement.tasks.settle_due", "settlement", 2),
     ("assets.tasks.maintain_partitions", "default", 60),
+    ("assets.tasks.forget_answers", "default", 60),
     ("assets.tasks.drop_old_months", "default", 720),
 )
 app.conf.task_routes = {task: {"queue": queue} for task, queue, _ in TICKS}

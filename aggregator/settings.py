@@ -26,6 +26,7 @@
 | `DRIVER_RETENTION_DAYS` | how long a session keeps what tells drivers apart | 180 |
 | `SETTLEMENT_WAIT_SECONDS` | how long an activation waits for meter values and cars to leave | 12 hours |
 | `PARTNER_REQUESTS_PER_MINUTE` | how often one partner may call | 1200 |
+| `IDEMPOTENCY_HOURS` | how long answers are kept for repeats of a request | 48 |
 | `READING_MONTHS`, `METER_VALUE_MONTHS` | months that minute readings and quarter-hour values are kept | 3, 84 |
 | `ARCHIVE_DIRECTORY` | where a month of them is written before it is dropped | none: dropped unwritten |
 | `METRICS_TOKEN` | bearer token for `/metrics` | none: `/metrics` answers 404 |
@@ -163,6 +164,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = REQUEST_BODY_LIMIT_BYTES
 
 PARTNER_REQUESTS_PER_MINUTE = env.int("PARTNER_REQUESTS_PER_MINUTE", default=1200)
 
+KEEP_ANSWERS = timedelta(hours=env.int("IDEMPOTENCY_HOURS", default=48))
 KEEP_MONTHS = {
     "assets_minutereading": env.int("READING_MONTHS", default=3),
     "assets_readingquarter": env.int("METER_VALUE_MONTHS", default=84),

@@ -40,3 +40,9 @@ def maintain_partitions(**_unknown: object) -> None:
 def drop_old_months(**_unknown: object) -> None:
     """Let go of measured months whose time is over."""
     operations.drop_old_months(now=clock().now(), keep_months=settings.KEEP_MONTHS, archive=settings.ARCHIVE_DIRECTORY)
+
+
+@shared_task
+def forget_answers(**_unknown: object) -> None:
+    """Forget answers that nobody will ask for again."""
+    operations.forget_answers(now=clock().now(), kept_for=settings.KEEP_ANSWERS)

@@ -11,6 +11,7 @@ one place where setpoints leave, and they leave one plan at a time, so two plans
 
 import json
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -27,9 +28,10 @@ from aggregator.core.models import OutboxMessage
 from assets.control.channel import SETPOINTS_CHANNEL
 from assets.control.gate import broken_scope_limit
 from assets.control.limits import AssetLimits, PlannedSetpoint, Refusal, refusals
-from assets.control.own_rest import OwnRest, signature
+from assets.control.own_rest import OwnRest
 from assets.control.ports import ControlAdapter, SentSetpoint
 from assets.control.standing import left_alone_w
+from assets.control.webhooks import signed_headers
 from assets.models import Asset, Membership, OcpiConnection, Partner, Setpoint, SetpointBatch
 from assets.ocpi.commands import OcpiProfiles
 from assets.operations.reports import Rows
@@ -170,7 +172,7 @@ def deliver_setpoints(*, clock: Clock, http: HttpClient) -> DeliveryReport:
         clock=clock,
         channel=SETPOINTS_CHANNEL,
         http=http,
-        credentials=_signed,
+        credentials=lambda message: _signed(message, now=clock.now()),
         on_answer=on_answer,
         on_dead=_note_undelivered,
     )
@@ -271,9 +273,16 @@ def _store(
     ]
 
 
-def _signed(message: OutboxMessage) -> Mapping[str, str]:
-    secret = Partner.objects.values_list("callback_secret", flat=True).get(setpoint_batches__message=message)
-    return signature(secret=secret, body=bytes(message.body))
+def _signed(message: OutboxMessage, *, now: datetime) -> Mapping[str, str]:
+    partner = Partner.objects.get(setpoint_batches__message=message)
+    is_retiring = bool(partner.retiring_callback_secret and partner.retires_at and now < partner.retires_at)
+    return signed_headers(
+        message_id=message.idempotency_key,
+        # The machine's time, also where ours is a virtual one: receivers compare it with theirs.
+        sent_at_s=int(time.time()),
+        body=bytes(message.body),
+        secrets=[partner.callback_secret, *([partner.retiring_callback_secret] if is_retiring else [])],
+    )
 
 
 def _keep_answer(message: OutboxMessage, answer: Response, *, now: datetime) -> None:

@@ -1,9 +1,7 @@
 """Setpoints over our own interface: pushed to the partner's callback, signed, or left for it to fetch."""
 
-import hashlib
-import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -13,9 +11,6 @@ from aggregator.core.models import OutboxMessage
 from assets.control.channel import SETPOINTS_CHANNEL, conversation_with
 from assets.control.ports import SentSetpoint
 from assets.models import SetpointBatch
-
-SIGNATURE_HEADER = "X-Signature"
-BATCH_HEADER = "X-Batch-Id"
 
 
 class OwnRest:
@@ -34,15 +29,10 @@ class OwnRest:
             idempotency_key=f"setpoint-batch-{batch.pk}",
             method="POST",
             url=batch.partner.callback_url,
-            headers={"Content-Type": "application/json", BATCH_HEADER: str(batch.pk)},
+            headers={"Content-Type": "application/json"},
             body=json.dumps(batch_document(batch, setpoints), separators=(",", ":")).encode(),
             deadline_at=deadline_at,
         )
-
-
-def signature(*, secret: str, body: bytes) -> Mapping[str, str]:
-    """Return the header that proves a body came from us unchanged."""
-    return {SIGNATURE_HEADER: f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"}
 
 
 def batch_document(batch: SetpointBatch, setpoints: Sequence[SentSetpoint]) -> dict[str, Any]:

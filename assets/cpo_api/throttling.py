@@ -14,7 +14,9 @@ class PartnerRateThrottle(BaseThrottle):
 
     def allow_request(self, request: Request, view: APIView) -> bool:  # noqa: ARG002 - DRF's signature
         """Tell whether this request still fits into the minute."""
-        return is_within(key=f"partner:{calling_partner(request).pk}", limit=settings.PARTNER_REQUESTS_PER_MINUTE)
+        partner = calling_partner(request)
+        agreed, usual = partner.requests_per_minute, settings.PARTNER_REQUESTS_PER_MINUTE
+        return is_within(key=f"partner:{partner.pk}", limit=usual if agreed is None else agreed)
 
     def wait(self) -> float:
         """Return the seconds until the next minute begins."""

@@ -1,5 +1,6 @@
 """The partners' interface: each view reads a request, makes one call, and words the answer."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +13,7 @@ from aggregator.core.services import clock
 from assets import operations, queries
 from assets.control import operations as control
 from assets.control.own_rest import batch_document
-from assets.cpo_api import documents
+from assets.cpo_api import documents, idempotency
 from assets.cpo_api.authentication import calling_partner
 from assets.cpo_api.base import BatchView, PartnerView, cursor, page_limit
 from assets.cpo_api.bodies import CsvBody, JsonBody
@@ -26,8 +27,26 @@ _REFUSALS = {
     404: "Not found, or not yours.",
     413: "Too many rows, or too large a body.",
     415: "Neither of the media types or encodings that are read.",
+    422: "The idempotency key came before with another request.",
     429: "Too many requests; see Retry-After.",
 }
+
+
+def write(
+    operation_id: str, *, request: Any, success: type, refused: Sequence[int] = ()
+) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+    """Return a decorator for methods that change something: described, and answered once per idempotency key."""
+
+    def decorate(handler: Callable[..., Response]) -> Callable[..., Response]:
+        described: Callable[[Callable[..., Response]], Callable[..., Response]] = extend_schema(
+            operation_id=operation_id,
+            request=request,
+            parameters=[idempotency.PARAMETER],
+            responses=_answers(success, 400, 413, 415, 422, *refused),
+        )
+        return described(idempotency.answered_once(handler))
+
+    return decorate
 
 
 def _answers(success: type, *refused: int) -> dict[int | tuple[int, str], Any]:
@@ -54,9 +73,7 @@ class AssetsView(BatchView):
     kind = kinds.ASSET
     most_rows = 5_000
 
-    @extend_schema(
-        operation_id="put_assets", request=documents.AssetBatch, responses=_answers(documents.Upserted, 400, 413, 415)
-    )
+    @write("put_assets", request=documents.AssetBatch, success=documents.Upserted)
     def put(self, request: Request) -> Response:
         """Register assets or bring them up to date, by your own `external_id`.
 
@@ -102,11 +119,7 @@ class StatesView(BatchView):
     kind = kinds.STATE
     most_rows = 10_000
 
-    @extend_schema(
-        operation_id="post_states",
-        request=documents.StateBatch,
-        responses=_answers(documents.StatesRecorded, 400, 413, 415),
-    )
+    @write("post_states", request=documents.StateBatch, success=documents.StatesRecorded)
     def post(self, request: Request) -> Response:
         """Report what assets do now; the newest state of each asset is kept."""
         done = operations.record_states(
@@ -123,11 +136,7 @@ class SessionsView(BatchView):
     kind = kinds.SESSION
     most_rows = 10_000
 
-    @extend_schema(
-        operation_id="post_sessions",
-        request=documents.SessionBatch,
-        responses=_answers(documents.Upserted, 400, 413, 415),
-    )
+    @write("post_sessions", request=documents.SessionBatch, success=documents.Upserted)
     def post(self, request: Request) -> Response:
         """Report sessions at plug-in, when they change, and at plug-out, by asset and your own `external_id`.
 
@@ -149,10 +158,10 @@ class MeterValuesView(BatchView):
     kind = kinds.METER_VALUE
     most_rows = 20_000
 
-    @extend_schema(
-        operation_id="post_meter_values",
+    @write(
+        "post_meter_values",
         request={"application/json": documents.MeterValueBatch, "text/csv": str},
-        responses=_answers(documents.ValuesStored, 400, 413, 415),
+        success=documents.ValuesStored,
     )
     def post(self, request: Request) -> Response:
         """Deliver 15-minute energy, as JSON or as a CSV table with the same columns, plain or gzipped.
@@ -174,10 +183,10 @@ class ReadingsView(BatchView):
     kind = kinds.READING
     most_rows = 20_000
 
-    @extend_schema(
-        operation_id="post_readings",
+    @write(
+        "post_readings",
         request={"application/json": documents.ReadingBatch, "text/csv": str},
-        responses=_answers(documents.ValuesStored, 400, 413, 415),
+        success=documents.ValuesStored,
     )
     def post(self, request: Request) -> Response:
         """Report the mean power of assets in single minutes, as JSON or CSV, plain or gzipped.
@@ -217,11 +226,7 @@ class SetpointResultsView(BatchView):
     kind = kinds.RESULT
     most_rows = 10_000
 
-    @extend_schema(
-        operation_id="post_setpoint_results",
-        request=documents.ResultBatch,
-        responses=_answers(documents.ResultsRecorded, 400, 413, 415),
-    )
+    @write("post_setpoint_results", request=documents.ResultBatch, success=documents.ResultsRecorded)
     def post(self, request: Request) -> Response:
         """Report what became of setpoints; the newest result of each is kept."""
         updated = control.record_setpoint_results(partner_id=calling_partner(request).pk, rows=self.rows(request))

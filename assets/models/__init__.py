@@ -1,4 +1,6 @@
+from assets.models.answered_requests import AnsweredRequest
 from assets.models.assets import Asset, AssetKind, AssetState
+from assets.models.communication_tests import CommunicationTest
 from assets.models.groups import AggregationEan, CongestionArea, Membership
 from assets.models.limits import SteeringLimit
 from assets.models.ocpi import OcpiConnection, OcpiEvse, OcpiLocation, OcpiParty, OcpiSession, OcpiToken, ProfileCommand
@@ -9,10 +11,12 @@ from assets.models.telemetry import MeterInterval, MinuteReading, ReadingQuarter
 
 __all__ = [
     "AggregationEan",
+    "AnsweredRequest",
     "Asset",
     "AssetKind",
     "AssetState",
     "ChargingSession",
+    "CommunicationTest",
     "CongestionArea",
     "Membership",
     "MeterInterval",

@@ -90,8 +90,23 @@ class AssetState(models.Model):
     at = models.DateTimeField()
     power_w = models.BigIntegerField(help_text="Positive takes from the grid.")
     level_wh = models.BigIntegerField(null=True, blank=True, help_text="Energy in the storage, where known.")
+    soc_percent = models.DecimalField(
+        max_digits=4, decimal_places=1, null=True, blank=True, help_text="State of charge, where that is what is known."
+    )
     is_plugged_in = models.BooleanField(null=True, blank=True)
+    declared_departure_at = models.DateTimeField(null=True, blank=True, help_text="As the driver said.")
+    declared_energy_wh = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="What the driver still wants by then."
+    )
     is_available = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(soc_percent__isnull=True) | Q(soc_percent__gte=0, soc_percent__lte=100),
+                name="state_of_charge_is_a_percentage",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"state of {self.asset_id} at {self.at:%Y-%m-%d %H:%M}"

@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+import pgtrigger
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, RangeOperators
 from django.db import models
@@ -52,6 +53,7 @@ class AggregationEan(models.Model):
         default=Decimal("0.7000"),
         help_text="Part of the revenue that goes to partners.",
     )
+    is_sandbox = models.BooleanField(default=False, help_text="For trying out: never offered. Chosen once.")
 
     class Meta:
         constraints = [
@@ -66,9 +68,21 @@ class AggregationEan(models.Model):
                 condition=Q(bid_step_w__gt=0) & Q(min_bid_w__gte=F("bid_step_w")), name="bid_step_positive"
             ),
         ]
+        triggers = [pgtrigger.ReadOnly(name="sandbox_group_for_ever", fields=["is_sandbox"])]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.ean})"
+
+
+_SAME_SIDE = """
+    IF (SELECT partner.is_sandbox FROM assets_asset AS asset JOIN assets_partner AS partner
+          ON partner.id = asset.partner_id WHERE asset.id = NEW.asset_id)
+       <> (SELECT is_sandbox FROM assets_aggregationean WHERE ean = NEW.aggregation_ean_id) THEN
+        RAISE integrity_constraint_violation USING MESSAGE =
+            'Sandbox assets belong to sandbox groups, and others to others: sandbox data never reach a market.';
+    END IF;
+    RETURN NEW;
+"""
 
 
 class Membership(models.Model):
@@ -86,6 +100,14 @@ class Membership(models.Model):
                 violation_error_message=kinds.MEMBERSHIP_OVERLAPS,
             ),
             models.CheckConstraint(condition=~Q(period__isempty=True), name="membership_period_not_empty"),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="sandbox_stays_apart",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.Update,
+                func=_SAME_SIDE,
+            )
         ]
 
     def __str__(self) -> str:

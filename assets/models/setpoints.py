@@ -62,6 +62,7 @@ class Setpoint(models.Model):
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
     result_at = models.DateTimeField(null=True, blank=True)
     result_reason = models.TextField(blank=True)
+    achieved_w = models.BigIntegerField(null=True, blank=True, help_text="The power the partner saw when it answered.")
 
     class Meta:
         constraints = [

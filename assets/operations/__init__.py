@@ -3,10 +3,12 @@
 Rows are mappings with the fields of `assets.validation.kinds`; instants in them are aware datetimes or RFC 3339 text.
 Bad rows raise `InvalidRows` (`errors`: index, field, code, message) and nothing is stored.
 
-    register_partner(*, name, now, callback_url="", actor=None) -> (Partner, Credentials)
+    register_partner(*, name, now, callback_url="", is_sandbox=False, actor=None) -> (Partner, Credentials)
+    rotate_callback_secret(*, partner_id, reason, now, actor=None) -> (Partner, secret)
     stop_partner / resume_partner(*, partner_id, reason, now, actor=None) -> Partner
     stop_all_partners(*, reason, now, actor=None) -> int
     partner_named(name) -> Partner
+    forget_answers(*, now, kept_for) -> int
     upsert_assets(*, partner_id, rows, now) -> Upserted(created, updated, unchanged)
     record_states(*, partner_id, rows, now) -> StatesRecorded(accepted, stale)
     record_sessions(*, partner_id, rows, now) -> Upserted
@@ -28,9 +30,11 @@ from assets.operations.partners import (
     PartnerExists,
     PartnerUnknown,
     ReasonMissing,
+    forget_answers,
     partner_named,
     register_partner,
     resume_partner,
+    rotate_callback_secret,
     stop_all_partners,
     stop_partner,
 )
@@ -63,12 +67,14 @@ __all__ = [
     "drop_old_months",
     "end_membership",
     "enrol_assets",
+    "forget_answers",
     "maintain_partitions",
     "partner_named",
     "record_sessions",
     "record_states",
     "register_partner",
     "resume_partner",
+    "rotate_callback_secret",
     "stop_all_partners",
     "stop_partner",
     "store_meter_values",

@@ -1,8 +1,7 @@
 """Partners come, are stopped, and go on."""
 
-import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
@@ -12,8 +11,13 @@ from oauth2_provider.models import get_application_model
 from aggregator.core import audit
 from aggregator.core.models import OutboxMessage
 from assets.control.channel import SETPOINTS_CHANNEL, conversation_with
-from assets.models import Partner
+from assets.control.webhooks import new_secret
+from assets.models import AnsweredRequest, Partner
 from assets.ocpi.connections import withdraw_commands
+from assets.operations.sandbox import open_sandbox
+
+SECRETS_OVERLAP = timedelta(hours=24)
+"""How long a replaced secret goes on signing beside the new one, for the partner to change over."""
 
 
 class PartnerExists(ValueError):
@@ -39,9 +43,17 @@ class Credentials:
 
 @transaction.atomic
 def register_partner(
-    *, name: str, now: datetime, callback_url: str = "", actor: AbstractBaseUser | None = None
+    *,
+    name: str,
+    now: datetime,
+    callback_url: str = "",
+    is_sandbox: bool = False,
+    actor: AbstractBaseUser | None = None,
 ) -> tuple[Partner, Credentials]:
-    """Register a partner with API credentials of its own; raise `PartnerExists` when the name is taken."""
+    """Register a partner with API credentials of its own; raise `PartnerExists` when the name is taken.
+
+    A sandbox partner gets a group of its own, which its assets join by themselves and which no market ever sees.
+    """
     if Partner.objects.filter(name=name).exists():
         raise PartnerExists(f"A partner named {name!r} is already registered. Choose another name, or use that one.")
     secret = generate_client_secret()
@@ -56,7 +68,8 @@ def register_partner(
         name=name,
         application=application,
         callback_url=callback_url,
-        callback_secret=secrets.token_urlsafe(32),
+        callback_secret=new_secret(),
+        is_sandbox=is_sandbox,
         created_at=now,
     )
     partner.full_clean()
@@ -66,8 +79,10 @@ def register_partner(
         action="assets.partner.registered",
         subject=partner,
         actor=actor,
-        after={"name": name, "callback_url": callback_url},
+        after={"name": name, "callback_url": callback_url, "is_sandbox": is_sandbox},
     )
+    if is_sandbox:
+        open_sandbox(partner=partner, now=now, actor=actor)
     return partner, Credentials(application.client_id, secret, partner.callback_secret)
 
 
@@ -95,6 +110,36 @@ def resume_partner(*, partner_id: int, reason: str, now: datetime, actor: Abstra
     return _switch(partner_id=partner_id, is_stopped=False, reason=reason, now=now, actor=actor)
 
 
+@transaction.atomic
+def rotate_callback_secret(
+    *, partner_id: int, reason: str, now: datetime, actor: AbstractBaseUser | None = None
+) -> tuple[Partner, str]:
+    """Replace what signs a partner's setpoints; return the new secret, which is shown once.
+
+    For `SECRETS_OVERLAP` both sign. Rotating again meanwhile ends the oldest at once.
+    """
+    _require(reason)
+    partner = Partner.objects.select_for_update(no_key=True).get(pk=partner_id)
+    partner.retiring_callback_secret, partner.callback_secret = partner.callback_secret, new_secret()
+    partner.retires_at = now + SECRETS_OVERLAP
+    partner.save(update_fields=["retiring_callback_secret", "callback_secret", "retires_at"])
+    audit.record(
+        now=now,
+        action="assets.partner.callback_secret_rotated",
+        subject=partner,
+        actor=actor,
+        reason=reason,
+        after={"retires_at": partner.retires_at.isoformat()},
+    )
+    return partner, partner.callback_secret
+
+
+def forget_answers(*, now: datetime, kept_for: timedelta) -> int:
+    """Forget the answers to requests older than `kept_for`; return how many. Their keys are free again."""
+    forgotten, _ = AnsweredRequest.objects.filter(answered_at__lt=now - kept_for).delete()
+    return forgotten
+
+
 def partner_named(name: str) -> Partner:
     """Return the partner; raise `PartnerUnknown` naming the ones there are."""
     try:
@@ -107,8 +152,7 @@ def partner_named(name: str) -> Partner:
 def _switch(
     *, partner_id: int, is_stopped: bool, reason: str, now: datetime, actor: AbstractBaseUser | None
 ) -> Partner:
-    if not reason.strip():
-        raise ReasonMissing("Say why the partner is stopped or resumed: the audit trail keeps the reason.")
+    _require(reason)
     partner = Partner.objects.select_for_update(no_key=True).get(pk=partner_id)
     before = partner.is_stopped
     partner.is_stopped = is_stopped
@@ -123,3 +167,8 @@ def _switch(
         after={"is_stopped": is_stopped},
     )
     return partner
+
+
+def _require(reason: str) -> None:
+    if not reason.strip():
+        raise ReasonMissing("Say why: the audit trail keeps the reason.")

@@ -8,7 +8,9 @@ from typing import Any
 from django.db import connection, transaction
 
 from aggregator.core import locks
+from assets.models import Partner
 from assets.operations.resolve import asset_ids
+from assets.operations.sandbox import join_sandbox
 from assets.pseudonyms import pseudonym
 from assets.staging import staged
 from assets.validation import kinds
@@ -73,6 +75,8 @@ def upsert_assets(*, partner_id: int, rows: Rows, now: datetime) -> Upserted:
             [partner_id, now],
         )
         created = cursor.rowcount
+    if Partner.objects.filter(pk=partner_id, is_sandbox=True).exists():
+        join_sandbox(partner_id=partner_id, now=now)
     return Upserted(created, updated, len(rows) - created - updated)
 
 

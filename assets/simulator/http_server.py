@@ -1,9 +1,8 @@
 """The simulator's own door: callbacks from the aggregator, and what people and scripts ask of it."""
 
-import hashlib
-import hmac
 import json
 import logging
+import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +10,7 @@ from typing import Any
 
 from assets.simulator.inbox import ConflictingBatch, Inbox
 from assets.simulator.setpoints import InvalidBatch
+from assets.simulator.signatures import is_genuine
 
 logger = logging.getLogger(__name__)
 
@@ -18,11 +18,6 @@ LARGEST_BODY_BYTES = 32 * 1024 * 1024
 _CALLBACKS = "/callbacks/"
 
 Page = Callable[[], tuple[HTTPStatus, dict[str, Any]]]
-
-
-def signature(secret: str, body: bytes) -> str:
-    """Return the X-Signature of a body."""
-    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
 class SimulatorServer(ThreadingHTTPServer):
@@ -62,8 +57,15 @@ class _Handler(BaseHTTPRequestHandler):
         secret = self.server.secrets.get(partner)
         if not self.path.startswith(_CALLBACKS) or secret is None:
             self._problem(HTTPStatus.NOT_FOUND, f"No partner at {self.path}.")
-        elif not hmac.compare_digest(self.headers.get("X-Signature", "").encode(), signature(secret, body).encode()):
-            self._problem(HTTPStatus.UNAUTHORIZED, "X-Signature does not match the body and the callback secret.")
+        elif not is_genuine(
+            secret=secret,
+            headers={name.lower(): value for name, value in self.headers.items()},
+            body=body,
+            now_s=time.time(),
+        ):
+            self._problem(
+                HTTPStatus.UNAUTHORIZED, "No signature of these headers and this body by the callback secret."
+            )
         else:
             self._receive(partner, body)
 

@@ -1,4 +1,4 @@
-"""Register, stop and resume partners from the shell."""
+"""Register, stop and resume partners from the shell, and replace what signs their setpoints."""
 
 import json
 from argparse import ArgumentParser
@@ -28,7 +28,7 @@ REFUSALS = (
 
 
 class Command(BaseCommand):
-    """`partner create`, `stop`, `resume` and `stop-all`; `ocpi-token` and `ocpi-register` for partners with OCPI."""
+    """`partner create`, `stop`, `resume`, `rotate`, `stop-all`; `ocpi-token`, `ocpi-register` for OCPI."""
 
     help = "Register a partner and print its credentials once; stop sending to it; resume."
 
@@ -40,6 +40,7 @@ class Command(BaseCommand):
         create.add_argument(
             "--base-url", default=settings.PUBLIC_URL, help="address of this service as the partner sees it"
         )
+        create.add_argument("--sandbox", action="store_true", help="for trying out: its assets never reach a market")
         create.add_argument("--json", action="store_true", help="print one JSON object")
         create.add_argument("--ocpi", action="store_true", help="it speaks OCPI: print versions URL and token too")
         create.add_argument("--rate-unit", choices=OcpiConnection.RateUnit.values, default="W", help="of its profiles")
@@ -50,7 +51,11 @@ class Command(BaseCommand):
         register.add_argument("name")
         register.add_argument("--versions-url", required=True)
         register.add_argument("--token", required=True, help="the registration token the partner gave us")
-        for action, what in (("stop", "send nothing more to a partner"), ("resume", "send to a partner again")):
+        for action, what in (
+            ("stop", "send nothing more to a partner"),
+            ("resume", "send to a partner again"),
+            ("rotate", "replace the secret that signs its setpoints; both sign for a day"),
+        ):
             switch = actions.add_parser(action, help=what)
             switch.add_argument("name")
             switch.add_argument("--reason", required=True)
@@ -79,7 +84,10 @@ class Command(BaseCommand):
         now, base_url = clock().now(), options["base_url"].rstrip("/")
         with transaction.atomic():
             partner, credentials = operations.register_partner(
-                name=options["name"], callback_url=options["callback_url"], now=now
+                name=options["name"],
+                callback_url=options["callback_url"],
+                is_sandbox=options["sandbox"],
+                now=now,
             )
             shown = {
                 "partner": partner.name,
@@ -118,6 +126,15 @@ class Command(BaseCommand):
 
     def _switch(self, action: str, options: dict[str, Any]) -> None:
         partner = operations.partner_named(options["name"])
+        if action == "rotate":
+            partner, secret = operations.rotate_callback_secret(
+                partner_id=partner.pk, reason=options["reason"], now=clock().now()
+            )
+            self.stdout.write(f"callback secret    {secret}")
+            self.stdout.write(
+                f"Shown this once. The one before signs too until {partner.retires_at:%Y-%m-%d %H:%M %Z}."
+            )
+            return
         switch = operations.stop_partner if action == "stop" else operations.resume_partner
         switch(partner_id=partner.pk, reason=options["reason"], now=clock().now())
         self.stdout.write(f"{partner.name}: {action} done.")

@@ -238,3 +238,11 @@ def test_a_partner_that_calls_too_often_is_told_to_wait(call, settings):
 
     assert (answer.status_code, answer.json()["code"]) == (429, "throttled")
     assert 1 <= int(answer["Retry-After"]) <= 60
+
+
+def test_a_partner_has_a_rate_of_its_own(call, partner, settings):
+    settings.PARTNER_REQUESTS_PER_MINUTE = 0
+    partner.requests_per_minute = 1
+    partner.save()
+
+    assert [call("GET", "/assets").status_code for _ in range(2)] == [200, 429]

@@ -11,7 +11,7 @@ from urllib.error import URLError
 import pytest
 
 from aggregator.core.clock import CLOCK_FILE_VARIABLE, VirtualClock
-from tests.integration.simulator.fake_aggregator import FakeAggregator, get
+from tests.integration.simulator.fake_aggregator import FakeAggregator, get, secret_of
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 STARTS_AT = datetime(2026, 1, 14, 15, tzinfo=UTC)
@@ -43,7 +43,7 @@ class Process:
                     "portfolio": {"seed": 7, "scale": 0.04},
                     "sessions": {"history_weeks": 2},
                     "partners": {
-                        key: {"client_id": key, "client_secret": "x", "callback_secret": f"secret of {key}"}
+                        key: {"client_id": key, "client_secret": "x", "callback_secret": secret_of(key)}
                         for key in ("stadsladen", "deelstroom", "remise")
                     },
                 }

@@ -1,14 +1,16 @@
 """A tiny aggregator that keeps what it is told and refuses what the field contract refuses."""
 
+import base64
 import csv
 import gzip
-import hashlib
-import hmac
 import json
 import threading
 from collections import Counter
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.request import Request, urlopen
+
+from standardwebhooks import Webhook
 
 
 class FakeAggregator(ThreadingHTTPServer):
@@ -128,12 +130,19 @@ def get(url):
         return json.loads(answer.read())
 
 
+def secret_of(partner):
+    """Return what callbacks of a partner are signed with."""
+    return "whsec_" + base64.b64encode(f"secret of {partner}".encode()).decode()
+
+
 def push(url, secret, batch):
-    """Push a batch of setpoints as the aggregator does; return the answer."""
+    """Push a batch of setpoints, signed by a library that is not ours; return the answer."""
     body = json.dumps(batch).encode()
+    message_id, now = f"setpoint-batch-{batch['batch_id']}", datetime.now(UTC)
     headers = {
-        "X-Signature": "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest(),
-        "X-Batch-Id": str(batch["batch_id"]),
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(secret).sign(message_id, now, body.decode()),
         "Content-Type": "application/json",
     }
     with urlopen(Request(url, data=body, headers=headers), timeout=30) as answer:  # noqa: S310 - loopback

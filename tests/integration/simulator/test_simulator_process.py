@@ -7,7 +7,7 @@ import pytest
 
 from assets.simulator.portfolio import build_portfolio
 from tests.integration.simulator.conftest import ENDS_AT, STARTS_AT
-from tests.integration.simulator.fake_aggregator import FakeAggregator, get, push
+from tests.integration.simulator.fake_aggregator import FakeAggregator, get, push, secret_of
 
 PORTFOLIO = build_portfolio(seed=7, scale=0.04)
 ASSETS = {asset.external_id: asset for _, asset in PORTFOLIO.assets()}
@@ -94,8 +94,8 @@ def test_setpoints_are_answered_obeyed_and_judged(aggregator, start):
     process = start(aggregator)
     process.jump_to(WINDOW - timedelta(minutes=20))
     url = f"{process.url}/callbacks/deelstroom"
-    first = push(url, "secret of deelstroom", batch(1, all_export))
-    again = push(url, "secret of deelstroom", batch(1, all_export))
+    first = push(url, secret_of("deelstroom"), batch(1, all_export))
+    again = push(url, secret_of("deelstroom"), batch(1, all_export))
     process.jump_to(ENDS_AT)
 
     assert again == first
@@ -136,7 +136,7 @@ def test_a_killed_simulator_goes_on_as_if_nothing_had_happened(start):
         url = f"{process.url}/callbacks/deelstroom"
         # Held on a known minute, so that both runs learn of the setpoints at the same time.
         process.jump_to(WINDOW - timedelta(minutes=10))
-        push(url, "secret of deelstroom", batch(1, all_export))
+        push(url, secret_of("deelstroom"), batch(1, all_export))
         if kills:
             process.kill()
             process.start()
@@ -195,7 +195,7 @@ def test_setpoints_outside_limits_over_or_unknown_are_rejected(aggregator, start
     past = {"starts_at": "2026-01-14T10:00:00Z", "ends_at": "2026-01-14T10:15:00Z", "power_w": [0]}
     answer = push(
         url,
-        "secret of deelstroom",
+        secret_of("deelstroom"),
         {
             "batch_id": 5,
             "setpoints": [
