@@ -47,7 +47,8 @@ app.autodiscover_tasks(["bidding", "bidding.uftp", "settlement", "assets", "aggr
 
 # What the scheduler starts: task, its queue, and every how many ticks.
 TICKS = (
-    ("bidding.tasks.poll_announcements", "market", 1),
+    ("bidding.tasks.poll_announcements", "market", 5),  # GOPACS asks for no more than once in five minutes
+    ("bidding.tasks.close_gates", "market", 1),
     ("bidding.tasks.offer_bids", "sizing", 1),
     ("bidding.tasks.send_market_messages", "market", 1),
     ("bidding.tasks.follow_orders", "market", 1),

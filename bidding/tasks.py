@@ -42,25 +42,22 @@ _VERDICTS = {
 
 @shared_task
 def poll_announcements(**_unknown: object) -> None:
-    """Ask GOPACS what is announced, write down what is new, and answer for gates that have closed."""
+    """Ask GOPACS what is announced, and write down what is new."""
     try:
         documents = fetch_announcements(http=http_client(), base_url=gopacs_url())
     except (RequestFailed, AnnouncementsUnavailable) as failure:
         logger.warning("Announcements could not be fetched: %s", failure)
-    else:
-        received = []
-        for document in documents:
-            try:
-                received.append(
-                    read_announcement(document, withdrawn_states=frozenset(settings.GOPACS_WITHDRAWN_STATES))
-                )
-            except UnreadableAnnouncement as failure:
-                announcements.keep_unreadable(document=document, reason=str(failure), now=clock().now())
-                logger.warning("%s", failure)
-        announcements.record_announcements(received=received, now=clock().now())
-        if settings.GOPACS_API_KEY:
-            _ask_which_eans_help(announcements_without_eans(now=clock().now()))
-    duties.close_gates(now=clock().now())
+        return
+    received = []
+    for document in documents:
+        try:
+            received.append(read_announcement(document, withdrawn_states=frozenset(settings.GOPACS_WITHDRAWN_STATES)))
+        except UnreadableAnnouncement as failure:
+            announcements.keep_unreadable(document=document, reason=str(failure), now=clock().now())
+            logger.warning("%s", failure)
+    announcements.record_announcements(received=received, now=clock().now())
+    if settings.GOPACS_API_KEY:
+        _ask_which_eans_help(announcements_without_eans(now=clock().now()))
 
 
 def _ask_which_eans_help(rows: list[Announcement]) -> None:
@@ -76,6 +73,12 @@ def _ask_which_eans_help(rows: list[Announcement]) -> None:
             logger.warning("Postcodes decide about announcement %s: %s", row.external_id, failure)
         else:
             announcements.note_helping_eans(announcement_id=row.pk, eans=eans)
+
+
+@shared_task
+def close_gates(**_unknown: object) -> None:
+    """Write down why groups did not bid where the gate has closed; what nobody approved lapses."""
+    duties.close_gates(now=clock().now())
 
 
 @shared_task

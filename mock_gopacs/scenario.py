@@ -16,6 +16,7 @@ from typing import Any
 from aggregator.core.ean import Ean18
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, ptu_range
+from mock_gopacs.load_profile import problems, read_profile
 from mock_gopacs.scenario_values import InvalidScenario, ean18, local_instant, postcode4
 from mock_gopacs.uftp.plans import UftpPlan, read_uftp
 
@@ -122,7 +123,11 @@ def _read(document: Mapping[str, Any]) -> Scenario:
     seed = int(document["seed"])
     areas: dict[str, Mapping[str, Any]] = document["areas"]
     settings = document.get("settings") or {}
-    announcements = tuple(_announcement(day, areas, plan) for plan in document.get("announcements") or ())
+    announcements = [_announcement(day, areas, plan) for plan in document.get("announcements") or ()]
+    for number, plan in enumerate(document.get("load_profiles") or ()):
+        # Each has a generator of its own, so that one more profile leaves the rest of the market as it was.
+        dice = random.Random(f"{seed} {number}")  # noqa: S311 - a reproducible market, not a secret
+        announcements += _announced_over_the_day(day, areas, plan, dice)
     generator = random.Random(seed)  # noqa: S311 - a reproducible market, not a secret
     return Scenario(
         name=str(document["name"]),
@@ -131,7 +136,7 @@ def _read(document: Mapping[str, Any]) -> Scenario:
         lock_duration=timedelta(minutes=float(settings.get("lock_minutes", 5))),
         solver_time_limit_seconds=float(settings.get("solver_time_limit_seconds", 5)),
         participants=tuple(_participant(plan) for plan in document.get("participants") or ()),
-        announcements=announcements,
+        announcements=tuple(announcements),
         foreign_orders=tuple(_foreign_orders(day, areas, document.get("foreign_orders") or (), generator)),
         forced_outcomes=tuple(
             (str(outcome["ean"]), _share(outcome["cleared_share"])) for outcome in document.get("forced_outcomes") or ()
@@ -183,6 +188,33 @@ def _announcement(day: date, areas: Mapping[str, Mapping[str, Any]], plan: Mappi
         maximum_spread_eur_per_mwh=Decimal(str(plan["maximum_spread_eur_per_mwh"])),
         clears_at=tuple(local_instant(day, moment) for moment in plan["clears_at"]),
     )
+
+
+def _announced_over_the_day(
+    day: date, areas: Mapping[str, Mapping[str, Any]], plan: Mapping[str, Any], dice: random.Random
+) -> list[AnnouncementPlan]:
+    """Return what an area's operator announces on a day, `lead_minutes` before each problem."""
+    area = areas[plan["area"]]
+    lead = timedelta(minutes=float(plan["lead_minutes"]))
+    return [
+        AnnouncementPlan(
+            area_name=str(area["name"]),
+            postcodes=tuple(postcode4(postcode) for postcode in area["postcodes"]),
+            organisation=str(plan["organisation"]),
+            message=str(plan.get("message") or ""),
+            compliance_type=str(plan.get("compliance_type", "VOLUNTARY")),
+            congestion=problem.congestion,
+            publish_at=problem.period.starts_at - lead,
+            period=problem.period,
+            required_mw=problem.required_mw,
+            maximum_spread_eur_per_mwh=Decimal(str(plan["maximum_spread_eur_per_mwh"])),
+            clears_at=tuple(
+                problem.period.starts_at - timedelta(minutes=float(minutes))
+                for minutes in plan["clears_minutes_before"]
+            ),
+        )
+        for problem in problems(read_profile(plan), day=day, generator=dice)
+    ]
 
 
 def _foreign_orders(

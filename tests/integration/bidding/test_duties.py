@@ -21,12 +21,6 @@ def contract(group):
     return BidDutyContract.objects.create(contract_id="BP-7", aggregation_ean=group, active_from=date(2026, 1, 1))
 
 
-@pytest.fixture
-def no_market(settings, monkeypatch):
-    """Nothing can be fetched."""
-    settings.GOPACS_URL = "http://nowhere.invalid"
-
-
 def test_an_open_duty_is_seen_before_the_gate_with_its_contract(announcement, group, contract, now):
     (duty,) = open_duties(now=now)
     assert (duty.group, duty.contract_id, duty.waiting_bid) == (group, "BP-7", None)
@@ -110,13 +104,6 @@ def test_the_gate_writes_down_what_nobody_did(announcement, group, contract, aut
 def test_an_announcement_first_heard_of_after_its_gate_gets_its_reason(announcement, group, contract):
     duties.close_gates(now=announcement.starts_at + timedelta(days=1))
     assert NoBid.objects.get().aggregation_ean == group
-
-
-def test_gates_close_although_the_platform_is_away(announcement, group, contract, no_market, monkeypatch):
-    clock = type("Clock", (), {"now": lambda _: announcement.starts_at})()
-    monkeypatch.setattr(tasks, "clock", lambda: clock)
-    tasks.poll_announcements()
-    assert NoBid.objects.count() == 1
 
 
 def test_an_announcement_asks_every_group_that_shares_a_postcode_or_that_gopacs_names(announcement, area, group):

@@ -57,8 +57,11 @@ class Field:
             self.tick()
 
     def tick(self) -> None:
-        for task in (tasks.poll_announcements, tasks.offer_bids, tasks.send_market_messages, tasks.follow_orders):
-            task()
+        tasks.poll_announcements()
+        tasks.close_gates()
+        tasks.offer_bids()
+        tasks.send_market_messages()
+        tasks.follow_orders()
 
     def tick_until(self, condition: Callable[[], bool], *, step: timedelta = timedelta(seconds=21)) -> None:
         """Make rounds, some seconds apart, until something is true or the gate has closed."""
