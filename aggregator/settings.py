@@ -20,6 +20,7 @@
 | `UFTP_BROKER_URL` | where messages go to participants without an endpoint of their own | none |
 | `UFTP_TOKEN_URL`, `UFTP_CLIENT_ID`, `UFTP_CLIENT_SECRET` | OAuth2 towards broker and address book | none: no token |
 | `UFTP_ADDRESS_BOOK_URL` | participants V3, without `/participants/…` | none: participants by hand only |
+| `UFTP_DNS_RESOLVER` | instead: a validating resolver to look them up, `address` or `address:port` | none |
 | `UFTP_REQUESTS_PER_MINUTE` | how often one UFTP participant may call | 1200 |
 | `OCPI_COUNTRY_CODE`, `OCPI_PARTY_ID`, `OCPI_ROLE`, `OCPI_NAME` | who we are in OCPI | NL, AGG, SCSP, Aggregator |
 | `OCPI_REQUESTS_PER_MINUTE` | how often one OCPI partner may call; it calls once per session | 6000 |
@@ -236,6 +237,7 @@ UFTP_TOKEN_URL = env.str("UFTP_TOKEN_URL", default="")
 UFTP_CLIENT_ID = env.str("UFTP_CLIENT_ID", default="")
 UFTP_CLIENT_SECRET = env.str("UFTP_CLIENT_SECRET", default="")
 UFTP_ADDRESS_BOOK_URL = env.str("UFTP_ADDRESS_BOOK_URL", default="")
+UFTP_DNS_RESOLVER = env.str("UFTP_DNS_RESOLVER", default="")
 UFTP_REQUESTS_PER_MINUTE = env.int("UFTP_REQUESTS_PER_MINUTE", default=1200)
 OCPI_COUNTRY_CODE = env.str("OCPI_COUNTRY_CODE", default="NL")
 OCPI_PARTY_ID = env.str("OCPI_PARTY_ID", default="AGG")

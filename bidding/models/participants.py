@@ -12,6 +12,7 @@ class UftpParticipant(models.Model):
     class Source(models.TextChoices):
         BY_HAND = "by_hand", "Entered by hand"
         ADDRESS_BOOK = "address_book", "From the address book"
+        DNS = "dns", "From DNS"
 
     class Version(models.TextChoices):
         V3_0_0 = "3.0.0"
@@ -27,15 +28,17 @@ class UftpParticipant(models.Model):
     )
     is_barred = models.BooleanField(default=False, help_text="Its messages are answered with “Barred Sender”.")
     source = models.CharField(max_length=12, choices=Source.choices)
-    fetched_at = models.DateTimeField(null=True, blank=True, help_text="When the address book last answered for it.")
+    fetched_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the address book or DNS last answered for it."
+    )
 
     class Meta:
         verbose_name = "UFTP participant"
         constraints = [
             models.UniqueConstraint(fields=["domain", "role"], name="one_uftp_participant_per_domain_and_role"),
             models.CheckConstraint(
-                condition=~Q(source="address_book") | Q(fetched_at__isnull=False),
-                name="uftp_participant_fetched_when_from_address_book",
+                condition=Q(source="by_hand") | Q(fetched_at__isnull=False),
+                name="uftp_participant_fetched_or_by_hand",
             ),
         ]
 

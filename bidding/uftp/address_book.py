@@ -1,7 +1,9 @@
-"""Which keys a sender may sign with: those a person entered, else those of the address book (V3), remembered."""
+"""Which keys a sender may sign with: those a person entered, else those of the address book (V3) or DNS, remembered."""
 
 import json
 import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
@@ -17,6 +19,7 @@ from aggregator.core.services import http_client
 from bidding.markets.uftp.keys import InvalidKey, PublicKey
 from bidding.markets.uftp.vocabulary import Role
 from bidding.models import UftpParticipant, UftpPublicKey
+from bidding.uftp import dns_lookup
 from bidding.uftp.services import tokens
 
 logger = logging.getLogger(__name__)
@@ -33,11 +36,11 @@ _Source = UftpParticipant.Source
 def keys_of(*, domain: str, role: Role, now: datetime, refresh: bool = False) -> list[PublicKey]:
     """Return the keys that `domain` may sign with in `role`, newest first; none when it is unknown.
 
-    `refresh` asks the address book even if its last answer is fresh, for a signature that no known key made. When it
-    cannot be reached, what it said before still holds.
+    `refresh` asks again even if the last answer is fresh, for a signature that no known key made. When nobody answers,
+    what was said before still holds.
     """
     participant = UftpParticipant.objects.filter(domain=domain, role=role).first()
-    if participant is None or participant.source == _Source.ADDRESS_BOOK:
+    if participant is None or participant.source != _Source.BY_HAND:
         last = participant.fetched_at if participant else None
         if role in ROLES and (refresh or last is None or now - last >= FRESH_FOR):
             participant = _look_up(domain, role, now) or participant
@@ -63,21 +66,48 @@ def remember_by_hand(
 
 
 def _look_up(domain: str, role: Role, now: datetime) -> UftpParticipant | None:
-    if not settings.UFTP_ADDRESS_BOOK_URL or len(domain) > UftpParticipant._meta.get_field("domain").max_length:  # type: ignore[operator]  # noqa: SLF001 - Django's documented API
+    find = _find_in_book if settings.UFTP_ADDRESS_BOOK_URL else _find_in_dns
+    if len(domain) > UftpParticipant._meta.get_field("domain").max_length:  # type: ignore[operator]  # noqa: SLF001 - Django's documented API
         return None
     unknown = f"uftp:unknown:{domain}"
-    if cache.get(unknown) or not is_within(key="uftp:address-book", limit=LOOKUPS_PER_MINUTE):
+    if cache.get(unknown) or not is_within(key="address-book", limit=LOOKUPS_PER_MINUTE):
         return None
-    url = f"{settings.UFTP_ADDRESS_BOOK_URL.rstrip('/')}/participants/{quote(domain, safe='')}"
     try:
-        public_key = _fetch_key(url)
-    except (RequestFailed, RequestRefused) as failure:
-        logger.warning("The address book did not answer for %s: %s", domain, failure)
+        found = find(domain, role)
+    except (RequestFailed, RequestRefused, dns_lookup.LookupFailed) as failure:
+        logger.warning("%s could not be looked up: %s", domain, failure)
         return None
-    if public_key is None:
+    if found is None:
         cache.set(unknown, True, UNKNOWN_FOR_SECONDS)
         return None
-    return _remember_fetched(domain=domain, role=role, public_key=public_key, now=now)
+    return _remember_fetched(domain=domain, role=role, found=found, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a look-up said; the key that holds comes first."""
+
+    source: str
+    public_keys: Sequence[PublicKey]
+    values: Mapping[str, str]
+
+
+def _find_in_book(domain: str, _role: Role) -> _Found | None:
+    url = f"{settings.UFTP_ADDRESS_BOOK_URL.rstrip('/')}/participants/{quote(domain, safe='')}"
+    public_key = _fetch_key(url)
+    return _Found(_Source.ADDRESS_BOOK, [public_key], {}) if public_key else None
+
+
+def _find_in_dns(domain: str, role: Role) -> _Found | None:
+    if not settings.UFTP_DNS_RESOLVER:
+        return None
+    found = dns_lookup.find(domain=domain, role=role, resolver=settings.UFTP_DNS_RESOLVER)
+    if found is None:
+        return None
+    values = {"endpoint": found.endpoint}
+    if found.version in UftpParticipant.Version.values:
+        values["version"] = found.version
+    return _Found(_Source.DNS, found.public_keys, values)
 
 
 def _fetch_key(url: str) -> PublicKey | None:
@@ -102,14 +132,16 @@ def _fetch_key(url: str) -> PublicKey | None:
 
 
 @transaction.atomic
-def _remember_fetched(*, domain: str, role: Role, public_key: PublicKey, now: datetime) -> UftpParticipant:
+def _remember_fetched(*, domain: str, role: Role, found: _Found, now: datetime) -> UftpParticipant:
     participant, _ = UftpParticipant.objects.select_for_update().get_or_create(
-        domain=domain, role=role, defaults={"source": _Source.ADDRESS_BOOK, "fetched_at": now}
+        domain=domain, role=role, defaults={"source": found.source, "fetched_at": now}
     )
-    if participant.source == _Source.ADDRESS_BOOK:  # a person may have entered it meanwhile, and wins
-        participant.fetched_at = now
-        participant.save(update_fields=["fetched_at"])
-        _take_over_key(participant, public_key, now)
+    if participant.source != _Source.BY_HAND:  # a person may have entered it meanwhile, and wins
+        for name, value in {"source": found.source, "fetched_at": now, **found.values}.items():
+            setattr(participant, name, value)
+        participant.save()
+        for public_key in reversed(found.public_keys):
+            _take_over_key(participant, public_key, now)
     return participant
 
 
