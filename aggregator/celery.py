@@ -60,6 +60,7 @@ TICKS = (
     ("assets.tasks.send_charging_profiles", "dispatch", 1),
     ("assets.tasks.pull_from_ocpi_partners", "default", 1),
     ("settlement.tasks.settle_due", "settlement", 2),
+    ("settlement.tasks.reconcile_operator_settlements", "settlement", 5),
     ("assets.tasks.maintain_partitions", "default", 60),
     ("assets.tasks.forget_answers", "default", 60),
     ("assets.tasks.drop_old_months", "default", 720),

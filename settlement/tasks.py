@@ -10,6 +10,7 @@ from aggregator.core import services
 from aggregator.core.jobs import AlreadyRunning, job
 from settlement import queries
 from settlement.delivery import operations
+from settlement.reconciliation.operations import reconcile_due
 
 logger = logging.getLogger(__name__)
 
@@ -30,3 +31,9 @@ def settle_due(**_kwargs: Any) -> None:
             row.summary = ", ".join(str(delivery) for delivery in made) or "Nothing changed."
     except AlreadyRunning:
         logger.info("Settlement is already running; the next tick looks again")
+
+
+@shared_task
+def reconcile_operator_settlements(**_kwargs: Any) -> None:
+    """Check and answer what grid operators say they owe us."""
+    reconcile_due(now=services.clock().now())

@@ -146,6 +146,7 @@ def _problems_of_money(report: Report) -> Iterator[str]:
     exact = exact_amounts_eur(report)
     for ean in sorted(exact.keys() | by_ean.keys()):
         expected = exact.get(ean, Decimal(0)).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+        expected += sum(Decimal(row["amount_eur"]) for row in settlement["charges"] if row["aggregation_ean"] == ean)
         if by_ean.get(ean, Decimal(0)) != expected:
             yield f"{ean} gets {by_ean.get(ean, Decimal(0))} EUR and earned {expected} EUR"
 

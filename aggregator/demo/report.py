@@ -3,7 +3,8 @@
 Money can be recomputed from the report alone. In each PTU of a delivery, `delivered_w` is clipped to 0 … `ordered_w`
 and a quarter of it, in whole Wh, is paid at the `price_eur_per_mwh` of the bid or call it was for; a line's
 `delivered_wh` is the partner's part of that paid energy (the aggregator's own line, partner null, has none). The amount
-of an aggregation EAN is rounded to cents once, and its lines add up to it. `tests/report_check.py` is that calculation.
+of an aggregation EAN is rounded to cents once; its lines add up to that and the `charges` of its contracts, which are
+in the aggregator's own. `tests/report_check.py` is that calculation.
 """
 
 from collections.abc import Mapping
@@ -201,5 +202,14 @@ def _settlement(statement: Statement) -> Row:
                 "amount_eur": str(line.amount_eur),
             }
             for line in lines
+        ],
+        "charges": [
+            {
+                "contract_id": charge.contract.contract_id,
+                "aggregation_ean": charge.contract.aggregation_ean_id,
+                "kind": charge.kind,
+                "amount_eur": str(charge.amount_eur),
+            }
+            for charge in statement.charges.select_related("contract").order_by("pk")
         ],
     }

@@ -33,6 +33,7 @@ _GROUPS = {
         ("bidding.Contract", "Contracts", "contract"),
         ("bidding.ContractCall", "Calls", "call"),
         ("bidding.ContractCallPtu", "Calls per quarter hour", "calendar_clock"),
+        ("bidding.ContractReservation", "Kept reserved", "event_busy"),
         ("bidding.UftpMessage", "UFTP messages", "forum"),
         ("bidding.UftpParticipant", "UFTP participants", "domain"),
         ("bidding.UftpPublicKey", "Keys of participants", "vpn_key"),
@@ -50,6 +51,8 @@ _GROUPS = {
         ("settlement.DeliveryShare", "Shares of partners", "pie_chart"),
         ("settlement.Statement", "Statements", "receipt_long"),
         ("settlement.StatementLine", "Statement lines", "list_alt"),
+        ("settlement.StatementCharge", "Fees and penalties", "contract_edit"),
+        ("settlement.OperatorSettlement", "Operators' settlements", "balance"),
     ),
     "Messages & audit": (
         ("core.OutboxMessage", "Outgoing messages", "outbox"),

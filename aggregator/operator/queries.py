@@ -278,7 +278,10 @@ def trouble_since(since: datetime) -> Trouble:
 
 
 def earnings(interval: Interval) -> Earnings:
-    """Return the money of a period on what is settled now, to the cent as its statement would say (2 queries)."""
+    """Return the money of a period on what is settled now, to the cent as its statement would say (2 queries).
+
+    Fees and penalties of contracts come on top of it.
+    """
     rows = (
         DeliveryShare.objects.filter(
             ptu__delivery__in=latest_deliveries(interval).order_by().values("pk"),

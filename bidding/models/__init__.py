@@ -1,7 +1,7 @@
 from bidding.models.activations import Activation, ActivationPtu
 from bidding.models.announcements import Announcement
 from bidding.models.bids import Bid, NoBid, OrderChange
-from bidding.models.contracts import Contract, ContractCall, ContractCallPtu
+from bidding.models.contracts import Contract, ContractCall, ContractCallPtu, ContractReservation
 from bidding.models.directions import Direction
 from bidding.models.ledger import Commitment, LedgerEntry
 from bidding.models.mandates import BidDutyContract, Mandate
@@ -21,6 +21,7 @@ __all__ = [
     "Contract",
     "ContractCall",
     "ContractCallPtu",
+    "ContractReservation",
     "DayAheadPrice",
     "Direction",
     "LedgerEntry",

@@ -90,6 +90,23 @@ class Contract(models.Model):
         return f"{self.kind} {self.contract_id}"
 
 
+class ContractReservation(models.Model):
+    """What an operator keeps reserved of a contract in one PTU, when that is less than its volume."""
+
+    contract = models.ForeignKey(Contract, on_delete=models.CASCADE, related_name="reservations")
+    ptu_start = models.DateTimeField()
+    power_w = models.PositiveBigIntegerField(help_text="The most that may still be called then.")
+    message = models.ForeignKey(
+        "bidding.UftpMessage", on_delete=models.PROTECT, related_name="reservations", help_text="Which says so."
+    )
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["contract", "ptu_start"], name="one_reservation_per_ptu")]
+
+    def __str__(self) -> str:
+        return f"{self.power_w} W of {self.contract_id} at {self.ptu_start:%Y-%m-%d %H:%M}"
+
+
 class ContractCall(models.Model):
     """A duty to deliver under a contract: an order that we accepted, or a day of a contract that needs no order."""
 

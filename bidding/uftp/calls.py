@@ -21,6 +21,7 @@ from bidding.models import (
 )
 from bidding.operations.ledger import locked_entries
 from bidding.uftp.demands import Demand, gaps
+from bidding.uftp.reservations import callable_w
 
 
 class NotAvailable(RuntimeError):
@@ -35,7 +36,8 @@ def is_available(*, contract: Contract, demands: Sequence[Demand]) -> bool:
         ptu_start__in=[demand.ptu_start for demand in demands],
     )
     entry_of = {entry.ptu_start: entry for entry in entries}
-    return all(_fits(entry_of.get(demand.ptu_start), demand, contract) for demand in demands)
+    most_w = callable_w(contract, [demand.ptu_start for demand in demands])
+    return all(_fits(entry_of.get(demand.ptu_start), demand, most_w[demand.ptu_start]) for demand in demands)
 
 
 def take_call(
@@ -61,7 +63,8 @@ def take_call(
         ptus=[demand.ptu_start for demand in demands],
         sellable_w=contract.volume_w,
     )
-    if not all(_fits(entry, demand, contract) for entry, demand in zip(entries, demands, strict=True)):
+    most_w = callable_w(contract, [demand.ptu_start for demand in demands])
+    if not all(_fits(entry, demand, most_w[demand.ptu_start]) for entry, demand in zip(entries, demands, strict=True)):
         raise NotAvailable("Other promises hold the power. Wait until they lapse, or reject the call.")
     call = ContractCall.objects.create(
         contract=contract,
@@ -88,7 +91,12 @@ def take_call(
         sellable_w=Greatest(F("sellable_w"), contract.volume_w)
     )
     Commitment.objects.bulk_create(
-        Commitment(entry=entry, contract_call=call, power_w=demand.reserved_w(contract), committed_at=now)
+        Commitment(
+            entry=entry,
+            contract_call=call,
+            power_w=demand.reserved_w(most_w[demand.ptu_start]),
+            committed_at=now,
+        )
         for entry, demand in zip(entries, demands, strict=True)
     )
     _activate(call, demands, now)
@@ -96,9 +104,9 @@ def take_call(
     return call
 
 
-def _fits(entry: LedgerEntry | None, demand: Demand, contract: Contract) -> bool:
+def _fits(entry: LedgerEntry | None, demand: Demand, callable_w: int) -> bool:
     sellable_w, committed_w = (entry.sellable_w, entry.committed_w) if entry else (0, 0)
-    return committed_w + demand.reserved_w(contract) <= max(sellable_w, contract.volume_w)
+    return committed_w + demand.reserved_w(callable_w) <= max(sellable_w, callable_w)
 
 
 def _activate(call: ContractCall, demands: Sequence[Demand], now: datetime) -> None:

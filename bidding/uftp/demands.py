@@ -8,13 +8,13 @@ from aggregator.core.ptu import MARKET_ZONE, PTU, ptus_of_day
 from bidding.markets.uftp.messages import PowerIsp
 from bidding.markets.uftp.powers import PowerMeaning, Side, absolute_limits, deviations
 from bidding.models import Contract, Direction
+from bidding.uftp.reservations import ABOVE_VOLUME, callable_w
 
 NOT_CALLED = "The contract holds without calls"
 NOT_ACTIVE = "The contract is not active on this day"
 OUTSIDE_WINDOW = "ISPs outside the window of the contract"
 CALLED_TOO_LATE = "Called after the deadline of the contract"
 ALREADY_STARTED = "One or more ISPs have already started"
-ABOVE_VOLUME = "Power above the volume of the contract"
 BOTH_DIRECTIONS = "Powers in both directions in one message are not supported"
 NOTHING_ASKED = "No power is asked"
 NOT_AVAILABLE = "Capacity is not available: it is already sold in one or more ISPs"
@@ -40,12 +40,12 @@ class Demand:
         reduces = self.max_import_w is not None if self.is_limit else self.power_w < 0
         return Direction.REDUCE if reduces else Direction.INCREASE
 
-    def reserved_w(self, contract: Contract) -> int:
-        """Return what it takes from the ledger.
+    def reserved_w(self, callable_w: int) -> int:
+        """Return what it takes from the ledger, when the operator may call `callable_w`.
 
-        A limit may take up to the contract's volume, however high consumption turns out, so all of that is kept.
+        A limit may take up to all of that, however high consumption turns out, so all of it is kept.
         """
-        return contract.volume_w if self.is_limit else abs(self.power_w)
+        return callable_w if self.is_limit else abs(self.power_w)
 
 
 def demands_of(isps: Sequence[PowerIsp], *, period: date, contract: Contract) -> tuple[Demand, ...]:
@@ -76,7 +76,8 @@ def contract_reasons(
         yield CALLED_TOO_LATE
     if any(demand.ptu_start <= now for demand in demands):
         yield ALREADY_STARTED
-    if any(demand.reserved_w(contract) > contract.volume_w for demand in demands):
+    most_w = callable_w(contract, [demand.ptu_start for demand in demands])
+    if any(max(demand.reserved_w(most_w[demand.ptu_start]), 1) > most_w[demand.ptu_start] for demand in demands):
         yield ABOVE_VOLUME
     if not demands:
         yield NOTHING_ASKED

@@ -24,8 +24,8 @@ from bidding.uftp.agreements import CLOCK_TOLERANCE, agreement_with, contract_of
 from bidding.uftp.calls import NotAvailable, is_available, take_call
 from bidding.uftp.demands import NOT_AVAILABLE, contract_reasons, demands_of
 from bidding.uftp.receiving import CHANNEL, sender_of
+from bidding.uftp.reservations import keep_reserved
 from bidding.uftp.sending import ANSWER_WITHIN, new_message_id, send, store
-from bidding.uftp.settlements import disputes_of
 
 logger = logging.getLogger(__name__)
 
@@ -110,8 +110,11 @@ class _Handling:
                 self._take_request(self.message)
             case m.FlexOrder():
                 self._take_order(self.message)
+            case m.FlexReservationUpdate():
+                self._keep_reserved(self.message)
             case s.FlexSettlement():
-                self._answer(disputes=disputes_of(self.message, participant=self.participant))
+                if self.reasons:  # else the room that settles checks it, and answers
+                    self._answer()
             case m.ResponseMessage():
                 self._note_answer(self.message)
             case m.TestMessageResponse():
@@ -180,6 +183,14 @@ class _Handling:
         except NotAvailable:
             self.reasons.append(NOT_AVAILABLE)
 
+    def _keep_reserved(self, update: m.FlexReservationUpdate) -> None:
+        """Lower what may still be called, and say so."""
+        if self.contract is None and not self.reasons:
+            self.reasons.append(Reason.UNKNOWN_CONTRACT)
+        if self.contract is not None and not self.reasons:
+            self.reasons += keep_reserved(update, contract=self.contract, message=self.stored)
+        self._answer()
+
     def _note_answer(self, answer: m.ResponseMessage) -> None:
         """Keep what the other side made of a message of ours."""
         if self.reasons or not self.stored.refers_to:
@@ -189,14 +200,12 @@ class _Handling:
             reasons=answer.rejection_reason or "",
         )
 
-    def _answer(self, *, disputes: dict[str, str] | None = None) -> None:
+    def _answer(self) -> None:
         """Send the answer to the message, if it is ours to answer."""
         answer_type, _ = RESPONSES.get(type(self.message), (m.TestMessageResponse, ""))
         if Role.AGR not in answer_type.sent_by:
             return
-        answer = respond(
-            self.message, message_id=new_message_id(), now=self.now, reasons=self.reasons, disputes=disputes
-        )
+        answer = respond(self.message, message_id=new_message_id(), now=self.now, reasons=self.reasons)
         send(participant=self.participant, message=answer, now=self.now, deadline_at=self.now + ANSWER_WITHIN)
 
     def _referenced(self, kind: type[m.PayloadMessage], message_id: str | None) -> UftpMessage | None:

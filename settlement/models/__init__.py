@@ -1,4 +1,13 @@
 from settlement.models.deliveries import Delivery, DeliveryPtu, DeliveryShare
-from settlement.models.statements import Statement, StatementLine
+from settlement.models.operator_settlements import OperatorSettlement
+from settlement.models.statements import Statement, StatementCharge, StatementLine
 
-__all__ = ["Delivery", "DeliveryPtu", "DeliveryShare", "Statement", "StatementLine"]
+__all__ = [
+    "Delivery",
+    "DeliveryPtu",
+    "DeliveryShare",
+    "OperatorSettlement",
+    "Statement",
+    "StatementCharge",
+    "StatementLine",
+]

@@ -52,3 +52,24 @@ class StatementLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount_eur} EUR for {self.partner or 'the aggregator'}"
+
+
+class StatementCharge(models.Model):
+    """A contract's fee or penalty within the aggregator's own line of its aggregation EAN."""
+
+    class Kind(models.TextChoices):
+        AVAILABILITY = "availability", "Fee for availability"
+        PENALTY = "penalty", "Penalty for shortfall"
+
+    statement = models.ForeignKey(Statement, on_delete=models.CASCADE, related_name="charges")
+    contract = models.ForeignKey("bidding.Contract", on_delete=models.PROTECT, related_name="charges")
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    amount_eur = models.DecimalField(max_digits=12, decimal_places=2, help_text="Below zero, we pay.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["statement", "contract", "kind"], name="one_charge_per_contract_and_kind")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display().lower()} of {self.amount_eur} EUR"

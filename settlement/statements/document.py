@@ -45,6 +45,15 @@ def statement_document(statement: Statement) -> dict[str, Any]:
             }
             for line in lines
         ],
+        "charges": [
+            {
+                "contract": charge.contract.contract_id,
+                "aggregation_ean": charge.contract.aggregation_ean_id,
+                "kind": charge.kind,
+                "amount_eur": str(charge.amount_eur),
+            }
+            for charge in statement.charges.select_related("contract").order_by("contract_id", "kind")
+        ],
         "deliveries": [
             {
                 "activation": delivery.activation.reference,
@@ -100,6 +109,10 @@ def statement_page(statement: Statement, document: dict[str, Any]) -> Renderable
         lines.add_row(line["aggregation_ean"], line["partner"] or AGGREGATOR, energy, line["amount_eur"])
     lines.add_section()
     lines.add_row("Total", "", "", document["total_eur"], style="bold")
+    charges = Table("Contract", "Aggregation EAN", "For", title="In the aggregator's lines", title_justify="left")
+    charges.add_column("Amount [EUR]", justify="right")
+    for charge in document["charges"]:
+        charges.add_row(charge["contract"], charge["aggregation_ean"], charge["kind"], charge["amount_eur"])
     deliveries = Table("Activation", "Aggregation EAN", "Baseline", title="What it is for", title_justify="left")
     for heading in ("Delivered of ordered", "Meter values", "Price [EUR/MWh]", "Share", "Version"):
         deliveries.add_column(heading, justify="right")
@@ -116,4 +129,4 @@ def statement_page(statement: Statement, document: dict[str, Any]) -> Renderable
             str(delivery["version"]),
         )
     title = Text(f"Settlement statement {starts} to {ends} (Dutch time), version {statement.version}", style="bold")
-    return Group(title, Text(f"Issued {issued}"), lines, deliveries)
+    return Group(title, Text(f"Issued {issued}"), lines, *([charges] if document["charges"] else []), deliveries)

@@ -5,6 +5,7 @@ from bidding.models import (
     Contract,
     ContractCall,
     ContractCallPtu,
+    ContractReservation,
     OwnKey,
     UftpMessage,
     UftpParticipant,
@@ -47,6 +48,15 @@ class ContractCallPtuAdmin(HistoryAdmin):
     list_display = ("ptu_start", "call", "power_w", "max_import_w", "max_export_w")
     list_select_related = ("call__contract",)
     search_fields = ("call__order_reference",)
+
+
+@admin.register(ContractReservation)
+class ContractReservationAdmin(HistoryAdmin):
+    list_display = ("ptu_start", "contract", "power_w", "message")
+    list_filter = ("contract",)
+    list_select_related = ("contract", "message")
+    search_fields = ("contract__contract_id",)
+    date_hierarchy = "ptu_start"
 
 
 @admin.register(UftpParticipant)

@@ -3,7 +3,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from aggregator.operator.admin.base import HistoryAdmin, ReadOnlyInline
-from settlement.models import Delivery, DeliveryPtu, DeliveryShare, Statement, StatementLine
+from settlement.models import (
+    Delivery,
+    DeliveryPtu,
+    DeliveryShare,
+    OperatorSettlement,
+    Statement,
+    StatementCharge,
+    StatementLine,
+)
 
 
 class DeliveryPtuInline(ReadOnlyInline):
@@ -29,6 +37,33 @@ class StatementLineInline(ReadOnlyInline):
         """Fetch the names with them."""
         rows: QuerySet[StatementLine] = super().get_queryset(request).select_related("partner", "aggregation_ean")
         return rows
+
+
+class StatementChargeInline(ReadOnlyInline):
+    model = StatementCharge
+    fields = ("contract", "kind", "amount_eur")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StatementCharge]:
+        """Fetch the contracts with them."""
+        rows: QuerySet[StatementCharge] = super().get_queryset(request).select_related("contract")
+        return rows
+
+
+@admin.register(OperatorSettlement)
+class OperatorSettlementAdmin(HistoryAdmin):
+    list_display = ("checked_at", "order_reference", "day", "their_net", "our_net_eur", "dispute_reason")
+    list_filter = (("dispute_reason", admin.EmptyFieldListFilter), "message__participant")
+    list_select_related = ("message",)
+    search_fields = ("order_reference", "dispute_reason")
+    date_hierarchy = "checked_at"
+
+
+@admin.register(StatementCharge)
+class StatementChargeAdmin(HistoryAdmin):
+    list_display = ("statement", "contract", "kind", "amount_eur")
+    list_filter = ("kind", "contract")
+    list_select_related = ("statement", "contract")
+    search_fields = ("contract__contract_id",)
 
 
 @admin.register(Delivery)
@@ -72,7 +107,7 @@ class StatementAdmin(HistoryAdmin):
     list_display = ("starts_at", "ends_at", "version", "total_eur", "issued_at")
     list_filter = ("version",)
     date_hierarchy = "starts_at"
-    inlines = (StatementLineInline,)
+    inlines = (StatementLineInline, StatementChargeInline)
 
 
 @admin.register(StatementLine)

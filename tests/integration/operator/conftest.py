@@ -40,6 +40,7 @@ from bidding.models import (
     Contract,
     ContractCall,
     ContractCallPtu,
+    ContractReservation,
     DayAheadPrice,
     LedgerEntry,
     Mandate,
@@ -51,7 +52,15 @@ from bidding.models import (
     UftpParticipant,
     UftpPublicKey,
 )
-from settlement.models import Delivery, DeliveryPtu, DeliveryShare, Statement, StatementLine
+from settlement.models import (
+    Delivery,
+    DeliveryPtu,
+    DeliveryShare,
+    OperatorSettlement,
+    Statement,
+    StatementCharge,
+    StatementLine,
+)
 
 NOW = datetime(2026, 1, 14, 16, 20, tzinfo=UTC)  # 17:20 in Amsterdam
 WINDOW_START = datetime(2026, 1, 14, 16, tzinfo=UTC)
@@ -259,6 +268,12 @@ class Evening:
             called_at=NOW,
         )
         ContractCallPtu.objects.create(call=call, ptu_start=WINDOW_START, power_w=400_000, max_import_w=400_000)
+        ContractReservation.objects.create(contract=contract, ptu_start=WINDOW_START, power_w=90_000, message=order)
+        OperatorSettlement.objects.create(
+            message=order, order_reference=call.order_reference, day=call.day, call=call, currency="EUR",
+            their_net=Decimal("1.90"), dispute_reason="NetSettlement differs", checked_at=NOW,
+        )  # fmt: skip
+        return contract
 
     def terms(self, group, bid, actor):
         """Add the terms on which a group bids, and a change of an order."""
@@ -319,7 +334,8 @@ class Evening:
         StatementLine.objects.create(
             statement=statement, partner=partner, aggregation_ean=group, delivered_wh=1, amount_eur=Decimal("12.60")
         )
-        self.called_contract(group, number=number)
+        contract = self.called_contract(group, number=number)
+        StatementCharge.objects.create(statement=statement, contract=contract, kind="penalty", amount_eur=-1)
         actor = User.objects.create(username=f"colleague-{number}")
         self.terms(group, bid, actor)
         audit.record(now=NOW, action="bidding.bid.refused", subject=bid, actor=actor, reason="Too late.")

@@ -1,15 +1,28 @@
-"""A called contract is settled like a bid, at the contract's price."""
+"""A called contract is settled like a bid, at the contract's price; then fee, penalty, and the operator's view."""
 
-from datetime import date, timedelta
+import uuid
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
+from aggregator.core.interval import Interval
+from assets.models import Asset
+from bidding.markets.uftp.codec import parse, serialise
+from bidding.markets.uftp.vocabulary import SettlementDisposition
 from bidding.models import Activation, Contract, UftpMessage, UftpParticipant
 from bidding.uftp.calls import take_call
 from bidding.uftp.demands import Demand
+from bidding.uftp.own_keys import make_own_key
 from settlement.delivery.baselines import BaselineMethod, NominationMissing
 from settlement.delivery.operations import settle
+from settlement.models import OperatorSettlement, Statement
+from settlement.queries import month_interval
+from settlement.reconciliation.operations import reconcile_due
+from settlement.statements.document import statement_document
+from settlement.statements.operations import issue_statement
+from tests.conformance.uftp.samples import SAMPLES
 from tests.integration.settlement.conftest import WINDOW_START
 
 PTU = timedelta(minutes=15)
@@ -43,6 +56,114 @@ def test_a_call_is_paid_at_the_price_of_its_contract(called):
     delivery = settle(activation_id=called.pk, now=called.ends_at + timedelta(hours=13))
     assert (delivery.ordered_wh, delivery.delivered_wh) == (20_000, 20_000)
     assert delivery.price_eur_per_mwh == Decimal("95.00")
+
+
+JANUARY = month_interval(2026, 1)
+NOW = datetime(2026, 2, 1, 9, tzinfo=UTC)
+
+
+def money(statement):
+    charges = [(charge.kind, str(charge.amount_eur)) for charge in statement.charges.order_by("kind")]
+    own = statement.lines.get(partner=None)
+    return charges, str(own.amount_eur), str(statement.total_eur)
+
+
+def test_a_shortfall_costs_the_penalty_in_the_aggregators_line(called, world):
+    # given a second quarter hour in which the car took its 10 kWh after all: half of 20 kWh is delivered
+    Contract.objects.update(penalty_eur_per_mwh=Decimal("200.00"))
+    world.meter(Asset.objects.get(), 0, 10_000, revision=1)
+    settle(activation_id=called.pk, now=NOW)
+    # then 10 kWh at 95 is 0.95 of which 0.28 or 0.29 is ours, and 10 kWh missing at 200 is 2.00
+    statement = issue_statement(interval=JANUARY, now=NOW)
+    charges, own, total = money(statement)
+    assert (charges, total) == ([("penalty", "-2.00")], "-1.05")
+    assert Decimal(own) + sum(line.amount_eur for line in statement.lines.exclude(partner=None)) == Decimal("-1.05")
+
+
+@pytest.mark.parametrize(
+    ("active_until", "fee"), [(None, "310.00"), (date(2026, 1, 10), "100.00"), (date(2025, 12, 31), None)]
+)
+def test_availability_is_paid_by_the_day_of_whole_months(called, active_until, fee):
+    Contract.objects.update(
+        availability_fee_eur_per_month=Decimal("310.00"), active_from=date(2025, 1, 1), active_until=active_until
+    )
+    settle(activation_id=called.pk, now=NOW)
+    charges, _, total = money(issue_statement(interval=JANUARY, now=NOW))
+    assert charges == ([("availability", fee)] if fee else [])
+    assert Decimal(total) == Decimal("1.90") + Decimal(fee or 0)
+    # and nothing for a period that is no month
+    evening = Interval(called.starts_at, called.ends_at)
+    assert money(issue_statement(interval=evening, now=NOW)) == ([], "0.57", "1.90")
+
+
+def test_a_changed_fee_makes_a_new_version_and_no_change_makes_none(called):
+    settle(activation_id=called.pk, now=NOW)
+    assert issue_statement(interval=JANUARY, now=NOW).version == 1
+    Contract.objects.update(availability_fee_eur_per_month=Decimal(31))
+    assert [issue_statement(interval=JANUARY, now=NOW).version for _ in range(2)] == [2, 2]
+    assert statement_document(Statement.objects.latest("version"))["charges"][0]["amount_eur"] == "31.00"
+
+
+@pytest.fixture
+def claim(settings, called):
+    """Let the operator settle the order as we did, or otherwise."""
+    settings.UFTP_DOMAIN, settings.UFTP_BROKER_URL = "agr.example.com", "https://broker.example/message"
+    make_own_key(now=WINDOW_START, signs_from=WINDOW_START)
+    participant = UftpParticipant.objects.get()
+    sample = next(message for message in SAMPLES if message.element == "FlexSettlement")
+    isp = replace(sample.order_settlements[0].isps[0], start=69, duration=2, ordered_flex_power_w=-40_000)
+
+    def send(*, now=NOW, delivered_w=-40_000, **changes):
+        isps = (replace(isp, delivered_flex_power_w=delivered_w),)
+        values = {"order_reference": "o", "period": date(2026, 1, 14), "isps": isps, "net_settlement": Decimal("1.90")}
+        order = replace(sample.order_settlements[0], **(values | changes))
+        message = replace(sample, order_settlements=(order,), message_id=str(uuid.uuid4()))
+        UftpMessage.objects.create(
+            participant=participant, way="received", element="FlexSettlement", message_id=message.message_id,
+            conversation_id="1", document=serialise(message), at=now, result="accepted",
+        )  # fmt: skip
+
+    return send
+
+
+def answers():
+    found = UftpMessage.objects.filter(element="FlexSettlementResponse").order_by("pk")
+    return [parse(bytes(message.document)).statuses[0] for message in found]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, ""),
+        ({"delivered_w": -40_900}, ""),
+        ({"price": Decimal(0), "net_settlement": Decimal(0)}, ""),
+        ({"delivered_w": -30_000}, "DeliveredFlexPower differs from our meter values"),
+        ({"net_settlement": Decimal("1.50")}, "NetSettlement differs from what the contract makes of the delivery"),
+        ({"order_reference": "other"}, "No such order was accepted"),
+        ({"period": date(2026, 1, 15)}, "The order is for another day"),
+        ({"isps": ()}, "OrderedFlexPower differs from what was ordered"),
+    ],
+)
+def test_an_operators_settlement_is_compared_with_ours(called, claim, changes, reason):
+    settle(activation_id=called.pk, now=NOW)
+    if changes.get("isps") == ():
+        sample = next(message for message in SAMPLES if message.element == "FlexSettlement")
+        changes = {"isps": (replace(sample.order_settlements[0].isps[0], ordered_flex_power_w=1),)}
+    claim(**changes)
+    assert reconcile_due(now=NOW) == 1
+    assert reconcile_due(now=NOW) == 0
+
+    (status,) = answers()
+    assert (status.dispute_reason or "") == reason
+    assert status.disposition is (SettlementDisposition.DISPUTED if reason else SettlementDisposition.ACCEPTED)
+    assert OperatorSettlement.objects.get().dispute_reason == reason
+
+
+def test_an_answer_waits_for_our_own_settlement_but_not_for_ever(called, claim):
+    claim()
+    assert reconcile_due(now=NOW) == 0
+    assert reconcile_due(now=NOW + timedelta(days=3)) == 1
+    assert answers()[0].dispute_reason == "Our own settlement is not complete; send it again later"
 
 
 def test_a_call_has_no_nominated_baseline(called):

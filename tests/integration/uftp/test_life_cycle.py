@@ -12,7 +12,7 @@ from assets.models import AggregationEan
 from bidding.markets.uftp import messages as m
 from bidding.markets.uftp.answers import respond
 from bidding.markets.uftp.transport import MESSAGE_PATH
-from bidding.markets.uftp.vocabulary import Result, Role, SettlementDisposition
+from bidding.markets.uftp.vocabulary import Result, Role
 from bidding.models import Activation, Announcement, Bid, Commitment, Contract, ContractCall, LedgerEntry, UftpMessage
 from bidding.operations import bids
 from bidding.operations.bids import SizedWindow
@@ -20,6 +20,7 @@ from bidding.operations.ledger import release_commitments
 from bidding.uftp import processing
 from bidding.uftp.address_book import remember_by_hand
 from bidding.uftp.offers import NotRevocable, revoke_offer
+from settlement.reconciliation.operations import reconcile_due
 from tests.conformance.uftp.samples import DAY, NOW, REQUEST, SAMPLES
 from tests.integration.uftp.operator_side import OTHER_KEY, limit_request, order_for, post, sealed
 
@@ -323,6 +324,8 @@ def test_the_rest_of_the_protocol_is_answered_or_kept(say, tick, contract, other
             )
         )
     tick()
+    reconcile_due(now=NOW)
+    tick()
 
     assert not InboxMessage.objects.filter(processed_at=None).exists(), InboxMessage.objects.values("error")
     answered = {message.element for message in other_side.messages()}
@@ -332,28 +335,37 @@ def test_the_rest_of_the_protocol_is_answered_or_kept(say, tick, contract, other
     }  # fmt: skip
 
 
-def test_a_settlement_is_accepted_order_by_order_or_disputed(say, tick, other_side, offer):
-    settlement = next(sample for sample in SAMPLES if sample.element == "FlexSettlement")
-    order = order_for(offer, order_reference="order-1")
-    say(order)
-    tick()
-    item = settlement.order_settlements[0]
-    isps = tuple(
-        replace(item.isps[0], start=start, duration=1, ordered_flex_power_w=150_000) for start in range(69, 77)
-    )
-    agreed = replace(item, order_reference="order-1", period=DAY, isps=isps)
-    wrong = tuple(replace(isp, ordered_flex_power_w=1) for isp in isps)
+def kept(contract, power_w, isps=range(69, 77)):
+    """A message that keeps so much reserved of the contract from 17:00 to 19:00."""
+    update = next(sample for sample in SAMPLES if sample.element == "FlexReservationUpdate")
+    powers = tuple(m.PowerIsp(power_w=power_w, start=start) for start in isps)
+    return replace(update, message_id=str(uuid.uuid4()), contract_id=contract.contract_id, period=DAY, isps=powers)
 
-    for orders in ((agreed,), (replace(agreed, isps=wrong),), (replace(agreed, order_reference="other"),)):
-        say(replace(settlement, message_id=str(uuid.uuid4()), order_settlements=orders))
-    tick()
 
-    statuses = [message.statuses[0] for message in other_side.messages()[-3:]]
-    assert [(status.disposition, status.dispute_reason) for status in statuses] == [
-        (SettlementDisposition.ACCEPTED, None),
-        (SettlementDisposition.DISPUTED, "OrderedFlexPower differs from what was ordered"),
-        (SettlementDisposition.DISPUTED, "No such order was accepted"),
-    ]
+@pytest.mark.parametrize("meaning", ["limit", "delta"])
+def test_what_an_operator_released_can_no_longer_be_called(say, tick, contract, other_side, meaning):
+    Contract.objects.update(power_meaning=meaning)
+    say(kept(contract, 0, isps=[70]))
+    tick()
+    assert other_side.messages()[-1].result is Result.ACCEPTED
+
+    say(limit_request() if meaning == "limit" else REQUEST)
+    tick()
+    assert rejection(other_side.messages()[-1]) == "Power above the volume of the contract"
+
+
+def test_what_stays_reserved_bounds_the_call_and_what_it_takes(say, tick, contract, other_side, offer):
+    say(kept(contract, 400_000))
+    say(kept(contract, -300_000))  # the newest counts
+    say(order_for(offer))
+    tick()
+    assert set(Commitment.objects.values_list("power_w", flat=True)) == {300_000}
+
+    say(kept(contract, 500_001))
+    tick()
+    assert rejection(other_side.messages()[-1]) == "Power above the volume of the contract"
+    assert set(contract.reservations.values_list("power_w", flat=True)) == {300_000}
+    assert ContractCall.objects.count() == 1  # what was ordered stays ordered
 
 
 def test_dying_while_processing_loses_and_doubles_nothing(say, tick, other_side, offer, monkeypatch):

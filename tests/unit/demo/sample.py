@@ -130,6 +130,7 @@ def sample_report():
         "drivers": {"sessions": 1_204, "served": 1_199, "unserved_kwh": 21.4},
         "settlement": {
             "total_eur": "172.60",
+            "charges": [],
             "lines": [
                 {"partner": "Laadkracht", "aggregation_ean": FIRST, "delivered_wh": 600_000, "amount_eur": "75.60"},
                 {"partner": "Deelauto", "aggregation_ean": FIRST, "delivered_wh": 287_350, "amount_eur": "36.20"},

@@ -13,7 +13,7 @@ def make_report():
     """Two PTUs of two groups: one gives too much and too little, the other is not cleared.
 
     100 kW ordered at 180 EUR/MWh; 120 kW and then 30 kW delivered; paid 25000 + 7500 Wh, 5.85 EUR. A third is called
-    for 40 kW more at 100 EUR/MWh and gives 50: paid 10000 Wh, 1.00 EUR.
+    for 40 kW more at 100 EUR/MWh and gives 50: paid 10000 Wh, 1.00 EUR, less a penalty of 0.20.
     """
     return {
         "announcements": [{"external_id": "a-1", "starts_at": "2026-01-14T16:00:00Z"}],
@@ -80,11 +80,13 @@ def make_report():
         "setpoints": {"sent": 50, "accepted": 48, "followed": 45},
         "drivers": {"sessions": 60, "served": 58, "unserved_kwh": 6.2},
         "settlement": {
-            "total_eur": "6.85",
+            "total_eur": "6.65",
+            "charges": [{"contract_id": "CLC-1", "aggregation_ean": CALLED, "kind": "penalty", "amount_eur": "-0.20"}],
             "lines": [
                 {"partner": "Laadkracht", "aggregation_ean": FIRST, "delivered_wh": 32_500, "amount_eur": "4.10"},
                 {"partner": None, "aggregation_ean": FIRST, "delivered_wh": 0, "amount_eur": "1.75"},
                 {"partner": "Laadkracht", "aggregation_ean": CALLED, "delivered_wh": 10_000, "amount_eur": "1.00"},
+                {"partner": None, "aggregation_ean": CALLED, "delivered_wh": 0, "amount_eur": "-0.20"},
             ],
         },
         "timings": {"total": 1.0},
@@ -118,14 +120,15 @@ def test_money_follows_from_deliveries_and_prices():
         (("deliveries", 1, "metered_w"), 0, "not baseline minus metered"),
         (("deliveries", 2, "delivered_w"), 40_000, "was paid for 32500 Wh and delivered 35000 Wh"),
         (("deliveries", 2, "ptu_start"), "2026-01-14T16:00:00Z", "counted twice"),
-        (("settlement", "total_eur"), "6.86", "the lines add up to 6.85 EUR and the total is 6.86 EUR"),
-        (("settlement", "lines", 0, "amount_eur"), "4.11", "the lines add up to 6.86 EUR"),
+        (("settlement", "total_eur"), "6.66", "the lines add up to 6.65 EUR and the total is 6.66 EUR"),
+        (("settlement", "lines", 0, "amount_eur"), "4.11", "the lines add up to 6.66 EUR"),
         (("settlement", "lines", 0, "amount_eur"), "4.095", "not on whole cents"),
         (("settlement", "lines", 1, "delivered_wh"), 1, "a line of None has 1 Wh"),
         (("calls", 0, "ends_at"), "2026-01-14T16:30:00Z", "the call o-1 has no delivery in 1 PTUs"),
         (("calls", 0, "aggregation_ean"), SECOND, "belongs to no cleared bid and no call"),
         (("calls", 0, "aggregation_ean"), SECOND, "is for power that was called"),
-        (("calls", 0, "price_eur_per_mwh"), "102.00", "gets 1.00 EUR and earned 1.02"),
+        (("settlement", "charges", 0, "amount_eur"), "-0.30", "gets 0.80 EUR and earned 0.70"),
+        (("calls", 0, "price_eur_per_mwh"), "102.00", "gets 0.80 EUR and earned 0.82"),
         (("setpoints", "followed"), 49, "do not count down"),
         (("drivers", "served"), 61, "do not add up"),
         (("drivers", "unserved_kwh"), 0.1, "contradict themselves"),
@@ -145,6 +148,6 @@ def test_a_wrong_number_is_found(path, value, problem):
 def test_money_that_is_wrong_everywhere_alike_is_found():
     # given lines and total that agree with each other, a cent too high
     report = make_report()
-    report["settlement"]["total_eur"] = "6.86"
+    report["settlement"]["total_eur"] = "6.66"
     report["settlement"]["lines"][0]["amount_eur"] = "4.11"
     assert problems(report) == [f"{FIRST} gets 5.86 EUR and earned 5.85 EUR"]
