@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('bidding', '0003_contract_reservations'),
+        ('bidding', '0004_contract_reservations'),
         ('settlement', '0001_initial'),
     ]
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('bidding', '0002_uftp_participants_from_dns'),
+        ('bidding', '0003_uftp_participants_from_dns'),
     ]
 
     operations = [

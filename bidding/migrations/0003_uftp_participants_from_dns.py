@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('bidding', '0001_initial'),
+        ('bidding', '0002_redispatch'),
     ]
 
     operations = [
