@@ -1,8 +1,8 @@
 """A called limit as an order: what lies between it and the consumption expected of the group."""
 
 from aggregator.core.units import watt
+from bidding.dispatch.allocation.expectations import expected_baseline_kw
 from bidding.dispatch.allocation.plan import SteadyResources
-from bidding.dispatch.allocation.urgency import expected_baseline_kw
 from bidding.dispatch.situation import PlugSituation
 from bidding.models import ActivationPtu
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, ptu_start
 from assets.models import Asset, AssetKind
-from bidding.dispatch.allocation.urgency import DispatchView
+from bidding.dispatch.allocation.view import DispatchView
 from bidding.dispatch.metered import metered_so_far
 from bidding.forecast.outlook import Outlook, OutlookModel
 from bidding.forecast.sessions import SessionTable
@@ -81,6 +81,7 @@ def plugs_at(*, group: Group, remaining: Interval, now: datetime, ignored_asset_
             stay_h=outlook.stay_h + shift_h[:, None],
             energy_kwh=outlook.energy_kwh + stored_kwh[:, None],
             weight=outlook.weight,
+            own=outlook.own,
         ),
     )
     return PlugSituation(assets, view)
@@ -112,6 +113,7 @@ def _outlook(
         stay_h=np.where(np.isnan(declared_stay_h)[:, None], outlook.stay_h, declared_stay_h[:, None]),
         energy_kwh=np.where(np.isnan(declared_kwh)[:, None], outlook.energy_kwh, declared_kwh[:, None]),
         weight=outlook.weight,
+        own=outlook.own,
     )
 
 

@@ -18,8 +18,6 @@ Floats = NDArray[np.float64]
 OWN_SESSIONS = 40
 POOL_SESSIONS = 48
 POOL_RECENT = 2000
-POOL_WEIGHT = 1.0
-"""All pool samples together weigh as much as one session of the charger itself at the same time of day."""
 
 KERNEL_H = 1.5
 DAY_H = 24.0
@@ -28,15 +26,32 @@ WEEKEND_FROM = 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outlook:
-    """Samples of the whole stay and energy of n cars; arrays of shape (n, k)."""
+    """Samples of the whole stay and energy of n cars; arrays of shape (n, k).
+
+    The first `own` columns are sessions of the car's own charger, the others come from the pool. Weights say how alike
+    a sample is to the car within its source; how the two sources weigh against each other is for the reader to say.
+    """
 
     stay_h: Floats
     energy_kwh: Floats
     weight: Floats
+    own: int
 
-    def take(self, rows: NDArray[np.intp]) -> "Outlook":
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> "Outlook":
         """Return the samples of some cars."""
-        return Outlook(stay_h=self.stay_h[rows], energy_kwh=self.energy_kwh[rows], weight=self.weight[rows])
+        return Outlook(
+            stay_h=self.stay_h[rows], energy_kwh=self.energy_kwh[rows], weight=self.weight[rows], own=self.own
+        )
+
+    def every(self, stride: int) -> "Outlook":
+        """Return every so many-th sample of each car."""
+        picked = (slice(None), slice(None, None, stride))
+        return Outlook(
+            stay_h=self.stay_h[picked],
+            energy_kwh=self.energy_kwh[picked],
+            weight=self.weight[picked],
+            own=-(-self.own // stride),
+        )
 
 
 class OutlookModel:
@@ -60,6 +75,7 @@ class OutlookModel:
             stay_h=stay_h[chosen],
             energy_kwh=energy_kwh[chosen],
             weight=np.concatenate([part[1] for part in parts], axis=1),
+            own=OWN_SESSIONS,
         )
 
     def _own_charger(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -84,7 +100,7 @@ class OutlookModel:
             place = np.searchsorted(self._local_h[pool], self._local_h[rows[asked]])
             near = pool[(place[:, None] + np.arange(-POOL_SESSIONS // 2, POOL_SESSIONS // 2)) % len(pool)]
             chosen[asked] = near
-            weight[asked] = self._nearness(rows[asked], near) * POOL_WEIGHT / POOL_SESSIONS
+            weight[asked] = self._nearness(rows[asked], near)
         return chosen, weight
 
     def _nearness(self, rows: NDArray[np.intp], others: NDArray[np.intp]) -> Floats:

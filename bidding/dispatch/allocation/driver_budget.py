@@ -10,15 +10,15 @@ The same idea as adaptive conformal inference (Gibbs and Candès, 2021), on ener
 
 from math import exp
 
-TARGET_SHARE = 0.002
+TARGET_SHARE = 0.0035
 """Energy lost to drivers, of what all drivers of a day came for. Under the 0.5 % promised: losses come in lumps, and
 a short run must stay under as well."""
 
-FIRST_RISK = 0.2
+FIRST_RISK = 0.25
 STEP = 0.03
-LOWEST_RISK = 0.02
-HIGHEST_RISK = 0.5
-"""More likely than not to lose: there a driver comes before any promise."""
+LOWEST_RISK = 0.05
+HIGHEST_RISK = 0.8
+"""Four times out of five the driver would lose it: there a driver comes before any promise."""
 
 
 class DriverBudget:

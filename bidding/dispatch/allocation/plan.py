@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bidding.dispatch.allocation.urgency import DispatchPolicy, DispatchView
+from bidding.dispatch.allocation.urgency import DispatchPolicy
+from bidding.dispatch.allocation.view import DispatchView
 from bidding.optimisation.interface import Direction
 
 Floats = NDArray[np.float64]

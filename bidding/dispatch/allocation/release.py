@@ -7,7 +7,8 @@ that was avoided. So they restart spread over the next hour, the ones with least
 import numpy as np
 from numpy.typing import NDArray
 
-from bidding.dispatch.allocation.urgency import DispatchView
+from bidding.dispatch.allocation.expectations import fitting_samples
+from bidding.dispatch.allocation.view import DispatchView
 from bidding.flexibility.rebound import restart_delays_minutes
 
 Floats = NDArray[np.float64]
@@ -28,7 +29,7 @@ def release_delays_ptus(*, view: DispatchView, is_held: NDArray[np.bool_], seed:
     if not is_held.any():
         return delays
     need_h = np.where(np.isnan(view.left_kwh), UNKNOWN_NEED_H, view.left_kwh / view.power_kw)
-    laxity_h = _cautious_stay_h(view) - view.elapsed_h - view.left_in_window_h - need_h
+    laxity_h = _cautious_left_h(view) - view.left_in_window_h - need_h
     minutes = restart_delays_minutes(
         laxity_minutes=np.maximum(laxity_h[is_held], 0.0) * MINUTES_PER_HOUR,
         spread_minutes=SPREAD_PTUS * view.ptu_h * MINUTES_PER_HOUR,
@@ -38,13 +39,11 @@ def release_delays_ptus(*, view: DispatchView, is_held: NDArray[np.bool_], seed:
     return delays
 
 
-def _cautious_stay_h(view: DispatchView) -> Floats:
-    """Return the low quantile of each car's stay over the samples in which it is still here."""
-    weight = np.where(view.outlook.stay_h > view.elapsed_h[:, None], view.outlook.weight, 0.0)
-    order = np.argsort(view.outlook.stay_h, axis=1)
-    stay_h = np.take_along_axis(view.outlook.stay_h, order, axis=1)
-    reached = np.cumsum(np.take_along_axis(weight, order, axis=1), axis=1)
-    total = reached[:, -1]
-    place = np.argmax(reached >= CAUTIOUS_SHARE * total[:, None], axis=1)
-    stay = stay_h[np.arange(len(place)), place]
-    return np.where(total > 0, stay, view.elapsed_h)
+def _cautious_left_h(view: DispatchView) -> Floats:
+    """Return a low quantile of how long each car will still be here."""
+    samples = fitting_samples(view)
+    order = np.argsort(samples.left_h, axis=1)
+    reached = np.cumsum(np.take_along_axis(samples.share, order, axis=1), axis=1)
+    place = np.argmax(reached >= CAUTIOUS_SHARE, axis=1)
+    left_h = np.take_along_axis(samples.left_h, order, axis=1)
+    return np.asarray(left_h[np.arange(len(place)), place])

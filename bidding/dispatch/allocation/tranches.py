@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bidding.dispatch.allocation.urgency import DispatchPolicy, DispatchView
+from bidding.dispatch.allocation.urgency import DispatchPolicy
+from bidding.dispatch.allocation.view import DispatchView
 from bidding.forecast.outlook import Outlook
 from bidding.optimisation.interface import Direction
 
@@ -47,13 +48,7 @@ def thinned(view: DispatchView) -> DispatchView:
     stride = -(-view.outlook.stay_h.shape[1] // SAMPLES_PER_CAR)
     if len(view.power_kw) <= CARS_PER_TRANCHE or stride <= 1:
         return view
-    outlook = view.outlook
-    picked = (slice(None), slice(None, None, stride))
-    return _with(
-        view,
-        slice(None),
-        Outlook(stay_h=outlook.stay_h[picked], energy_kwh=outlook.energy_kwh[picked], weight=outlook.weight[picked]),
-    )
+    return _with(view, slice(None), view.outlook.every(stride))
 
 
 def taken(view: DispatchView, which: slice | NDArray[np.intp] | NDArray[np.bool_]) -> DispatchView:
@@ -66,6 +61,7 @@ def taken(view: DispatchView, which: slice | NDArray[np.intp] | NDArray[np.bool_
             stay_h=np.ascontiguousarray(outlook.stay_h[which]),
             energy_kwh=np.ascontiguousarray(outlook.energy_kwh[which]),
             weight=np.ascontiguousarray(outlook.weight[which]),
+            own=outlook.own,
         ),
     )
 

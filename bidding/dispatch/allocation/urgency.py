@@ -1,9 +1,8 @@
 """Deciding, PTU by PTU, which cars wait: the dispatcher's view of a window in which departures come unannounced.
 
 The dispatcher knows the cars plugged in now, what each has taken and whether it is full, and samples of comparable
-sessions (`Outlook`). It never sees a departure or an energy need before it shows. Its rule is a budget read the other
-way round: what the promise leaves of the expected baseline may be charged, and the most urgent cars charge first.
-A car whose energy would be in danger charges whatever was promised: drivers come before the promise.
+sessions (`Outlook`). It never sees a departure before it shows. It takes the measures that endanger drivers least until
+the promise is safe, and none that endangers a driver too much: there drivers come before the promise.
 """
 
 from dataclasses import dataclass
@@ -12,47 +11,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bidding.flexibility.storage import ROUND_TRIP_EFFICIENCY
-from bidding.forecast.outlook import Outlook
+from bidding.dispatch.allocation.expectations import Expected, Samples, expected, fitting_samples
+from bidding.dispatch.allocation.measures import SLICES, Measures, deepest_feed_in_kwh, measures
+from bidding.dispatch.allocation.view import DispatchView
 from bidding.optimisation.interface import Direction
 
 Floats = NDArray[np.float64]
 
-FULL_KWH = 1e-9
+SPREADS = (1.0, 0.5, 0.25, 0.12)
+"""Shares of the largest feed-in that any one car may give, tried in turn: many small ones lose less when one leaves."""
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DispatchView:
-    """What is known at the start of a PTU of the m cars plugged in then; arrays of shape (m,).
-
-    Attributes:
-        ptu_h: length of a PTU [h].
-        left_in_window_h: hours to the end of the window.
-        elapsed_h: hours since plug-in.
-        power_kw: rated power.
-        floor_kw: least power while charging, 0 when the car can pause.
-        v2g: whether it may discharge.
-        energy_in_kwh: what the session holds now.
-        left_kwh: what the session still wants, as the car or its driver tells the charge point; NaN when untold.
-        planned_kwh: the baseline of this PTU where the baseline is a plan; None when it is charging on arrival.
-        outlook: samples of stay and energy, shape (m, k).
-    """
-
-    ptu_h: float
-    left_in_window_h: float
-    elapsed_h: Floats
-    power_kw: Floats
-    floor_kw: Floats
-    v2g: NDArray[np.bool_]
-    energy_in_kwh: Floats
-    left_kwh: Floats
-    planned_kwh: Floats | None
-    outlook: Outlook
-
-    @property
-    def is_full(self) -> NDArray[np.bool_]:
-        """Whether a car is known to want nothing more."""
-        return np.asarray(self.left_kwh <= FULL_KWH)
+ENOUGH_KWH = 1e-9
 
 
 class DispatchPolicy(Protocol):
@@ -65,14 +34,11 @@ class DispatchPolicy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UrgencyPolicy:
-    """Take the least risky measures until the promise is safe, and none that endangers a driver.
-
-    A measure is holding a car back, or discharging it as well. Its risk is the energy its driver is expected to lose
-    per kWh it brings, when it is kept up until the end of the window and the car then charges at full power.
+    """Take the least risky measures until the promise is safe, and none that endangers a driver too much.
 
     Attributes:
         most_risk: a measure with more risk is not taken, whatever was promised: drivers come first.
-        safety: standard deviations of the expected reduction kept as room for error.
+        safety: standard deviations of what is fed in kept as room for cars that leave.
     """
 
     most_risk: float = 0.8
@@ -80,155 +46,80 @@ class UrgencyPolicy:
 
     def powers_kw(self, view: DispatchView, *, direction: Direction, promise_kw: float) -> Floats:
         """Return the power asked of each car for one PTU."""
+        samples = fitting_samples(view)
+        usual = expected(view, samples)
         if direction == "increase":
-            return self._increase(view, _expect(view, _fitting_samples(view)), promise_kw)
-        return self._reduce(view, promise_kw)
+            return self._increase(view, usual, promise_kw)
+        return self._reduce(view, samples, usual, promise_kw)
 
-    def _reduce(self, view: DispatchView, promise_kw: float) -> Floats:
-        samples = _fitting_samples(view)
-        expected = _expect(view, samples)
-        cars = len(view.power_kw)
-        feed_kw = np.where(
-            view.v2g,
-            np.minimum(view.power_kw, view.energy_in_kwh * ROUND_TRIP_EFFICIENCY / view.left_in_window_h),
-            0.0,
-        )
-        feed_risk = np.maximum(_feed_in_risk(view, samples, feed_kw), expected.hold_risk)
-        risk = np.concatenate([expected.hold_risk, np.where(feed_kw > 0, feed_risk, np.inf)])
-        fed_kwh = feed_kw[:, None] * np.minimum(view.ptu_h, samples.left_h)  # a car that leaves feeds in no longer
-        gain = np.concatenate([expected.held_kwh - expected.charging_kwh, samples.mean(fed_kwh)])
-        variance = np.concatenate([expected.held_variance - expected.charging_variance, samples.variance(fed_kwh)])
-        order = np.argsort(risk, kind="stable")
-        order = order[: int(np.searchsorted(risk[order], self.most_risk, side="right"))]
-        mean_kwh = expected.charging_kwh.sum() + np.concatenate([[0.0], np.cumsum(gain[order])])
-        spread = expected.charging_variance.sum() + np.concatenate([[0.0], np.cumsum(variance[order])])
-        # The car that feeds in most may leave at any moment (the N-1 rule of grids); a held car that leaves takes its
-        # baseline with it, so it breaks nothing.
-        largest_kwh = np.maximum.accumulate(np.concatenate([[0.0], np.where(order < cars, 0.0, gain[order])]))
-        room_kwh = np.maximum(self.safety * np.sqrt(np.maximum(spread, 0.0)), largest_kwh)
-        sure_kwh = mean_kwh - room_kwh
-        enough = np.flatnonzero(sure_kwh >= promise_kw * view.ptu_h)
-        taken = order[: int(enough[0]) if len(enough) else len(order)]
-        power = view.power_kw.copy()
-        held = taken[taken < cars]
-        power[held] = np.where(view.is_full[held], 0.0, view.floor_kw[held])
-        fed = taken[taken >= cars] - cars
-        power[fed] = -feed_kw[fed]
-        return power
+    def _reduce(self, view: DispatchView, samples: Samples, usual: Expected, promise_kw: float) -> Floats:
+        feed_in_kwh = deepest_feed_in_kwh(view)
+        every = measures(view, samples, usual, feed_in_kwh=feed_in_kwh)
+        every = every.where(slice(0, int(np.searchsorted(every.risk, self.most_risk, side="right"))))
+        needed_kwh = promise_kw * view.ptu_h - float((usual.baseline_kwh - usual.draw_kwh).sum())
+        needed_kwh += self.safety * float(np.sqrt(usual.draw_variance.sum()))
+        return _asked_kw(view, self._least_risky(view, samples, every, feed_in_kwh, needed_kwh), feed_in_kwh)
 
-    def _increase(self, view: DispatchView, expected: "_Expected", promise_kw: float) -> Floats:
+    def _least_risky(
+        self, view: DispatchView, samples: Samples, every: Measures, feed_in_kwh: Floats, needed_kwh: float
+    ) -> Measures:
+        """Return the measures that bring what is needed at the least expected loss; those that bring most if none do.
+
+        How far feeding in is spread over cars is tried out: spread thin it is riskier per kWh, but one departure costs
+        less of it, so less has to be held in reserve.
+        """
+        if needed_kwh <= ENOUGH_KWH:
+            return every.where(slice(0, 0))
+        absent_h = np.clip(view.ptu_h - samples.left_h, 0.0, view.ptu_h) / view.ptu_h
+        absence, absence_variance = samples.mean(absent_h), samples.variance(absent_h)
+        best, best_rank = every, (2, 0.0)
+        largest_kwh = float(feed_in_kwh.max(initial=0.0))
+        for spread in SPREADS if largest_kwh > 0 else SPREADS[:1]:
+            within = feed_in_kwh[every.car] * every.level / SLICES <= spread * largest_kwh + ENOUGH_KWH
+            some = every.where(within | ~every.feeds_in)
+            sure_kwh = self._sure_kwh(some, feed_in_kwh, absence, absence_variance)
+            enough = np.flatnonzero(sure_kwh >= needed_kwh - ENOUGH_KWH)
+            if len(enough):
+                some = some.where(slice(0, int(enough[0]) + 1))
+                rank = (0, float(some.risk @ some.brings_kwh))
+            else:
+                rank = (1, -float(sure_kwh[-1]) if len(sure_kwh) else 0.0)
+            if rank < best_rank:
+                best, best_rank = some, rank
+        return best
+
+    def _sure_kwh(self, taken: Measures, feed_in_kwh: Floats, absence: Floats, absence_variance: Floats) -> Floats:
+        """Return what the first 1, 2, … n measures bring for sure, shape (n,).
+
+        A held car that leaves takes its baseline with it, so it breaks nothing. One that feeds in may leave at any
+        moment: there is room for the one that gives most (the N-1 rule of grids), and for the usual spread.
+        """
+        deep_kwh = feed_in_kwh[taken.car]
+        now_kwh, before_kwh = deep_kwh * taken.level / SLICES, deep_kwh * np.maximum(taken.level - 1, 0) / SLICES
+        brings_kwh = np.where(taken.feeds_in, taken.brings_kwh * (1 - absence[taken.car]), taken.brings_kwh)
+        variance = np.cumsum((now_kwh**2 - before_kwh**2) * absence_variance[taken.car])
+        room_kwh = np.maximum(self.safety * np.sqrt(np.maximum(variance, 0.0)), np.maximum.accumulate(now_kwh))
+        return np.asarray(np.cumsum(brings_kwh) - room_kwh)
+
+    def _increase(self, view: DispatchView, usual: Expected, promise_kw: float) -> Floats:
         """Follow the plan, and charge cars ahead of it, those with most left to take first."""
-        planned_kw = np.minimum(expected.baseline_kwh / view.ptu_h, view.power_kw)
-        following_kwh = np.minimum(expected.baseline_kwh, expected.draw_kwh)
-        extra_kwh = np.maximum(expected.draw_kwh - following_kwh, 0.0)
-        wanted_kwh = promise_kw * view.ptu_h + (expected.baseline_kwh - following_kwh).sum()
-        wanted_kwh += self.safety * np.sqrt(expected.draw_variance.sum())
-        order = np.argsort(-expected.left_kwh / view.power_kw, kind="stable")
+        planned_kw = np.minimum(usual.baseline_kwh / view.ptu_h, view.power_kw)
+        following_kwh = np.minimum(usual.baseline_kwh, usual.draw_kwh)
+        extra_kwh = np.maximum(usual.draw_kwh - following_kwh, 0.0)
+        wanted_kwh = promise_kw * view.ptu_h + (usual.baseline_kwh - following_kwh).sum()
+        wanted_kwh += self.safety * np.sqrt(usual.draw_variance.sum())
+        order = np.argsort(-usual.left_kwh / view.power_kw, kind="stable")
         before = np.cumsum(extra_kwh[order]) - extra_kwh[order]
         ahead = np.zeros(len(extra_kwh), dtype=np.bool_)
         ahead[order] = before < wanted_kwh
         return np.where(ahead & ~view.is_full, view.power_kw, np.maximum(planned_kw, view.floor_kw))
 
 
-def expected_baseline_kw(view: DispatchView) -> Floats:
-    """Return what each car is expected to take in this PTU when nothing is asked of it, shape (m,)."""
-    return np.asarray(_expect(view, _fitting_samples(view)).baseline_kwh / view.ptu_h)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Expected:
-    """Expectations per car for one PTU, shape (m,)."""
-
-    held_kwh: Floats
-    held_variance: Floats
-    charging_kwh: Floats
-    charging_variance: Floats
-    hold_risk: Floats
-    baseline_kwh: Floats
-    draw_kwh: Floats
-    draw_variance: Floats
-    left_kwh: Floats
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Samples:
-    """Samples that still fit what is known, shape (m, k + 1); the last column is a cautious guess."""
-
-    share: Floats
-    left_h: Floats
-    left_kwh: Floats
-    energy_kwh: Floats
-
-    def mean(self, values: Floats) -> Floats:
-        """Return the mean over each car's samples, shape (m,)."""
-        return np.asarray((self.share * values).sum(axis=1))
-
-    def variance(self, values: Floats) -> Floats:
-        """Return the variance over each car's samples, shape (m,)."""
-        return np.maximum(self.mean(values**2) - self.mean(values) ** 2, 0.0)
-
-
-LEAST_DRAW_KWH = 1e-6
-GUESS_WEIGHT = 0.02
-GUESS_LEFT_H = 1.0
-GUESS_CHARGE_H = 1.0
-
-
-def _fitting_samples(view: DispatchView) -> _Samples:
-    told = ~np.isnan(view.left_kwh)[:, None]
-    left_h = view.outlook.stay_h - view.elapsed_h[:, None]
-    left_kwh = np.where(told, view.left_kwh[:, None], view.outlook.energy_kwh - view.energy_in_kwh[:, None])
-    weight = np.where((left_h > 0) & (told | (left_kwh > 0)), view.outlook.weight, 0.0)
-    guess = np.ones((len(left_h), 1))
-    guess_kwh = np.where(told, view.left_kwh[:, None], GUESS_CHARGE_H * view.power_kw[:, None])
-    weight = np.concatenate([weight, GUESS_WEIGHT * guess], axis=1)
-    left_kwh = np.maximum(np.concatenate([left_kwh, guess_kwh], axis=1), 0.0)
-    return _Samples(
-        share=weight / weight.sum(axis=1, keepdims=True),
-        left_h=np.concatenate([left_h, GUESS_LEFT_H * guess], axis=1),
-        left_kwh=left_kwh,
-        energy_kwh=left_kwh + view.energy_in_kwh[:, None],
-    )
-
-
-def _expect(view: DispatchView, samples: _Samples) -> _Expected:
-    power = view.power_kw[:, None]
-    mean, variance = samples.mean, samples.variance
-    most = power * np.minimum(view.ptu_h, samples.left_h)
-    draw = np.minimum(samples.left_kwh, most)
-    until_end = power * np.minimum(view.left_in_window_h, samples.left_h)
-    if view.planned_kwh is None:
-        baseline = np.clip(samples.energy_kwh - power * view.elapsed_h[:, None], 0.0, most)
-    else:
-        baseline = np.broadcast_to(view.planned_kwh[:, None], most.shape)
-    slowed = np.minimum(view.floor_kw[:, None] * view.ptu_h, draw)
-    lost_anyway = np.maximum(samples.left_kwh - power * samples.left_h, 0.0)
-    lost_window = np.maximum(samples.left_kwh - power * np.maximum(samples.left_h - view.left_in_window_h, 0.0), 0.0)
-    window_draw = mean(np.minimum(samples.left_kwh, until_end))
-    return _Expected(
-        held_kwh=mean(baseline - slowed),
-        held_variance=variance(baseline - slowed),
-        charging_kwh=mean(baseline - draw),
-        charging_variance=variance(baseline - draw),
-        hold_risk=mean(lost_window - lost_anyway) / np.maximum(window_draw, LEAST_DRAW_KWH),
-        baseline_kwh=mean(baseline),
-        draw_kwh=mean(draw),
-        draw_variance=variance(draw),
-        left_kwh=mean(samples.left_kwh),
-    )
-
-
-def _feed_in_risk(view: DispatchView, samples: _Samples, feed_kw: Floats) -> Floats:
-    """Return the energy a driver is expected to lose per kWh brought by holding and feeding in until the window ends.
-
-    The car gives up `feed_kw` over the rest of the window, with its losses, and has the time after it to come back.
-    """
-    hours = np.minimum(samples.left_h, view.left_in_window_h)
-    fed_kwh = feed_kw[:, None] * hours
-    chance_kwh = view.power_kw[:, None] * np.maximum(samples.left_h - view.left_in_window_h, 0.0)
-    unavoidable = np.maximum(samples.left_kwh - view.power_kw[:, None] * samples.left_h, 0.0)
-    lost = np.maximum(samples.left_kwh + fed_kwh / ROUND_TRIP_EFFICIENCY - chance_kwh, 0.0) - unavoidable
-    brought = fed_kwh + np.minimum(samples.left_kwh, view.power_kw[:, None] * hours)
-    return np.asarray(
-        (samples.share * lost).sum(axis=1) / np.maximum((samples.share * brought).sum(axis=1), LEAST_DRAW_KWH)
-    )
+def _asked_kw(view: DispatchView, taken: Measures, feed_in_kwh: Floats) -> Floats:
+    """Return the powers that carry out the measures; every other car may charge."""
+    power_kw = view.power_kw.copy()
+    held = taken.car[~taken.feeds_in]
+    power_kw[held] = np.where(view.is_full[held], 0.0, view.floor_kw[held])
+    deepest = np.zeros(len(power_kw), dtype=np.int64)
+    np.maximum.at(deepest, taken.car, taken.level)
+    return np.where(deepest > 0, -feed_in_kwh * deepest / SLICES / view.ptu_h, power_kw)

@@ -46,4 +46,4 @@ def fleet(*cars, ptus: int = 8, floor_kw: float = 0.0, v2g: bool | list[bool] = 
 def told_outlook(fleet: WindowFleet) -> Outlook:
     """An outlook that happens to be right about everything."""
     stay_h = (fleet.plug_out_s - fleet.plug_in_s)[:, None] / 3600
-    return Outlook(stay_h=stay_h, energy_kwh=fleet.energy_kwh[:, None], weight=np.full((len(fleet), 1), 1e6))
+    return Outlook(stay_h=stay_h, energy_kwh=fleet.energy_kwh[:, None], weight=np.full((len(fleet), 1), 1e6), own=1)

@@ -2,7 +2,8 @@ import numpy as np
 
 from bidding.dispatch.allocation import tranches
 from bidding.dispatch.allocation.tranches import Tranches, thinned
-from bidding.dispatch.allocation.urgency import DispatchView, UrgencyPolicy
+from bidding.dispatch.allocation.urgency import UrgencyPolicy
+from bidding.dispatch.allocation.view import DispatchView
 from bidding.forecast.outlook import Outlook
 
 
@@ -14,7 +15,7 @@ def cars(count, samples=40):
         energy_in_kwh=random.uniform(0, 10, count), left_kwh=np.full(count, np.nan), planned_kwh=None,
         outlook=Outlook(
             stay_h=random.uniform(6, 14, (count, samples)), energy_kwh=random.uniform(10, 40, (count, samples)),
-            weight=np.ones((count, samples)),
+            weight=np.ones((count, samples)), own=samples // 2,
         ),
     )  # fmt: skip
 
