@@ -6,6 +6,7 @@ the promise is safe, and none that endangers a driver too much: there drivers co
 """
 
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 import numpy as np
@@ -63,7 +64,7 @@ class UrgencyPolicy:
     def _least_risky(
         self, view: DispatchView, samples: Samples, every: Measures, feed_in_kwh: Floats, needed_kwh: float
     ) -> Measures:
-        """Return the measures that bring what is needed at the least expected loss; those that bring most if none do.
+        """Return the measures that bring what is needed at the least expected loss; all of them if none surely do.
 
         How far feeding in is spread over cars is tried out: spread thin it is riskier per kWh, but one departure costs
         less of it, so less has to be held in reserve.
@@ -72,20 +73,19 @@ class UrgencyPolicy:
             return every.where(slice(0, 0))
         absent_h = np.clip(view.ptu_h - samples.left_h, 0.0, view.ptu_h) / view.ptu_h
         absence, absence_variance = samples.mean(absent_h), samples.variance(absent_h)
-        best, best_rank = every, (2, 0.0)
         largest_kwh = float(feed_in_kwh.max(initial=0.0))
+        best, least_loss = every, inf
         for spread in SPREADS if largest_kwh > 0 else SPREADS[:1]:
             within = feed_in_kwh[every.car] * every.level / SLICES <= spread * largest_kwh + ENOUGH_KWH
             some = every.where(within | ~every.feeds_in)
             sure_kwh = self._sure_kwh(some, feed_in_kwh, absence, absence_variance)
             enough = np.flatnonzero(sure_kwh >= needed_kwh - ENOUGH_KWH)
-            if len(enough):
-                some = some.where(slice(0, int(enough[0]) + 1))
-                rank = (0, float(some.risk @ some.brings_kwh))
-            else:
-                rank = (1, -float(sure_kwh[-1]) if len(sure_kwh) else 0.0)
-            if rank < best_rank:
-                best, best_rank = some, rank
+            if not len(enough):
+                continue
+            some = some.where(slice(0, int(enough[0]) + 1))
+            loss_kwh = float(some.risk @ some.brings_kwh)
+            if loss_kwh < least_loss:
+                best, least_loss = some, loss_kwh
         return best
 
     def _sure_kwh(self, taken: Measures, feed_in_kwh: Floats, absence: Floats, absence_variance: Floats) -> Floats:
