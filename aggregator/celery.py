@@ -59,6 +59,7 @@ TICKS = (
     ("assets.tasks.send_setpoints", "dispatch", 1),
     ("assets.tasks.send_charging_profiles", "dispatch", 1),
     ("assets.tasks.pull_from_ocpi_partners", "default", 1),
+    ("assets.tasks.judge_setpoints", "default", 2),
     ("settlement.tasks.settle_due", "settlement", 2),
     ("settlement.tasks.reconcile_operator_settlements", "settlement", 5),
     ("assets.tasks.maintain_partitions", "default", 60),

@@ -5,6 +5,7 @@ from django.conf import settings
 
 from aggregator.core.services import clock, http_client
 from assets import operations
+from assets.control.metered_results import judge_on_meter_values
 from assets.control.operations import deliver_setpoints
 from assets.ocpi.pulling import pull_due
 from assets.ocpi.results import look_after_silence
@@ -22,6 +23,12 @@ def send_charging_profiles(**_unknown: object) -> None:
     """Send the charging profiles that are due, and ask stations that did not answer."""
     look_after_silence(now=clock().now())
     send_commands(clock=clock(), http=http_client())
+
+
+@shared_task
+def judge_setpoints(**_unknown: object) -> None:
+    """Judge on meter values what OCPI partners cannot tell."""
+    judge_on_meter_values(now=clock().now())
 
 
 @shared_task

@@ -209,7 +209,7 @@ class Evening:
         )
         return not late.exists()
 
-    def _write_simulator_config(self, credentials: dict[str, dict[str, str]]) -> None:
+    def _write_simulator_config(self, credentials: dict[str, dict[str, Any]]) -> None:
         period = self.period
         self.stage.write_simulator_config(
             {

@@ -2,10 +2,14 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from assets.models import Asset, CongestionArea, Partner
+from assets.ocpi.connections import open_connection
 from assets.operations.partners import register_partner
 from assets.operations.portfolio import create_aggregation_ean, create_congestion_area, enrol_assets
+from assets.operations.reports import upsert_assets
+from assets.simulator.portfolio import Partner as SimulatedPartner
 from assets.simulator.portfolio import Portfolio
 from bidding.models import Mandate
 from bidding.operations.terms import set_terms
@@ -13,8 +17,12 @@ from bidding.operations.terms import set_terms
 AUTOMATIC_UP_TO_W, AUTOMATIC_UP_TO_EUR = 5_000_000, Decimal(10_000)
 """What each group's bids may go up to without a person: more than the evening needs."""
 
+OCPI_PARTNER = "stadsladen"
+"""The charge point operator of the street and the offices speaks OCPI; the other partners our own REST."""
+OCPI_PARTY_ID = "STL"
 
-def register(*, portfolio: Portfolio, now: datetime) -> dict[str, dict[str, str]]:
+
+def register(*, portfolio: Portfolio, now: datetime) -> dict[str, dict[str, Any]]:
     """Create areas, aggregation EANs and partners; return each partner's credentials for the simulator."""
     areas: dict[str, CongestionArea] = {
         area.code: create_congestion_area(
@@ -39,15 +47,24 @@ def register(*, portfolio: Portfolio, now: datetime) -> dict[str, dict[str, str]
             automatic_up_to_w=AUTOMATIC_UP_TO_W,
             automatic_up_to_eur=AUTOMATIC_UP_TO_EUR,
         )
-    credentials = {}
+    credentials: dict[str, dict[str, Any]] = {}
     for partner in portfolio.partners:
-        _, secrets = register_partner(name=partner.name, now=now)
+        registered, secrets = register_partner(name=partner.name, now=now)
         credentials[partner.key] = {
             "client_id": secrets.client_id,
             "client_secret": secrets.client_secret,
             "callback_secret": secrets.callback_secret,
         }
+        if partner.key == OCPI_PARTNER:
+            credentials[partner.key]["ocpi"] = _speak_ocpi(registered, partner, now)
     return credentials
+
+
+def _speak_ocpi(registered: Partner, partner: SimulatedPartner, now: datetime) -> dict[str, Any]:
+    """Let a partner register over OCPI; enter what was agreed on its chargers and OCPI cannot tell."""
+    _, token = open_connection(partner=registered, now=now)
+    upsert_assets(partner_id=registered.pk, rows=[asset.registration() for asset in partner.assets], now=now)
+    return {"registration_token": token, "country_code": "NL", "party_id": OCPI_PARTY_ID}
 
 
 def enrol(*, portfolio: Portfolio, starts_at: datetime, now: datetime) -> int:

@@ -94,6 +94,7 @@ class Stage:
             CLOCK_FILE_VARIABLE: str(self.clock_file),
             "AGGREGATOR_VAR": str(self.directory),
             "TICK_SECONDS": str(TICK_REAL_SECONDS),
+            "PUBLIC_URL": self.web_url,
             "SETTLEMENT_WAIT_SECONDS": str(16 * 3600),  # to noon, when the last car has left
             "GOPACS_URL": self.mock_url,
             "EXCHANGE_URL": self.mock_url,
@@ -184,6 +185,9 @@ class Stage:
             "listen": {"host": LOOPBACK, "port": self.simulator_port},
             "state_directory": str(self.directory / "simulator"),
         }
+        for partner in config["partners"].values():
+            if "ocpi" in partner:
+                partner["ocpi"]["versions_url"] = f"{self.web_url}/ocpi/versions"
         self.write_simulator_config({**config, **addresses})
         self._start("simulated-cpo", "assets.simulator", "--config", str(self.simulator_config), module=True)
 

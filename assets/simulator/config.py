@@ -9,6 +9,9 @@ from zoneinfo import ZoneInfo
 
 from aggregator.core.interval import Interval, utc
 from aggregator.core.ptu import day_interval, ptu_start
+from assets.simulator.ocpi.access import OcpiAccess
+from assets.simulator.ocpi.faults import read_faults
+from assets.simulator.ocpi.objects import Party
 
 
 class InvalidConfiguration(ValueError):
@@ -22,6 +25,8 @@ class Credentials:
     client_id: str
     client_secret: str
     callback_secret: str
+    ocpi: OcpiAccess | None = None
+    """How it speaks OCPI; None for our own REST interface."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +85,24 @@ def _read(document: dict[str, Any]) -> Configuration:
             history_weeks=int(sessions.get("history_weeks", 8)),
         ),
         partners={
-            key: Credentials(row["client_id"], row["client_secret"], row["callback_secret"])
+            key: Credentials(
+                row["client_id"],
+                row["client_secret"],
+                row["callback_secret"],
+                ocpi=_ocpi(row["ocpi"]) if row.get("ocpi") else None,
+            )
             for key, row in document["partners"].items()
         },
+    )
+
+
+def _ocpi(row: dict[str, Any]) -> OcpiAccess:
+    return OcpiAccess(
+        versions_url=str(row["versions_url"]),
+        registration_token=str(row["registration_token"]),
+        party=Party(str(row.get("country_code", "NL")), str(row["party_id"])),
+        pushes=bool(row.get("pushes", True)),
+        faults=read_faults(row.get("faults") or {}),
     )
 
 

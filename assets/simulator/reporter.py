@@ -74,6 +74,9 @@ class Reporter:
                 )
             )
 
+    def resume(self, outcomes: list[SessionOutcome]) -> None:
+        """Go on from a checkpoint: what was reported until then was answered, so nothing is to be told."""
+
     def report(self, happened: Happened) -> None:
         """Report sessions, states every five minutes, meter values of every finished PTU, and results."""
         now = self._world.now

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from operator import methodcaller
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from assets.simulator.documents import instant, wh
 from assets.simulator.following import Judgement, judge, judged_ptus
 from assets.simulator.http_server import SimulatorServer
 from assets.simulator.inbox import Inbox, ReceivedBatch, write_durably
-from assets.simulator.partner_api import PartnerApi
+from assets.simulator.interfaces import Interfaces
+from assets.simulator.ocpi.door import door_of
 from assets.simulator.portfolio import build_portfolio
 from assets.simulator.report import build_report
 from assets.simulator.reporter import Happened, Reporter
@@ -63,26 +65,24 @@ class Simulator:
         self._phase = "starting"
         self._is_registered = False
         self._reported_until = self._world.starts_at
-        self._reporters: list[Reporter] = []
-        first = 0
-        for partner in self._portfolio.partners:
-            api = PartnerApi(
-                http=http,
-                api_url=configuration.api_url,
-                token_url=configuration.token_url,
-                credentials=configuration.partners[partner.key],
-                stop=stop,
-            )
-            positions = range(first, first + len(partner.assets))
-            self._reporters.append(
-                Reporter(key=partner.key, positions=positions, assets=assets, world=self._world, api=api)
-            )
-            first = positions.stop
+        self._interfaces = Interfaces(
+            configuration=configuration,
+            world=self._world,
+            inbox=self._inbox,
+            http=http,
+            clock=clock,
+            stop=stop,
+            reporters=[],
+            platforms={},
+        )
+        self._interfaces.add_all(self._portfolio)
+        self._reporters = self._interfaces.reporters
         self.server = SimulatorServer(
             address=(configuration.listen_host, configuration.listen_port),
             inbox=self._inbox,
             secrets={key: credentials.callback_secret for key, credentials in configuration.partners.items()},
             pages={"/healthz": self._health, "/progress": self._progress, "/report": self._report},
+            doors={key: door_of(platform, clock) for key, platform in self._interfaces.platforms.items()},
         )
 
     def run(self) -> None:
@@ -100,12 +100,12 @@ class Simulator:
     def _begin(self, pool: ThreadPoolExecutor) -> None:
         """Go on from the checkpoint, or tell the aggregator who we are and what was."""
         self._phase = "registering"
-        _for_each(pool, self._reporters, Reporter.register)
+        _for_each(pool, self._reporters, methodcaller("register"))
         self._is_registered = True
         saved = self._files.load()
         if saved is None:
             self._phase = "history"
-            _for_each(pool, self._reporters, Reporter.upload_history)
+            _for_each(pool, self._reporters, methodcaller("upload_history"))
             self._save()
         else:
             with self._lock:
@@ -114,6 +114,7 @@ class Simulator:
                     for row, energies in zip(saved["outcome_rows"], saved["outcome_kwh"].tolist(), strict=True)
                 ]
                 self._world.restore(saved)
+            _for_each(pool, self._reporters, methodcaller("resume", self._outcomes))
             logger.info("Going on from %s", instant(self._world.now))
         self._reported_until = self._world.now
         self._phase = "running"
@@ -126,7 +127,7 @@ class Simulator:
                 self._nap()
                 continue
             happened = self._advance(horizon)
-            _for_each(pool, self._reporters, Reporter.report, happened)
+            _for_each(pool, self._reporters, methodcaller("report", happened))
             self._reported_until = self._world.now
             if self._world.now // PTU_SECONDS > saved_until // PTU_SECONDS:
                 self._save()
@@ -200,7 +201,7 @@ class Simulator:
             "registered": self._is_registered,
             "simulated_until": instant(self._world.now),
             "reported_until": instant(self._reported_until),
-            "refused_requests": sum(reporter.api.refused for reporter in self._reporters),
+            "refused_requests": self._interfaces.refused,
         }
 
     def _report(self) -> tuple[HTTPStatus, dict[str, Any]]:
@@ -227,10 +228,8 @@ class _Untold:
         return self._nothing
 
 
-def _for_each(
-    pool: ThreadPoolExecutor, reporters: list[Reporter], action: Callable[..., None], *arguments: object
-) -> None:
-    for done in [pool.submit(action, reporter, *arguments) for reporter in reporters]:
+def _for_each(pool: ThreadPoolExecutor, reporters: list[Reporter], action: Callable[[Reporter], None]) -> None:
+    for done in [pool.submit(action, reporter) for reporter in reporters]:
         done.result()
 
 

@@ -12,6 +12,7 @@ def test_every_scheduled_task_of_the_field_side_exists_on_a_known_queue():
         "assets.tasks.send_setpoints": "dispatch",
         "assets.tasks.send_charging_profiles": "dispatch",
         "assets.tasks.pull_from_ocpi_partners": "default",
+        "assets.tasks.judge_setpoints": "default",
         "assets.tasks.maintain_partitions": "default",
         "assets.tasks.drop_old_months": "default",
         "assets.tasks.forget_answers": "default",

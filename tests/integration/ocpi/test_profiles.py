@@ -6,6 +6,7 @@ import pytest
 from django.db.models.functions import Now
 
 from assets import operations
+from assets.control.metered_results import judge_on_meter_values
 from assets.control.operations import PlannedSetpoint, send_setpoints
 from assets.models import Asset, OcpiConnection, OcpiSession, OcpiToken, ProfileCommand, Setpoint
 from assets.ocpi import tokens
@@ -410,3 +411,27 @@ def test_a_command_that_another_process_is_sending_is_left_to_it_until_its_claim
     ProfileCommand.objects.update(claimed_until=Now() - timedelta(seconds=1))
 
     assert send_commands(clock=clock, http=http).accepted == 1
+
+
+@pytest.mark.parametrize(
+    ("import_wh", "status", "reason"),
+    [((1_000, 1_080), "followed", ""), ((1_000, 2_000), "not_followed", "Took 3860 W more than asked.")],
+)
+def test_an_accepted_setpoint_is_judged_on_the_meter(platform, asset, clock, http, call, import_wh, status, reason):
+    setpoint = tell(asset, (4_140, 4_140, 4_140), "16:15", "17:00")
+    send_commands(clock=clock, http=http)
+    call("POST", callback_path(platform), {"result": "ACCEPTED"})
+    values = [
+        {"asset": "E1", "starts_at": at(start), "import_wh": energy}
+        for start, energy in zip(("16:15", "16:30"), import_wh, strict=True)
+    ]
+    later = at("17:05")
+    operations.store_meter_values(partner_id=asset.partner_id, rows=values[:1], now=later)
+    assert judge_on_meter_values(now=later) == 0
+
+    operations.store_meter_values(partner_id=asset.partner_id, rows=values[1:], now=later)
+
+    assert judge_on_meter_values(now=later) == 1
+    setpoint.refresh_from_db()
+    assert (setpoint.status, setpoint.result_at, setpoint.result_reason) == (status, at("16:45"), reason)
+    assert judge_on_meter_values(now=later) == 0
