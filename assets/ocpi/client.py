@@ -11,7 +11,7 @@ from aggregator.core.http import Response
 from assets.ocpi.parties import host_of
 from assets.ocpi.wire import Envelope, PeerFault, authorization, next_page, read_envelope
 
-PAGE_SIZE = 500
+PAGE_SIZE = 1_000
 """Sessions of about 1 kB: a page stays well under the largest answer that is read (16 MB)."""
 MOST_PAGES = 10_000
 

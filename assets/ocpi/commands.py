@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef
 
 from aggregator.core.models import OutboxMessage
 from assets.control.ports import SentSetpoint
@@ -62,14 +62,19 @@ def follow_new_sessions(*, connection_id: int, keys: Sequence[str], now: datetim
     """Tell sessions that just began what their EVSEs are under; in the caller's transaction."""
     if not keys:
         return
-    connection = OcpiConnection.objects.select_related("partner").get(pk=connection_id)
-    if connection.partner.is_stopped:
-        return
-    under = Setpoint.objects.filter(asset__ocpi_evse__sessions__key__in=keys, ends_at__gt=now).values("asset_id")
-    sessions = OcpiSession.objects.filter(
-        connection_id=connection_id, key__in=keys, evse__asset_id__in=under, evse__is_profile_capable=True
-    ).select_related("evse__asset")
-    write_commands(connection=connection, sessions=list(sessions), now=now, only_limits=True)
+    under = Setpoint.objects.filter(asset=OuterRef("evse__asset"), ends_at__gt=now)
+    sessions = list(
+        OcpiSession.objects.select_related("evse__asset").filter(
+            Exists(under),
+            connection_id=connection_id,
+            key__in=keys,
+            evse__is_profile_capable=True,
+            connection__partner__is_stopped=False,
+        )
+    )
+    if sessions:
+        connection = OcpiConnection.objects.get(pk=connection_id)
+        write_commands(connection=connection, sessions=sessions, now=now, only_limits=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ from assets.pseudonyms import pseudonym
 from assets.validation.kinds import CLOCK_SKEW
 from assets.validation.rows import InvalidRows
 
-STATES_UP_TO = timedelta(days=1)
-"""What a session was like longer ago says nothing about its asset's state now."""
+RECENT = timedelta(days=1)
+"""What a session was like longer ago says nothing of its asset now, and late news of it cannot be told from old."""
 ACTIVE = "ACTIVE"
 
 
@@ -104,8 +104,10 @@ def take_sessions(*, connection_id: int, documents: Sequence[Any], now: datetime
     names = {name for name, _ in refused}
     told = [one for one in told if one.name not in names]
     created = [one for one in told if one.known is None]
-    _keep(connection_id, told, closed)
-    operations.record_states(partner_id=connection_id, rows=list(_states(told, now)), now=now)
+    _keep(connection_id, [one for one in told if one.known or not _is_long_over(one, now)], closed)
+    states = list(_states(told, now))
+    if states:
+        operations.record_states(partner_id=connection_id, rows=states, now=now)
     follow_new_sessions(
         connection_id=connection_id,
         keys=[_key(one) for one in told if one.session.status == ACTIVE and _begins(one)],
@@ -164,6 +166,10 @@ def _happened(session: Session, now: datetime) -> Session:
     if session.starts_at > now + CLOCK_SKEW:
         raise InvalidObject("start_date_time has not happened yet. Report what was; check the clock and the zone.")
     return session
+
+
+def _is_long_over(one: _Told, now: datetime) -> bool:
+    return one.session.is_over and one.session.last_updated < now - RECENT
 
 
 def _is_reopened(before: OcpiSession, session: Session) -> bool:
@@ -278,7 +284,7 @@ def _states(told: Sequence[_Told], now: datetime) -> Iterable[dict[str, Any]]:
     """Yield what the sessions say of their assets now."""
     for one in told:
         session = one.session
-        if not session.is_charging_session or not now - STATES_UP_TO <= session.last_updated <= now:
+        if not session.is_charging_session or not now - RECENT <= session.last_updated <= now:
             continue
         power_kw = 0.0 if session.is_over else session.newest("POWER")
         if power_kw is None:

@@ -17,6 +17,8 @@ from assets.simulator.reporter import Happened, Reporter
 from assets.simulator.world import SessionOutcome, World
 
 FETCH_POLL_SECONDS = 0.1
+FRESH_SECONDS = 300
+"""Older news is not pushed: a platform that catches up leaves it to be fetched."""
 
 
 class OcpiReporter(Reporter):
@@ -57,7 +59,7 @@ class OcpiReporter(Reporter):
         while not self._platform.sessions.is_read_to_the_end.wait(FETCH_POLL_SECONDS):
             if self._stop.is_set():
                 raise Stopped
-        self._tell(self._open(), told_at=self._world.now, pushes=True)
+        self._tell(self._open(), told_at=self._world.now, pushes=False)
 
     def resume(self, outcomes: list[SessionOutcome]) -> None:
         """Go on from a checkpoint: who left since the start is listed, who is there can be steered."""
@@ -74,9 +76,10 @@ class OcpiReporter(Reporter):
         self._platform.reconnect_stations(now)
         ended = [outcome for outcome in happened.ended if self._is_mine(outcome.row)]
         over = {outcome.row for outcome in ended}
-        self._tell(ended, told_at=now, pushes=True, is_over=True)
+        is_fresh = now - happened.since <= FRESH_SECONDS
+        self._tell(ended, told_at=now, pushes=is_fresh, is_over=True)
         begun = [row for row in happened.begun if self._is_mine(row) and row not in over]
-        self._tell([self._world.so_far(row) for row in begun], told_at=now, pushes=True)
+        self._tell([self._world.so_far(row) for row in begun], told_at=now, pushes=is_fresh)
         first, end = ((at - self._world.starts_at) // PTU_SECONDS for at in (happened.since, now))
         if end > first:
             self._tell(self._open(), told_at=now, pushes=False)
