@@ -14,6 +14,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 30.0
@@ -100,7 +101,7 @@ class HttpClient:
                 return Response(
                     answer.status_code, dict(answer.headers), _read_capped(answer, url, 2 * silence_seconds)
                 )
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             raise RequestFailed(f"{method} {url} failed: {error}") from error
 
     def _session(self) -> requests.Session:
@@ -130,7 +131,7 @@ class HttpClient:
 
 def _read_capped(answer: requests.Response, url: str, longest_seconds: float) -> bytes:
     body, until = bytearray(), time.monotonic() + longest_seconds
-    for chunk in answer.iter_content(_CHUNK_BYTES):
+    while chunk := answer.raw.read1(_CHUNK_BYTES, decode_content=True):  # what has come in, without waiting for more
         body += chunk
         if len(body) > LARGEST_RESPONSE_BYTES:
             raise RequestFailed(f"{url} answered with more than {LARGEST_RESPONSE_BYTES} bytes; the rest was not read.")

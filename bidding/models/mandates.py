@@ -1,6 +1,6 @@
 """How far a group's bids may go without people, and when it must bid."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pgtrigger
 from django.conf import settings
@@ -73,7 +73,7 @@ class Mandate(models.Model):
         triggers = [pgtrigger.Protect(name="mandate_append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
-        return f"mandate of {self.aggregation_ean_id} from {self.active_from:%Y-%m-%d %H:%M} UTC"
+        return f"mandate of {self.aggregation_ean_id} from {self.active_from.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 class BidDutyContract(models.Model):

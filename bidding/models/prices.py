@@ -1,5 +1,6 @@
 """What energy costs on the day-ahead market, and what a group asks for moving it. Rows are added, never changed."""
 
+from datetime import UTC
 from decimal import Decimal
 
 import pgtrigger
@@ -101,4 +102,4 @@ class PricingPolicy(models.Model):
         triggers = [pgtrigger.Protect(name="policy_append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
-        return f"pricing of {self.aggregation_ean_id} from {self.active_from:%Y-%m-%d %H:%M} UTC"
+        return f"pricing of {self.aggregation_ean_id} from {self.active_from.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

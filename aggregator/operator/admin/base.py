@@ -18,6 +18,7 @@ from aggregator.operator.admin.columns import Column, readable
 from aggregator.operator.admin.refusals import SaveRefused, words_of
 
 HISTORY_ROWS_PER_PAGE = 50
+_ENTERED_IN = (("_wh", "Wh"), ("_w", "W"), ("_eur", "€"), ("_eur_per_mwh", "€ per MWh"), ("_eur_per_kwh", "€ per kWh"))
 
 
 class ReadableAdmin(ModelAdmin):  # type: ignore[misc]  # Unfold has no types
@@ -94,7 +95,7 @@ class RegisterAdmin(ReadableAdmin):
             kwargs["max_length"] = None
         if isinstance(db_field, models.URLField):
             kwargs["assume_scheme"] = "https"
-        for ending, unit in (("_wh", "Wh"), ("_w", "W")):
+        for ending, unit in _ENTERED_IN:
             if db_field.name.endswith(ending):
                 kwargs["label"] = f"{db_field.name.removesuffix(ending).replace('_', ' ').capitalize()} ({unit})"
         return super().formfield_for_dbfield(db_field, request, **kwargs)

@@ -77,12 +77,11 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
     """Bids are made, also by hand, and decided upon; what they say never changes."""
 
     list_display = (
-        window, "aggregation_ean", "direction", "power_w", "price_eur_per_mwh", "reliability", "status",
-        "cleared_power_w", "is_locked", "contract_id",
+        window, "aggregation_ean", "direction", "power_w", "price_eur_per_mwh", "status", "cleared_power_w",
     )  # fmt: skip
     list_filter = ("status", "aggregation_ean", "direction")
     list_select_related = ("aggregation_ean",)
-    search_fields = ("reference", "exchange_order_id", "aggregation_ean__ean", "aggregation_ean__name")
+    search_fields = ("reference", "exchange_order_id", "contract_id", "aggregation_ean__ean", "aggregation_ean__name")
     date_hierarchy = "starts_at"
     actions = ("approve", "refuse", "withdraw", "change_order")
     form = BidForm

@@ -22,6 +22,7 @@ _UNITS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("_w", "kW", kilo),
     ("_eur", "", euros),
     ("_eur_per_mwh", "per MWh", euros),
+    ("_eur_per_kwh", "per kWh", "€ {:.4f}".format),
 )
 
 

@@ -4,7 +4,12 @@ from typing import Any
 
 from django import forms
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSplitDateTimeWidget,
+    UnfoldAdminTextareaWidget,
+)
 
 from aggregator.core.ptu import ptu_start
 from aggregator.core.services import clock
@@ -176,8 +181,19 @@ class BidForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the che
 class ChangeOrderForm(ReasonForm):
     """What an order in the book should become."""
 
-    power_kw = forms.IntegerField(label="Power (kW)", min_value=1, help_text="At most what it is now.")
-    price_eur_per_mwh = forms.DecimalField(label="Price (€ per MWh)", max_digits=6, decimal_places=2)
+    power_kw = forms.IntegerField(
+        label="Power (kW)",
+        min_value=1,
+        help_text="At most what it is now.",
+        widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True}),
+    )
+    price_eur_per_mwh = forms.DecimalField(
+        label="Price (€ per MWh)",
+        max_digits=6,
+        decimal_places=2,
+        help_text="What we receive; negative to pay.",
+        widget=UnfoldAdminDecimalFieldWidget,
+    )
     field_order = ("power_kw", "price_eur_per_mwh", "reason")
 
 

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from aggregator.core.services import clock
 from aggregator.operator.admin.base import HistoryAdmin, RegisterAdmin, operator_of
+from aggregator.operator.display import TO
 from bidding.models import BidDutyContract, DayAheadPrice, Mandate, OrderChange, PricingPolicy
 
 
@@ -67,9 +68,16 @@ class PricingPolicyAdmin(TermsAdmin):
 @admin.register(Mandate)
 class MandateAdmin(TermsAdmin):
     list_display = (
-        "aggregation_ean", "active_from", "automatic_up_to_w", "automatic_up_to_eur", "automatic_from",
-        "automatic_until", "two_people_above_w", "two_people_above_eur", "entered_by",
+        "aggregation_ean", "active_from", "automatic_up_to_w", "automatic_up_to_eur", "hours", "two_people_above_w",
+        "two_people_above_eur",
     )  # fmt: skip
+
+    @admin.display(description="Hours")
+    def hours(self, mandate: Mandate) -> str:
+        """Show when bids go out by themselves."""
+        if mandate.automatic_from is None or mandate.automatic_until is None:
+            return "any"
+        return f"{mandate.automatic_from:%H:%M}{TO}{mandate.automatic_until:%H:%M}"
 
 
 @admin.register(BidDutyContract)

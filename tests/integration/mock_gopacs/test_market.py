@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import requests
 
 from tests.integration.mock_gopacs.market_process import (
     EAN_CENTRE,
@@ -367,3 +368,38 @@ def test_the_page_shows_announcements_orders_and_clearings_in_local_time(market)
         "OPTIMAL",
     ):
         assert text in page
+
+
+def test_an_open_announcement_can_be_changed_and_keeps_what_was_cleared(market_process):
+    market_process.set_clock(utc(14, 31))
+    market_process.load(changed_announcement(clears_at=["16:10", "16:30"]))
+    market_process.control("POST", "step")
+    market_process.placed(quantity=0.3)
+    market_process.advance(utc(15, 11))
+    announcement = announcements(market_process)[0]
+    # when the operator needs more, for an hour less
+    path = f"announcements/{announcement['id']}/change"
+    market_process.control("POST", path, json={"starts_at": ms(utc(17)), "ends_at": ms(utc(19)), "required_mw": 0.8})
+    # then
+    changed = announcements(market_process)[0]
+    assert changed["problemPeriod"]["numberOfQuartersInTimeSpan"] == 8
+    assert changed["requiredProblemProfileInMW"] == [0.8] * 8
+    assert changed["remainingProblemProfileInMW"] == [0.5] * 8
+    assert changed["lastUpdatedTimestamp"] == ms(utc(15, 11))
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"required_mw": [0.1, 0.2]}, 400),
+        ({"starts_at": ms(utc(17))}, 400),
+        ({"starts_at": ms(utc(17)) + 1, "ends_at": ms(utc(18))}, 400),
+        ({"required_mw": "much"}, 400),
+    ],
+)
+def test_a_change_that_makes_no_sense_changes_nothing(market, body, status):
+    before = announcements(market)
+    address = f"{market.address}/control/announcements/{before[0]['id']}/change"
+    answer = requests.post(address, headers={"X-Control-Token": "control"}, json=body, timeout=20)
+    assert answer.status_code == status
+    assert announcements(market) == before

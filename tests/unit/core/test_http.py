@@ -1,4 +1,6 @@
+import contextlib
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -18,6 +20,13 @@ class _Peer(BaseHTTPRequestHandler):
             self.end_headers()
             for _ in range(64):
                 self.wfile.write(b"x" * 65_536)
+        elif self.path == "/drip":
+            self.send_response(200)
+            self.end_headers()
+            for _ in range(100):
+                time.sleep(0.05)
+                with contextlib.suppress(OSError):
+                    self.wfile.write(b"x")
         else:
             self.send_response(200)
             self.end_headers()
@@ -41,6 +50,15 @@ def peer():
 @pytest.fixture
 def client():
     return HttpClient(allowed_private_hosts=frozenset({"127.0.0.1"}))
+
+
+def test_an_answer_that_drips_in_for_ever_is_given_up(peer):
+    # each byte comes in time, all of them together do not
+    impatient = HttpClient(allowed_private_hosts=frozenset({"127.0.0.1"}), read_timeout_seconds=0.2)
+    started = time.monotonic()
+    with pytest.raises(RequestFailed, match="too slowly"):
+        impatient.request(method="GET", url=f"{peer}/drip")
+    assert time.monotonic() - started < 2  # the drip takes five seconds
 
 
 def test_a_named_private_host_answers(peer, client):
