@@ -24,7 +24,6 @@
 | `UFTP_REQUESTS_PER_MINUTE` | how often one UFTP participant may call | 1200 |
 | `OCPI_COUNTRY_CODE`, `OCPI_PARTY_ID`, `OCPI_ROLE`, `OCPI_NAME` | who we are in OCPI | NL, AGG, SCSP, Aggregator |
 | `OCPI_REQUESTS_PER_MINUTE` | how often one OCPI partner may call; it calls once per session | 6000 |
-| `DRIVER_RETENTION_DAYS` | how long a session keeps what tells drivers apart | 180 |
 | `SETTLEMENT_WAIT_SECONDS` | how long an activation waits for meter values and cars to leave | 12 hours |
 | `PARTNER_REQUESTS_PER_MINUTE` | how often one partner may call | 1200 |
 | `IDEMPOTENCY_HOURS` | how long answers are kept for repeats of a request | 48 |
@@ -244,7 +243,6 @@ OCPI_PARTY_ID = env.str("OCPI_PARTY_ID", default="AGG")
 OCPI_ROLE = env.str("OCPI_ROLE", default="SCSP")  # some stacks know only CPO and EMSP: then EMSP or OTHER
 OCPI_NAME = env.str("OCPI_NAME", default="Aggregator")
 OCPI_REQUESTS_PER_MINUTE = env.int("OCPI_REQUESTS_PER_MINUTE", default=6000)
-DRIVER_RETENTION = timedelta(days=env.int("DRIVER_RETENTION_DAYS", default=180))
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 HTTP_ALLOWED_PRIVATE_HOSTS = env.list("HTTP_ALLOWED_PRIVATE_HOSTS", default=[])
 
