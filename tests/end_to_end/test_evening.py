@@ -110,7 +110,8 @@ def assert_evening(report: dict) -> None:
     ]  # fmt: skip
     assert sum(row["ordered_w"] for row in report["deliveries"]) > sum(row["ordered_w"] for row in for_bids)
     assert 0 < report["setpoints"]["followed"] <= report["setpoints"]["accepted"] <= report["setpoints"]["sent"]
-    assert report["drivers"]["served"] >= 0.97 * report["drivers"]["sessions"] > 0
+    # Departures come unannounced: a held car that leaves early misses some of its energy.
+    assert report["drivers"]["served"] >= 0.95 * report["drivers"]["sessions"] > 0
     assert problems(report) == []
 
 
