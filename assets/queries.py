@@ -49,12 +49,22 @@ def setpoint_batches_of_partner(
     if partner.is_stopped:
         return []
     batches = list(SetpointBatch.objects.filter(partner=partner, pk__gt=after).order_by("pk")[:limit])
+    for batch in batches:
+        batch.partner = partner  # known, so not read again for each
     setpoints: dict[int, list[SentSetpoint]] = {batch.pk: [] for batch in batches}
     for row in (
         Setpoint.objects.filter(batch__in=batches)
         .order_by("batch_id", "id")
         .values_list(
-            "batch_id", "id", "asset__external_id", "starts_at", "ends_at", "power_w", "start_early_s", "end_late_s"
+            "batch_id",
+            "id",
+            "asset__external_id",
+            "asset__kind",
+            "starts_at",
+            "ends_at",
+            "power_w",
+            "start_early_s",
+            "end_late_s",
         )
     ):
         setpoints[row[0]].append(SentSetpoint(*row[1:]))

@@ -38,6 +38,7 @@ class AssetLimits:
 
     partner_id: int
     external_id: str
+    kind: str
     is_active: bool
     max_import_w: int
     max_export_w: int

@@ -19,6 +19,7 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from django.db.models import Q
 
 from aggregator.core import locks
 from aggregator.core.clock import Clock
@@ -134,32 +135,46 @@ def send_setpoints(
 def record_setpoint_results(*, partner_id: int, rows: Rows) -> int:
     """Keep the newest result of each setpoint; return how many changed. Raises `InvalidRows` on foreign or unknown ids.
 
+    A row answers one setpoint, or a whole batch, as a partner does that divides the power of a group by itself.
     Rows as in `assets.validation.kinds.RESULT`.
     """
     columns = kinds.RESULT.read(rows)
-    known = set(
-        Setpoint.objects.filter(pk__in=columns["setpoint_id"], batch__partner_id=partner_id).values_list(
-            "pk", flat=True
-        )
-    )
-    unknown = [
-        RowError(index, "setpoint_id", "unknown-setpoint", f"No setpoint {setpoint} was sent to this partner.")
-        for index, setpoint in enumerate(columns["setpoint_id"])
-        if setpoint not in known
-    ]
+    wanted = Q(pk__in=columns["setpoint_id"]) | Q(batch_id__in=columns["batch_id"])
+    of_batch: dict[int, list[int]] = defaultdict(list)
+    for setpoint_id, batch_id in (
+        Setpoint.objects.filter(wanted, batch__partner_id=partner_id).order_by("pk").values_list("pk", "batch_id")
+    ):
+        of_batch[batch_id].append(setpoint_id)
+    known = {setpoint_id for ids in of_batch.values() for setpoint_id in ids}
+    answered, unknown = [], []
+    for index, (one, batch_id, *answer) in enumerate(
+        zip(*(columns[name] for name in ("setpoint_id", "batch_id", *_ANSWER_TYPES)), strict=True)
+    ):
+        ids = of_batch[batch_id] if one is None else [one]
+        if not ids or not known.issuperset(ids):
+            named = ("batch_id", batch_id, "batch") if one is None else ("setpoint_id", one, "setpoint")
+            unknown.append(
+                RowError(index, named[0], "unknown-setpoint", f"No {named[2]} {named[1]} was sent to this partner.")
+            )
+        answered += [(setpoint_id, *answer) for setpoint_id in ids]
     if unknown:
         raise InvalidRows(unknown)
-    types = {"setpoint_id": "int8", "status": "text", "at": "timestamptz", "reason": "text"}
-    with staged("answered", types, zip(*(columns[name] for name in types), strict=True)), connection.cursor() as cursor:
+    with staged("answered", {"setpoint_id": "int8", **_ANSWER_TYPES}, answered), connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE assets_setpoint AS old SET status = new.status, result_at = new.at, result_reason = new.reason
+            UPDATE assets_setpoint AS old
+            SET status = new.status, result_at = new.at, result_reason = new.reason,
+                achieved_w = COALESCE(new.achieved_w, old.achieved_w)
             FROM (SELECT DISTINCT ON (setpoint_id) * FROM answered ORDER BY setpoint_id, at DESC) AS new
             WHERE old.id = new.setpoint_id AND (old.result_at IS NULL OR old.result_at <= new.at)
-              AND (old.status, old.result_reason) <> (new.status, new.reason)
+              AND (old.status, old.result_reason, old.achieved_w)
+                  IS DISTINCT FROM (new.status, new.reason, COALESCE(new.achieved_w, old.achieved_w))
             """
         )
         return int(cursor.rowcount)
+
+
+_ANSWER_TYPES = {"status": "text", "at": "timestamptz", "reason": "text", "achieved_w": "int8"}
 
 
 def deliver_setpoints(*, clock: Clock, http: HttpClient) -> DeliveryReport:
@@ -210,10 +225,10 @@ def _limits(aggregation_ean: str, plan: Sequence[PlannedSetpoint]) -> dict[int, 
     ):
         memberships[asset_id] = (period.lower, period.upper)
     assets = Asset.objects.filter(pk__in=ids).values_list(
-        "id", "partner_id", "external_id", "is_active", "max_import_w", "max_export_w", "kind"
+        "id", "partner_id", "external_id", "kind", "is_active", "max_import_w", "max_export_w"
     )
     return {
-        row[0]: AssetLimits(*row[1:6], left_alone_w=left_alone_w(row[6], row[4]), membership=memberships.get(row[0]))
+        row[0]: AssetLimits(*row[1:], left_alone_w=left_alone_w(row[3], row[5]), membership=memberships.get(row[0]))
         for row in assets
     }
 
@@ -263,6 +278,7 @@ def _store(
         SentSetpoint(
             number,
             limits[one.asset_id].external_id,
+            limits[one.asset_id].kind,
             one.starts_at,
             one.ends_at,
             one.power_w,

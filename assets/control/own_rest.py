@@ -8,7 +8,9 @@ from typing import Any
 
 from aggregator.core.messaging.operations import enqueue
 from aggregator.core.models import OutboxMessage
+from aggregator.core.ptu import PTU
 from assets.control.channel import SETPOINTS_CHANNEL, conversation_with
+from assets.control.fallback import FALLBACKS, time_to_live_s
 from assets.control.ports import SentSetpoint
 from assets.models import SetpointBatch
 
@@ -36,7 +38,7 @@ class OwnRest:
 
 
 def batch_document(batch: SetpointBatch, setpoints: Sequence[SentSetpoint]) -> dict[str, Any]:
-    """Return a batch as partners read it, pushed or fetched."""
+    """Return a batch as partners read it, pushed or fetched; for one that divides by itself, without single assets."""
     return {
         "batch_id": batch.pk,
         "aggregation_ean": batch.aggregation_ean_id,
@@ -44,7 +46,10 @@ def batch_document(batch: SetpointBatch, setpoints: Sequence[SentSetpoint]) -> d
         "reason": batch.reason,
         "revision": batch.revision,
         "sent_at": _instant(batch.created_at),
-        "setpoints": [
+        "group_setpoint": _group_setpoint(setpoints),
+        "setpoints": []
+        if batch.partner.divides_itself
+        else [
             {
                 "setpoint_id": setpoint.setpoint_id,
                 "asset": setpoint.asset,
@@ -53,9 +58,30 @@ def batch_document(batch: SetpointBatch, setpoints: Sequence[SentSetpoint]) -> d
                 "power_w": list(setpoint.power_w),
                 "start_early_s": setpoint.start_early_s,
                 "end_late_s": setpoint.end_late_s,
+                "fallback": FALLBACKS[setpoint.kind],
+                "ttl_s": time_to_live_s(setpoint.power_w),
             }
             for setpoint in setpoints
         ],
+    }
+
+
+def _group_setpoint(setpoints: Sequence[SentSetpoint]) -> dict[str, Any]:
+    """Return the sum of a batch: what its assets together may take in each PTU in which any of them is asked."""
+    start = min(setpoint.starts_at for setpoint in setpoints)
+    end = max(setpoint.ends_at for setpoint in setpoints)
+    power_w = [0] * ((end - start) // PTU)
+    for setpoint in setpoints:
+        first = (setpoint.starts_at - start) // PTU
+        for number, one_w in enumerate(setpoint.power_w, start=first):
+            power_w[number] += one_w
+    return {
+        "assets": len(setpoints),
+        "starts_at": _instant(start),
+        "ends_at": _instant(end),
+        "power_w": power_w,
+        "fallback": "own_default",
+        "ttl_s": time_to_live_s(power_w),
     }
 
 

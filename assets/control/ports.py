@@ -15,6 +15,7 @@ class SentSetpoint:
 
     setpoint_id: int
     asset: str
+    kind: str
     starts_at: datetime
     ends_at: datetime
     power_w: Sequence[int]

@@ -1,6 +1,7 @@
 """What the views of the partners' interface share."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from rest_framework.parsers import BaseParser
@@ -8,14 +9,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from aggregator.core.interval import Interval
 from aggregator.core.problems import Problem
+from aggregator.core.ptu import ptu_start
 from assets.cpo_api.authentication import BearerAuthentication
 from assets.cpo_api.bodies import JsonBody
 from assets.cpo_api.permissions import HasScope, IsActivePartner
 from assets.cpo_api.throttling import PartnerRateThrottle
 from assets.validation.rows import InvalidRows, JudgedRows, RowKind
+from assets.validation.rules import Unacceptable, instant
 
 ERRORS_SHOWN = 100
+LONGEST_PERIOD = timedelta(days=7)
 
 
 class PartnerView(APIView):
@@ -76,6 +81,24 @@ def page_limit(request: Request, *, default: int, at_most: int) -> int:
 def cursor(request: Request) -> int:
     """Return the `after` parameter as a number."""
     return _whole(request, "after", default=0, lowest=0, highest=2**63 - 1)
+
+
+def period(request: Request) -> Interval:
+    """Return the `from` and `to` parameters: a period on quarter hours, a week at most."""
+    instants = {}
+    for name in ("from", "to"):
+        try:
+            # An unescaped + in an address arrives as a space.
+            instants[name] = instant(request.query_params[name].replace(" ", "+"))
+        except KeyError:
+            raise Problem(status=400, code="required", detail=f"The parameter {name} is missing.") from None
+        except Unacceptable as error:
+            raise Problem(status=400, code=error.code, detail=f"{name}: {error.message}") from error
+        if ptu_start(instants[name]) != instants[name]:
+            raise Problem(status=400, code="off-grid", detail=f"{name} is not on a quarter hour: :00, :15, :30 or :45.")
+    if not timedelta() < instants["to"] - instants["from"] <= LONGEST_PERIOD:
+        raise Problem(status=400, code="out-of-range", detail="to should lie after from, at most seven days.")
+    return Interval(instants["from"], instants["to"])
 
 
 def _whole(request: Request, name: str, *, default: int, lowest: int, highest: int) -> int:

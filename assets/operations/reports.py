@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from aggregator.core import locks
 from assets.models import Partner
+from assets.operations.movements import note_movements
 from assets.operations.resolve import asset_ids
 from assets.operations.sandbox import join_sandbox
 from assets.pseudonyms import pseudonym
@@ -84,6 +86,7 @@ def upsert_assets(*, partner_id: int, rows: Rows, now: datetime) -> Upserted:
 def record_states(*, partner_id: int, rows: Rows, now: datetime) -> StatesRecorded:
     """Keep the newest state of each asset; older ones are counted as stale. Raises `InvalidRows`.
 
+    What a driver declared holds for the session that is open at the asset too.
     Rows as in `assets.validation.kinds.STATE`.
     """
     columns = kinds.STATE.read(rows)
@@ -93,25 +96,62 @@ def record_states(*, partner_id: int, rows: Rows, now: datetime) -> StatesRecord
     for index, (asset, at) in enumerate(zip(assets, columns["at"], strict=True)):
         if asset not in newest or at > columns["at"][newest[asset]]:
             newest[asset] = index
-    reported = ("at", "power_w", "level_wh", "is_plugged_in", "is_available")
-    types = ("timestamptz", "int8", "int8", "bool", "bool")
-    values = ((asset, *(columns[name][index] for name in reported)) for asset, index in sorted(newest.items()))
-    with (
-        staged("reported", {"asset_id": "int8", **dict(zip(reported, types, strict=True))}, values),
-        connection.cursor() as cursor,
-    ):
+    values = ((asset, *(columns[name][index] for name in _STATE_TYPES)) for asset, index in sorted(newest.items()))
+    names = ", ".join(_STATE_TYPES)
+    with staged("reported", {"asset_id": "int8", **_STATE_TYPES}, values), connection.cursor() as cursor:
+        # Who knows the storage's size and the state of charge, knows the level.
         cursor.execute(
             """
-            INSERT INTO assets_assetstate AS old (asset_id, at, power_w, level_wh, is_plugged_in, is_available)
-            SELECT asset_id, at, power_w, level_wh, is_plugged_in, is_available FROM reported ORDER BY asset_id
-            ON CONFLICT (asset_id) DO UPDATE SET
-                (at, power_w, level_wh, is_plugged_in, is_available)
-                = (excluded.at, excluded.power_w, excluded.level_wh, excluded.is_plugged_in, excluded.is_available)
-            WHERE excluded.at > old.at
+            UPDATE reported SET level_wh = round(asset.capacity_wh * reported.soc_percent / 100)
+            FROM assets_asset AS asset
+            WHERE asset.id = reported.asset_id AND reported.level_wh IS NULL
+              AND reported.soc_percent IS NOT NULL AND asset.capacity_wh IS NOT NULL
             """
         )
+        cursor.execute(
+            f"""
+            INSERT INTO assets_assetstate AS old (asset_id, {names})
+            SELECT asset_id, {names} FROM reported ORDER BY asset_id
+            ON CONFLICT (asset_id) DO UPDATE SET
+                ({names}) = ({", ".join(f"excluded.{name}" for name in _STATE_TYPES)})
+            WHERE excluded.at > old.at
+            """  # noqa: S608 - column names are ours
+        )
         accepted = cursor.rowcount
+        _tell_open_sessions(cursor, now)
+    note_movements(partner_id=partner_id)
     return StatesRecorded(accepted, len(rows) - accepted)
+
+
+_STATE_TYPES = {
+    "at": "timestamptz",
+    "power_w": "int8",
+    "level_wh": "int8",
+    "soc_percent": "numeric",
+    "is_plugged_in": "bool",
+    "is_available": "bool",
+    "declared_departure_at": "timestamptz",
+    "declared_energy_wh": "int8",
+}
+
+
+def _tell_open_sessions(cursor: CursorWrapper, now: datetime) -> None:
+    """Let what drivers declared in the newest states hold for the sessions that are open at their assets."""
+    cursor.execute(
+        """
+        UPDATE assets_chargingsession AS session SET
+            declared_departure_at = COALESCE(said.declared_departure_at, session.declared_departure_at),
+            declared_energy_wh = COALESCE(said.declared_energy_wh, session.declared_energy_wh),
+            known_at = %s
+        FROM reported AS said JOIN assets_assetstate AS state ON state.asset_id = said.asset_id AND state.at = said.at
+        WHERE session.asset_id = said.asset_id AND session.plug_out_at IS NULL AND session.plug_in_at <= said.at
+          AND (said.declared_departure_at > session.plug_in_at OR said.declared_departure_at IS NULL)
+          AND (COALESCE(said.declared_departure_at, session.declared_departure_at),
+               COALESCE(said.declared_energy_wh, session.declared_energy_wh))
+              IS DISTINCT FROM (session.declared_departure_at, session.declared_energy_wh)
+        """,
+        [now],
+    )
 
 
 _SESSION_TYPES = {

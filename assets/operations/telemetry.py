@@ -9,6 +9,7 @@ from django.db.backends.utils import CursorWrapper
 
 from aggregator.core import locks
 from aggregator.core.ptu import PTU_SECONDS
+from assets.operations.movements import note_movements
 from assets.operations.partitions import create_partitions, month_starts
 from assets.operations.reports import Rows
 from assets.operations.resolve import asset_ids
@@ -76,6 +77,7 @@ def store_readings(*, partner_id: int, rows: Rows, now: datetime) -> ValuesStore
         if done.stored:
             create_partitions("assets_readingquarter", month_starts(columns["starts_at"]))
             _add_up_quarters()
+            note_movements(partner_id=partner_id)
     return done
 
 

@@ -14,7 +14,15 @@ from typing import Annotated, Any
 import msgspec
 
 from assets.validation.rows import Field, JudgedRows, RowKind
-from assets.validation.rules import LARGEST_INTEGER, Rule, Unacceptable, boolean, integer, non_negative_integer
+from assets.validation.rules import (
+    LARGEST_INTEGER,
+    Rule,
+    Unacceptable,
+    boolean,
+    integer,
+    non_negative_integer,
+    percentage,
+)
 
 _JUDGED_IN_C: dict[Rule, Any] = {
     non_negative_integer: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_INTEGER)],
@@ -22,6 +30,9 @@ _JUDGED_IN_C: dict[Rule, Any] = {
     boolean: bool,
 }
 """The rules that a decoder can apply itself, as it understands them."""
+
+_READ_AS: dict[Rule, Any] = {percentage: float}
+"""What the other rules judge after decoding, where that is neither text nor a whole number."""
 
 _DIGITS = frozenset("-0123456789")
 _SURELY_SMALL = len(str(LARGEST_INTEGER)) - 1
@@ -59,7 +70,7 @@ def judged_csv(body: bytes, kind: RowKind) -> JudgedRows | None:
 def _decoder(kind: RowKind, name: str) -> msgspec.json.Decoder[Any]:
     fields: list[Any] = []
     for field in kind.fields:
-        wire = _JUDGED_IN_C.get(field.rule, int if field.is_number else str)
+        wire = _JUDGED_IN_C.get(field.rule) or _READ_AS.get(field.rule, int if field.is_number else str)
         fields.append((field.name, wire) if field.required else (field.name, wire | None, None))
     row = msgspec.defstruct("Row", fields, kw_only=True, forbid_unknown_fields=True, gc=False)
     # `list` cannot be subscripted with a class made at run time in the checker's eyes; msgspec reads it all the same.

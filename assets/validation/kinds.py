@@ -16,6 +16,7 @@ from assets.validation.rules import (
     name,
     non_negative_integer,
     one_of,
+    percentage,
     share,
     text,
 )
@@ -25,6 +26,7 @@ CATEGORIES = ("public", "home", "workplace", "shared_car", "depot", "heat")
 PAUSING = ("unknown", "can_pause", "cannot_pause")
 QUALITIES = ("measured", "estimated")
 RESULTS = ("accepted", "rejected", "followed", "not_followed")
+SETPOINT_STATUSES = ("pending", *RESULTS)
 KINDS_WITH_STORAGE = frozenset({"battery", "heat_pump"})
 KINDS_THAT_FEED_IN = frozenset({"v2g_charger", "battery"})
 
@@ -130,8 +132,11 @@ STATE = RowKind(
         Field("at", instant, required=True, repeats=True),
         Field("power_w", integer, required=True, is_number=True),
         Field("level_wh", non_negative_integer, is_number=True),
+        Field("soc_percent", percentage),
         Field("is_plugged_in", boolean),
         Field("is_available", boolean, default=True),
+        Field("declared_departure_at", instant),
+        Field("declared_energy_wh", non_negative_integer, is_number=True),
     ),
 )
 
@@ -152,13 +157,31 @@ SESSION = RowKind(
     checks=(_session_order, lambda rows: repeated(rows, "asset", "external_id")),
 )
 
+
+def _names_one_thing(rows: Columns) -> Iterable[RowError]:
+    pairs = zip(rows["setpoint_id"], rows["batch_id"], strict=True)
+    message = "Give setpoint_id for one setpoint, or batch_id for all setpoints of a batch."
+    yield from _rejections(((one is None) == (all_ is None) for one, all_ in pairs), "setpoint_id", "required", message)
+
+
 RESULT = RowKind(
     fields=(
-        Field("setpoint_id", non_negative_integer, required=True, is_number=True),
+        Field("setpoint_id", non_negative_integer, is_number=True),
+        Field("batch_id", non_negative_integer, is_number=True),
         Field("status", one_of(RESULTS), required=True),
         Field("at", instant, required=True, repeats=True),
         Field("reason", text, default=""),
+        Field("achieved_w", integer, is_number=True),
     ),
+    checks=(_names_one_thing,),
+)
+
+COMMUNICATION_TEST = RowKind(
+    fields=(
+        Field("asset", name, required=True),
+        Field("power_w", integer, required=True, is_number=True),
+    ),
+    checks=(lambda rows: repeated(rows, "asset"),),
 )
 
 

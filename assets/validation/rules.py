@@ -132,6 +132,18 @@ def share(value: Any) -> Decimal:
     return number
 
 
+def percentage(value: Any) -> Decimal:
+    """Return a number from 0 to 100 with at most one decimal."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise Unacceptable("not-a-number", f"{_short(value)} is {_kind(value)}, not a number. Write 63.5 for 63.5 %.")
+    number = Decimal(str(value))
+    if not number.is_finite() or not 0 <= number <= 100:  # noqa: PLR2004 - a percentage
+        raise Unacceptable("out-of-range", f"{_short(value)} is not from 0 to 100. Give percent: 63.5 is 63.5 %.")
+    if number != number.quantize(Decimal("0.1")):
+        raise Unacceptable("out-of-range", f"{_short(value)} has more than one decimal. Round it.")
+    return number.quantize(Decimal("0.1"))
+
+
 def one_of(choices: Collection[str]) -> Rule:
     """Return a rule that accepts one of `choices`."""
     wanted = frozenset(choices)

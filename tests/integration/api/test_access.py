@@ -9,7 +9,15 @@ from django.test import Client
 
 from assets import operations
 from assets.control.operations import PlannedSetpoint, send_setpoints
-from assets.models import AssetState, ChargingSession, MeterInterval, MinuteReading, Partner, Setpoint
+from assets.models import (
+    AssetState,
+    ChargingSession,
+    CommunicationTest,
+    MeterInterval,
+    MinuteReading,
+    Partner,
+    Setpoint,
+)
 from tests.field_side import (
     ALL_SCOPES,
     GROUP_EAN,
@@ -32,6 +40,8 @@ _SESSION = {
     "max_import_w": 7_400,
 }
 _VALUE = {"asset": "a", "starts_at": "2026-01-14T08:00:00Z", "import_wh": 1}
+_EVENING = "from=2026-01-14T16:00:00Z&to=2026-01-14T18:00:00Z"
+_TEST = {"asset": "b", "power_w": 1_380}
 _READING = {"asset": "a", "starts_at": "2026-01-14T16:00:00Z", "power_w": 1}
 _STATE = {"asset": "a", "at": "2026-01-14T16:00:00Z", "power_w": 1}
 
@@ -45,6 +55,16 @@ ENDPOINTS = [
     pytest.param("POST", "/meter-values", {"values": [_VALUE]}, "meter-values", 400, id="post-meter-values"),
     pytest.param("POST", "/readings", {"readings": [_READING]}, "meter-values", 400, id="post-readings"),
     pytest.param("GET", "/setpoints", None, "setpoints", 200, id="list-setpoints"),
+    pytest.param("GET", "/setpoints/own", None, "setpoints", 404, id="get-setpoint"),
+    pytest.param("GET", f"/setpoints/plan?asset=a&{_EVENING}", None, "setpoints", 404, id="plan-of-asset"),
+    pytest.param(
+        "GET", f"/setpoints/plan?aggregation_ean={GROUP_EAN}&{_EVENING}", None, "setpoints", 404, id="plan-of-group"
+    ),
+    pytest.param("GET", "/groups", None, "assets", 200, id="list-groups"),
+    pytest.param("GET", f"/groups/{GROUP_EAN}", None, "assets", 404, id="get-group"),
+    pytest.param("GET", f"/groups/{GROUP_EAN}/energy?{_EVENING}", None, "meter-values", 404, id="get-energy"),
+    pytest.param("POST", "/communication-tests", {"tests": [_TEST]}, "setpoints", 400, id="post-tests"),
+    pytest.param("GET", "/communication-tests/own", None, "setpoints", 404, id="get-test"),
     pytest.param("POST", "/setpoints/results", {"results": "own"}, "setpoints", 400, id="post-results"),
 ]
 
@@ -52,8 +72,9 @@ ENDPOINTS = [
 @pytest.fixture
 def setpoint(partner) -> Setpoint:
     """One setpoint of the partner, for its asset `a`."""
-    assets = make_assets(partner, [charger("a")])
+    assets = make_assets(partner, [charger("a"), charger("b")])
     enrol(make_group(make_area()), assets)
+    AssetState.objects.create(asset=assets[1], at=at("16:00"), power_w=11_000)
     plan = [PlannedSetpoint(asset_id=assets[0].pk, starts_at=at("17:00"), ends_at=at("17:15"), power_w=[0])]
     [batch] = send_setpoints(
         now=NOW,
@@ -64,12 +85,17 @@ def setpoint(partner) -> Setpoint:
         plan=plan,
         deadline_at=at("17:15"),
     )
-    return batch.setpoints.get()
+    told = batch.setpoints.get()
+    CommunicationTest.objects.create(setpoint=told)
+    return told
 
 
 def _request(client: Client, method, path, body, setpoint, token=None):
     if body == {"results": "own"}:
         body = {"results": [{"setpoint_id": setpoint.pk, "status": "accepted", "at": "2026-01-14T16:00:00Z"}]}
+    ids = {"/setpoints/own": setpoint.pk, "/communication-tests/own": setpoint.communication_test.pk}
+    if path in ids:
+        path = path.replace("own", str(ids[path]))
     return client.generic(
         method,
         f"/api/v1{path}",
@@ -81,8 +107,11 @@ def _request(client: Client, method, path, body, setpoint, token=None):
 
 def _nothing_changed(setpoint: Setpoint) -> bool:
     setpoint.refresh_from_db()
-    reports = (AssetState, ChargingSession, MeterInterval, MinuteReading)
-    return setpoint.status == "pending" and not any(model.objects.exists() for model in reports)
+    reports = (ChargingSession, MeterInterval, MinuteReading)
+    counted = (AssetState.objects.count(), CommunicationTest.objects.count(), Setpoint.objects.count())
+    return (
+        setpoint.status == "pending" and counted == (1, 1, 1) and not any(model.objects.exists() for model in reports)
+    )
 
 
 @pytest.mark.parametrize(("method", "path", "body", "scope", "_foreign"), ENDPOINTS)
@@ -120,7 +149,8 @@ def test_another_partner_neither_sees_nor_touches_it(client, setpoint, method, p
 
     assert answer.status_code == foreign
     if method == "GET" and foreign == 200:
-        assert answer.json() in ({"assets": [], "next_after": None}, {"batches": [], "next_after": 0})
+        empty = ({"assets": [], "next_after": None}, {"batches": [], "next_after": 0}, {"groups": []})
+        assert answer.json() in empty
     assert _nothing_changed(setpoint)
 
 

@@ -95,7 +95,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(partner, django_asser
     make_assets(partner, [charger(f"a{number}") for number in range(200)])
     _store(partner, *(_reading(f"a{number}") for number in range(200)))
 
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         _store(partner, *(_reading(f"a{number}", 1) for number in range(200)))
 
 

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -182,3 +183,43 @@ def test_sessions_that_touch_an_interval_are_found(partner):
     found = queries.sessions_between(asset_ids=[asset.pk], interval=Interval(at("08:00"), at("11:00")))
 
     assert [session.external_id for session in found] == ["across", "open"]
+
+
+def test_a_state_of_charge_becomes_a_level_where_the_size_is_known(partner):
+    big, car = make_assets(partner, [battery("b"), charger("a")])
+    states = [{"asset": name, "at": NOW, "power_w": 0, "soc_percent": soc} for name, soc in (("b", 62.5), ("a", 40))]
+
+    operations.record_states(partner_id=partner.pk, rows=states, now=NOW)
+
+    found = queries.latest_states(asset_ids=[big.pk, car.pk])
+    assert [(found[one.pk].soc_percent, found[one.pk].level_wh) for one in (big, car)] == [
+        (Decimal("62.5"), 125_000),
+        (Decimal("40.0"), None),
+    ]
+
+
+@pytest.mark.parametrize("soc", [-1, 100.1, 33.33, True, "50"])
+def test_a_state_of_charge_that_is_none_is_refused(partner, soc):
+    make_assets(partner, [charger("a")])
+
+    with pytest.raises(operations.InvalidRows) as refusal:
+        operations.record_states(
+            partner_id=partner.pk, rows=[{"asset": "a", "at": NOW, "power_w": 0, "soc_percent": soc}], now=NOW
+        )
+
+    assert [error.field for error in refusal.value.errors] == ["soc_percent"]
+
+
+def test_what_a_driver_declares_in_a_state_holds_for_the_open_session(partner):
+    [asset] = make_assets(partner, [charger("a")])
+    session = {"asset": "a", "external_id": "s", "plug_in_at": at("15:00"), "energy_wh": 0, "max_import_w": 7_360}
+    operations.record_sessions(partner_id=partner.pk, rows=[session], now=NOW)
+    state = {"asset": "a", "at": at("16:00"), "power_w": 7_360, "declared_departure_at": at("21:00")}
+
+    operations.record_states(partner_id=partner.pk, rows=[state | {"declared_energy_wh": 9_000}], now=NOW)
+    operations.record_states(  # late: an older word does not replace a newer one
+        partner_id=partner.pk, rows=[state | {"at": at("15:30"), "declared_energy_wh": 1}], now=NOW
+    )
+
+    kept = asset.sessions.get()
+    assert (kept.declared_departure_at, kept.declared_energy_wh, kept.known_at) == (at("21:00"), 9_000, NOW)

@@ -74,6 +74,14 @@ def test_a_batch_is_pushed_signed_and_its_answer_kept(pushed_partner, group, cal
         "reason": "",
         "revision": 1,
         "sent_at": "2026-01-14T16:07:00Z",
+        "group_setpoint": {
+            "assets": 2,
+            "starts_at": "2026-01-14T17:00:00Z",
+            "ends_at": "2026-01-14T17:30:00Z",
+            "power_w": [2_760, 2_760],
+            "fallback": "own_default",
+            "ttl_s": None,
+        },
         "setpoints": [
             {
                 "setpoint_id": setpoint.pk,
@@ -83,6 +91,8 @@ def test_a_batch_is_pushed_signed_and_its_answer_kept(pushed_partner, group, cal
                 "power_w": [1_380, 1_380],
                 "start_early_s": 0,
                 "end_late_s": 0,
+                "fallback": "charge_normally",
+                "ttl_s": None,
             }
             for setpoint, name in ((one, "a"), (other, "b"))
         ],

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.cpo_api import documents
+from assets.cpo_api import documents, steering_documents
 from assets.staging import binary_rows
 from assets.validation import kinds, rules
 from assets.validation.rows import InvalidRows, rows_from_text, unknown_field
@@ -149,7 +149,9 @@ def test_text_rows_become_typed_rows_and_oddities_stay_text():
         (kinds.STATE, documents.StateRow),
         (kinds.SESSION, documents.SessionRow),
         (kinds.METER_VALUE, documents.MeterValueRow),
-        (kinds.RESULT, documents.ResultRow),
+        (kinds.READING, documents.ReadingRow),
+        (kinds.RESULT, steering_documents.ResultRow),
+        (kinds.COMMUNICATION_TEST, steering_documents.CommunicationTestRow),
     ],
 )
 def test_the_description_names_the_fields_that_are_read(kind, document):
