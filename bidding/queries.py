@@ -34,7 +34,7 @@ def groups_asked(announcements: Iterable[Announcement]) -> dict[Announcement, li
 
     Where GOPACS told which of our EANs help, those; else the groups whose congestion area shares a postcode with it.
     """
-    groups = list(AggregationEan.objects.select_related("congestion_area").order_by("ean"))
+    groups = list(AggregationEan.objects.filter(is_sandbox=False).select_related("congestion_area").order_by("ean"))
     postcodes = {group.pk: {code[:4] for code in group.congestion_area.postcodes} for group in groups}
     return {
         announcement: [

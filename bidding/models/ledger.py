@@ -11,6 +11,13 @@ from django.db.models import F, Q
 
 from bidding.models.directions import Direction
 
+_NO_SANDBOX = """
+    IF (SELECT is_sandbox FROM assets_aggregationean WHERE ean = NEW.aggregation_ean_id) THEN
+        RAISE integrity_constraint_violation USING MESSAGE = 'A sandbox group is for trying out; it is never sold.';
+    END IF;
+    RETURN NEW;
+"""
+
 
 class LedgerEntry(models.Model):
     """Sellable and sold power of a group in one PTU and direction."""
@@ -36,6 +43,14 @@ class LedgerEntry(models.Model):
                     "This power is already sold in that quarter hour. Offer less, or another window."
                 ),
             ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="nothing_of_a_sandbox_is_sold",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert,
+                func=_NO_SANDBOX,
+            )
         ]
 
     def __str__(self) -> str:
