@@ -50,25 +50,15 @@ def run(report: Report) -> None:
         ours_s = _best(lambda: response_by_ptu(aggregation_eans=EANS, interval=DAY), rounds)
         with connection.cursor() as cursor:
             raw_s = _best(lambda: cursor.execute(RAW), min(rounds, 2))
-        report.row(
-            name=f"energy of {GROUPS} groups in one day, {day}",
-            ours_s=ours_s,
-            peer="SQL over the raw rows",
-            peer_s=raw_s,
-            target=">= 4x",
-        )
+        what = f"energy of {GROUPS} groups in one day, {day}"
+        report.row(name=what, ours_s=ours_s, target="<= 0.44 s")
+        report.row(name=what, ours_s=ours_s, peer="SQL over the raw rows", peer_s=raw_s)
         try:
             duckdb_s = _duckdb(assets, rounds)
         except PeerUnavailable as reason:
             report.skip(f"beside DuckDB: {reason}")
         else:
-            report.row(
-                name=f"energy of {GROUPS} groups in one day, {day}",
-                ours_s=ours_s,
-                peer="DuckDB over the raw rows",
-                peer_s=duckdb_s,
-                target="<= 1x",
-            )
+            report.row(name=what, ours_s=ours_s, peer="DuckDB over the raw rows, in memory", peer_s=duckdb_s)
         for name, read in (
             ("readings", lambda: response_by_ptu(aggregation_eans=EANS[:1], interval=DAY)),
             ("meter values", lambda: energy_by_ptu(aggregation_ean=EANS[0], interval=DAY)),

@@ -1,6 +1,7 @@
 """A database and a web server of their own for benchmarks: nothing they measure touches other data."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,20 +17,22 @@ START_SECONDS = 60
 @contextmanager
 def bench_database() -> Iterator[None]:
     """Have embedded servers under `var/bench` with an empty, migrated database, and Django set up for it."""
-    os.environ.setdefault("AGGREGATOR_VAR", str(CHECKOUT / "var" / "bench"))
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aggregator.settings")
+    os.environ |= {"AGGREGATOR_VAR": str(CHECKOUT / "var" / "bench"), "DJANGO_SETTINGS_MODULE": "aggregator.settings"}
+    for configured in ("DATABASE_URL", "REDIS_URL"):
+        os.environ.pop(configured, None)  # somebody's servers are not for measuring, nor for emptying
     import django  # noqa: PLC0415 - the address of the database must be set first
 
     from aggregator import embedded  # noqa: PLC0415 - same
 
+    embedded.stop()  # left by a run that was killed
+    shutil.rmtree(embedded.data_directory(), ignore_errors=True)
     with embedded.services():
         django.setup()
         from django.core.management import call_command  # noqa: PLC0415 - needs the settings
         from django.db import connections  # noqa: PLC0415 - same
 
-        call_command("migrate", verbosity=0)
-        call_command("flush", verbosity=0, interactive=False)
         try:
+            call_command("migrate", verbosity=0)
             yield
         finally:
             connections.close_all()
