@@ -181,6 +181,26 @@ def test_a_file_that_is_no_table_is_refused(partner, tmp_path, name, content, wo
     assert words in _run("import_sessions", str(tmp_path / name), "--partner", partner.name)[2]
 
 
+def test_a_column_in_another_unit_is_refused_with_the_one_to_give(partner, tmp_path):
+    table = _PORTFOLIO.replace("max_import_w", "max_import_kw")
+
+    _, err, error = _run("import_portfolio", _file(tmp_path, table), "--partner", partner.name)
+
+    assert "Give max_import_w as a whole number of watt: 11 kW is 11000. [unknown-field]" in err
+    assert "nothing was stored" in error
+    assert not Asset.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["large.csv", "large.csv.gz"])
+def test_fifty_megabytes_are_refused_packed_or_plain(partner, tmp_path, name):
+    content = bytes(50_000_000)
+    (tmp_path / name).write_bytes(gzip.compress(content, 1) if name.endswith(".gz") else content)
+
+    assert _run("import_sessions", str(tmp_path / name), "--partner", partner.name)[2].endswith(
+        "has more than 33554432 bytes, unpacked. Split it into several files."
+    )
+
+
 def test_a_partner_with_ocpi_is_shown_where_and_with_what_to_register(db):
     out, _, error = _run("partner", "create", "Stadsladen", "--ocpi", "--base-url", "https://agg.example/", "--json")
 

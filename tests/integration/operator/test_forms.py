@@ -138,6 +138,22 @@ def test_a_session_is_read_in_dutch_time(pages, asset):
     assert stored.known_at == NOW
 
 
+def test_a_moment_that_the_dutch_clock_skips_or_has_twice_is_refused(pages, asset):
+    for date, time in (("2025-03-30", "02:30"), ("2025-10-26", "02:30")):
+        answer = pages.post("/admin/assets/chargingsession/add/", session(asset, plug_in_at_0=date, plug_in_at_1=time))
+        (message,) = errors(answer)["plug_in_at"]
+        assert "interpreted in time zone Europe/Amsterdam" in message
+    assert not ChargingSession.objects.exists()
+
+
+def test_a_form_of_fifty_megabytes_is_refused(add_asset):
+    answer = add_asset(external_id="x" * 50_000_000)
+
+    assert answer.status_code == 413
+    assert "at most 33554432 are accepted" in answer.json()["detail"]
+    assert not Asset.objects.exists()
+
+
 def membership(asset, group, *, start="2026-01-15 00:00", end=""):
     date, time = start.split()
     end_date, end_time = end.split() if end else ("", "")
