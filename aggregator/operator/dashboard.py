@@ -26,6 +26,7 @@ def overview(*, now: datetime, may: Callable[[str], bool]) -> dict[str, Any]:
         "duties": ("bidding.view_biddutycontract", lambda: panels.duties(now=now)),
         "activations": ("bidding.view_activation", lambda: panels.activations(now=now)),
         "ledger": ("bidding.view_ledgerentry", lambda: panels.ledger(today=today)),
+        "record": ("bidding.view_bid", lambda: panels.record(now=now)),
         "partners": ("assets.view_setpoint", lambda: panels.partners(today=today, now=now)),
         "messages": ("core.view_outboxmessage", lambda: panels.messages(now=now)),
         "trouble": ("core.view_job", lambda: panels.trouble(since=now - timedelta(days=1))),

@@ -1,6 +1,6 @@
 """Why a bid is what it is, for people: from the plain values that sizing stored with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -68,6 +68,7 @@ def explained(explanation: Mapping[str, Any]) -> str:
                     for one in categories
                 ],
             ),
+            table("What the record says", "Correction,#Value", _margin_rows(explanation)),
         ],
         "standing": explanation.get("standing", ""),
         "basis": f"{explanation['scenarios']} scenarios from {explanation['past_days']} past days"
@@ -75,3 +76,27 @@ def explained(explanation: Mapping[str, Any]) -> str:
         else "",
     }
     return render_to_string("operator/explanation.html", context)
+
+
+def _margin_rows(explanation: Mapping[str, Any]) -> list[list[dict[str, str]]]:
+    """Return how outcomes of the past corrected the forecast, and how that went for earlier bids."""
+    margin = explanation.get("margin")
+    if not margin:
+        return []
+    earlier = explanation.get("margin_history") or ()
+    rows = [
+        ("Past windows with a known outcome", f"{margin['windows']:,}"),
+        ("of these, with a bid at this level", f"{margin['windows_with_bid']:,}"),
+        ("Realised of what was forecast", f"{margin['realised_share']:.1%}"),
+        ("Weight of the forecast against recent outcomes", f"{margin['trust']:.0%}"),
+        ("Share of scenarios below the promise, at most", f"{1 - explanation['reliability']:.1%}"),
+        ("the same after the correction", f"{margin['miss_share']:.2%}"),
+        ("Lowered for broken promises by (standard scores)", f"{margin['drift']:.2f}"),
+    ]
+    if earlier:
+        rows.append((f"Corrected share of the last {len(earlier[-5:])} bids", _in_a_row(earlier[-5:])))
+    return [[cell(words), cell(value)] for words, value in rows]
+
+
+def _in_a_row(shares: Sequence[float]) -> str:
+    return ", ".join(f"{share:.2%}" for share in shares)

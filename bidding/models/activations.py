@@ -29,6 +29,9 @@ class Activation(models.Model):
     planned_until = models.DateTimeField(null=True, blank=True, help_text="Start of the last PTU that was planned.")
     hold_reason = models.TextField(blank=True, help_text="Why an operator stopped it; empty while it may run.")
     shortfall_note = models.TextField(blank=True, help_text="What was foreseen or found to be missing, and why.")
+    is_kept = models.BooleanField(
+        null=True, blank=True, help_text="Whether every PTU got all that was ordered, by the newest settlement."
+    )
     ordered_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 

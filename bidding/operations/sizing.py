@@ -20,11 +20,13 @@ from bidding.operations.bids import SizedWindow
 from bidding.optimisation.interface import ChargerTraits, Direction, WindowSpec
 from bidding.optimisation.sizing import Contribution, size_window
 from bidding.portfolio import Group, PlugHistory, group_at, plug_history, usual_power_kw
+from bidding.track_record import earlier_margins, placed_bids
 
 Floats = NDArray[np.float64]
 
 W_PER_KW = 1_000
 WEEKS_FOR_BASELINE = 4
+RECORD_KEPT_FOR = timedelta(days=365)
 
 
 def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: datetime) -> SizedWindow:
@@ -59,6 +61,8 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
             for category, history in histories.items()
         ],
         contributions=_contributions(group, period, direction),
+        placed=placed_bids(since=now - RECORD_KEPT_FOR, aggregation_ean=aggregation_ean),
+        margin_history=earlier_margins(aggregation_ean=aggregation_ean, since=now - RECORD_KEPT_FOR),
         seed=int(period.starts_at.timestamp()) // PTU_SECONDS + int(aggregation_ean.ean) % 1_000_003,
     )
     most_w = aggregation_ean.max_bid_w // aggregation_ean.bid_step_w * aggregation_ean.bid_step_w

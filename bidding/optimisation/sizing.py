@@ -43,6 +43,7 @@ from bidding.optimisation.explanation import (
 from bidding.optimisation.interface import SizedBid, SizingContext, WindowOutcome, WindowSpec
 from bidding.optimisation.rehearsal import calibrate_on_past, rehearse, window_rng
 from bidding.optimisation.reliability_curve import ReliabilityCurve
+from bidding.optimisation.track_record import PlacedBid
 
 Floats = NDArray[np.float64]
 
@@ -76,6 +77,8 @@ def size_window(
     seed: int = 0,
     prices: PriceCurve | None = None,
     outdoor_c: dict[int, float] | None = None,
+    placed: Sequence[PlacedBid] = (),
+    margin_history: tuple[float, ...] = (),
 ) -> SizedBid:
     """Return the largest bid of the product that is kept with the window's reliability, and why.
 
@@ -90,6 +93,8 @@ def size_window(
         seed: same seed, same bid.
         prices: day-ahead prices when the window's baseline is `price`.
         outdoor_c: mean outdoor temperature by local day number, for fleets whose use follows the weather.
+        placed: earlier bids with their outcome, oldest first; broken promises lower the level of the next.
+        margin_history: miss shares of the levels used for earlier bids, for the explanation.
 
     Raises:
         ContributionShapeError: a contribution does not fit the window.
@@ -101,7 +106,15 @@ def size_window(
     if calibrator is None:
         others_kw = np.sum(list(added.values()), axis=0) if added else 0.0
         calibrator = calibrate_on_past(groups, asked, scenarios=scenarios, seed=seed, others_kw=others_kw)
-    return _size(window=window, forecast=forecast, contributions_kw=added, calibrator=calibrator)
+    for bid in placed:
+        calibrator.record_bid(reliability=bid.reliability, is_kept=bid.is_kept)
+    return _size(
+        window=window,
+        forecast=forecast,
+        contributions_kw=added,
+        calibrator=calibrator,
+        margin_history=margin_history,
+    )
 
 
 def _size(

@@ -64,6 +64,11 @@ class Calculation:
     ptus: tuple[PtuResult, ...]
 
     @property
+    def is_kept(self) -> bool:
+        """Whether every PTU got all that was ordered: what a promise is judged by."""
+        return all(ptu.delivered_w >= ptu.ordered_w for ptu in self.ptus)
+
+    @property
     def paid_wh(self) -> int:
         """Energy that is paid."""
         return sum(paid_wh for ptu in self.ptus for _, paid_wh in ptu.paid_wh_by_partner)
@@ -124,8 +129,8 @@ def settle(*, activation_id: int, now: datetime, method: BaselineMethod | None =
         last.save(update_fields=["confirmed_at"])
         return None
     delivery = _store(activation, calculation, last=last, now=now)
-    Activation.objects.filter(pk=activation.pk, status=Activation.Status.FINISHED).update(
-        status=Activation.Status.SETTLED, updated_at=now
+    Activation.objects.filter(pk=activation.pk).update(
+        status=Activation.Status.SETTLED, is_kept=calculation.is_kept, updated_at=now
     )
     audit.record(
         now=now,

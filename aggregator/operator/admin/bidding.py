@@ -195,8 +195,8 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
 
 @admin.register(Activation)
 class ActivationAdmin(HistoryAdmin):
-    list_display = (window, "aggregation_ean", "direction", "status", "reference", "hold_reason")
-    list_filter = ("status", "aggregation_ean", "direction")
+    list_display = (window, "aggregation_ean", "direction", "status", "is_kept", "reference", "hold_reason")
+    list_filter = ("status", "is_kept", "aggregation_ean", "direction")
     list_select_related = ("aggregation_ean",)
     search_fields = ("reference", "aggregation_ean__ean", "aggregation_ean__name")
     date_hierarchy = "starts_at"

@@ -3,5 +3,6 @@
 from aggregator.operator.panels.backstage import messages, money, trouble
 from aggregator.operator.panels.dispatch import activations, partners
 from aggregator.operator.panels.market import announcements, duties, ledger
+from aggregator.operator.panels.record import record
 
-__all__ = ["activations", "announcements", "duties", "ledger", "messages", "money", "partners", "trouble"]
+__all__ = ["activations", "announcements", "duties", "ledger", "messages", "money", "partners", "record", "trouble"]

@@ -142,6 +142,21 @@ def test_without_an_exchange_the_page_says_what_to_configure(pages, bid, unconfi
     assert bid.status == "proposed"
 
 
+def test_a_bid_explains_what_its_record_changed(pages, bid):
+    bid.explanation |= {
+        "reliability": 0.95,
+        "margin": {
+            "realised_share": 0.9, "trust": 0.75, "recent_mean_kw": 180.0, "miss_share": 0.034, "drift": 0.2,
+            "windows": 41, "windows_with_bid": 38,
+        },
+        "margin_history": [0.05, 0.045, 0.041, 0.038, 0.036, 0.035],
+    }  # fmt: skip
+    bid.save()
+    text = pages.get(f"/admin/bidding/bid/{bid.pk}/change/").content.decode()
+    for words in ("What the record says", "41", "90.0%", "5.0%", "3.40%", "4.50%, 4.10%, 3.80%, 3.60%, 3.50%"):
+        assert words in text
+
+
 def test_a_bid_explains_itself(pages, bid):
     text = pages.get(f"/admin/bidding/bid/{bid.pk}/change/").content.decode()
     for words in ("200 kW holds in 95 % of the scenarios.", "95.0%", "210.5", "Power against probability"):

@@ -39,7 +39,7 @@ def test_the_page_has_every_panel_and_no_model_objects(pages, evening):
     answer = pages.get("/admin/")
     assert answer.status_code == 200
     assert set(answer.context["panels"]) == {
-        "announcements", "duties", "activations", "ledger", "partners", "messages", "trouble", "money",
+        "announcements", "duties", "activations", "ledger", "record", "partners", "messages", "trouble", "money",
     }  # fmt: skip
     assert model_objects(answer.context["panels"]) == []
     assert "17:20, Dutch time" in answer.content.decode().replace("</strong>", "")
@@ -55,6 +55,7 @@ def test_an_empty_service_says_what_to_do(pages):
         "Everything is delivered.",
         "No message was given up.",
         "No job failed.",
+        "No bid that was cleared in full is settled yet.",
     ):
         assert words in text
     assert "€ 0.00" in text
@@ -157,6 +158,24 @@ def test_what_needs_attention_comes_first_with_its_row(pages, evening):
         "1 message given up in the last 24 hours.": "/admin/core/outboxmessage/?dead_at__isempty=0",
         "1 job failed in the last 24 hours.": "/admin/core/job/?status__exact=failed",
     }
+
+
+def test_promises_are_counted_against_what_was_kept(evening):
+    group = evening.group()
+    for day in range(12):
+        starts_at = WINDOW_START - timedelta(days=day)
+        call = evening.announcement(f"a{day}", starts_at=starts_at, ends_at=starts_at + timedelta(hours=1))
+        # the last two say nothing of the promise: ordered in part, and not settled
+        status = Bid.Status.PARTLY_CLEARED if day == 10 else Bid.Status.CLEARED
+        kept = {0: False, 1: False, 2: False, 11: None}.get(day, True)
+        evening.activation(evening.bid(announcement=call, group=group, status=status), is_kept=kept)
+
+    page = overview(now=NOW, may=everything_visible)
+
+    sentence = "promised 95%, kept 70.0% (10 windows with a bid, 95 % interval 39.7% to 89.2%)"
+    assert page["panels"]["record"]["sentences"] == [sentence]
+    assert texts(page["panels"]["record"]["table"]) == [["95.0%", "10", "7", "70.0%", "39.7% to 89.2%", "200"]]
+    assert f"Bids are kept less often than promised: {sentence}." in [line["text"] for line in page["attention"]]
 
 
 def test_every_link_on_the_page_opens(pages, evening):

@@ -6,6 +6,7 @@ PANELS = {
     "bidding.view_announcement": "announcements",
     "bidding.view_biddutycontract": "duties",
     "bidding.view_activation": "activations",
+    "bidding.view_bid": "record",
     "bidding.view_ledgerentry": "ledger",
     "assets.view_setpoint": "partners",
     "core.view_outboxmessage": "messages",

@@ -59,7 +59,7 @@ def test_a_charger_a_v2g_car_a_battery_and_a_heat_pump_deliver_together(world):
     ) == [("Deelauto", 4_138), ("Laadkracht", 862), ("Deelauto", 0), ("Laadkracht", 0)]
     # then it is on the record
     activation.refresh_from_db()
-    assert activation.status == Activation.Status.SETTLED
+    assert (activation.status, activation.is_kept) == (Activation.Status.SETTLED, False)
     assert AuditEvent.objects.get().after == {"version": 1, "delivered_wh": 5_000}
 
 
@@ -297,6 +297,21 @@ def test_a_late_correction_makes_a_new_version_once(world):
     assert (second.version, second.delivered_wh) == (2, 1_000)
     assert Delivery.objects.get(activation=activation, version=1).delivered_wh == 2_000
     assert due(next_day + timedelta(hours=2)) == []
+
+
+def test_an_order_is_kept_when_every_quarter_hour_got_all_of_it_by_the_newest_values(world):
+    charger = world.asset("charger")
+    world.session(charger)
+    activation = world.activation(5_000, 5_000)
+    world.meter(charger, 1_250, 1_000)
+    operations.settle(activation_id=activation.pk, now=LATER)
+    activation.refresh_from_db()
+    assert activation.is_kept is True
+
+    world.meter(charger, 1_254, revision=1, known_at=LATER)
+    operations.settle(activation_id=activation.pk, now=LATER + timedelta(hours=1))
+    activation.refresh_from_db()
+    assert activation.is_kept is False
 
 
 def test_a_session_that_turns_out_otherwise_makes_a_new_version(world):

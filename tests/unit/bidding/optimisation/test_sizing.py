@@ -11,6 +11,7 @@ from bidding.forecast.window_forecast import ForecastWindow, forecast_window
 from bidding.optimisation.interface import SizingContext, WindowOutcome, WindowSpec
 from bidding.optimisation.rehearsal import window_rng
 from bidding.optimisation.sizing import CalibratedSizer, Contribution, ContributionShapeError, size_window
+from bidding.optimisation.track_record import PlacedBid
 from tests.unit.bidding.forecast.fleets import evening_fleet, group_at, instant_s
 
 SESSIONS = evening_fleet(chargers=30, days=60)
@@ -175,3 +176,17 @@ def test_a_broken_promise_lowers_the_next_one():
         return sizer.size(context(spec())).explanation["power_kw"]
 
     assert next_power_kw(is_delivered=False) < next_power_kw(is_delivered=True)
+
+
+def test_broken_promises_of_the_past_lower_the_next_one():
+    window = spec()
+    day_s = 86_400
+    before = [
+        PlacedBid(window.starts_s - day * day_s, bid_kw=5.0, reliability=0.9, is_kept=True) for day in range(20, 0, -1)
+    ]
+    broken = [replace(bid, is_kept=False) for bid in before]
+
+    kept, failed = (size(window, placed=record, margin_history=(0.05,)).explanation for record in (before, broken))
+
+    assert failed["power_kw"] < kept["power_kw"] == size(window).explanation["power_kw"]
+    assert kept["margin_history"] == (0.05,)
