@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('bidding', '0002_redispatch'),
+        ('bidding', '0004_contract_reservations'),
     ]
 
     operations = [
