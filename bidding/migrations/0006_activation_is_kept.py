@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('bidding', '0004_contract_reservations'),
+        ('bidding', '0005_no_sandbox_sold'),
     ]
 
     operations = [
