@@ -101,7 +101,7 @@ def offer_bids(**_unknown: object) -> None:
         except (IntegrityError, bids.AlreadyAnswered):
             # Another worker offered first, or the power is sold elsewhere: the next tick sees which.
             logger.info("No second offer for %s on %s", group.ean, announcement.external_id)
-        except Exception:
+        except Exception:  # one group must not keep the others from their bids; the duty stays open and is tried again
             logger.exception("Unable to size a bid of %s for announcement %s", group.ean, announcement.external_id)
 
 

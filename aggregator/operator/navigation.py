@@ -45,6 +45,17 @@ _GROUPS = {
         ("assets.SetpointBatch", "Setpoint batches", "outgoing_mail"),
         ("assets.Setpoint", "Setpoints", "tune"),
     ),
+    "Partners' interfaces": (
+        ("assets.OcpiConnection", "OCPI connections", "hub"),
+        ("assets.OcpiParty", "OCPI parties", "badge"),
+        ("assets.OcpiToken", "OCPI tokens", "key"),
+        ("assets.OcpiLocation", "OCPI locations", "location_on"),
+        ("assets.OcpiEvse", "OCPI charge points", "ev_station"),
+        ("assets.OcpiSession", "OCPI sessions", "electric_car"),
+        ("assets.ProfileCommand", "Charging profiles sent", "tune"),
+        ("assets.CommunicationTest", "Communication tests", "network_check"),
+        ("assets.AnsweredRequest", "Answers kept for repeats", "replay"),
+    ),
     "Settlement": (
         ("settlement.Delivery", "Deliveries", "local_shipping"),
         ("settlement.DeliveryPtu", "Delivery per quarter hour", "bar_chart"),

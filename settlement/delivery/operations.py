@@ -88,7 +88,7 @@ def settle_due(
     for activation in queries.due_activations(now=now, wait=wait, required_completeness=required_completeness):
         try:
             delivery = settle(activation_id=activation.pk, now=now)
-        except Exception:
+        except Exception:  # as the docstring says: logged, and it holds up nobody
             logger.exception("Unable to settle activation %s", activation.reference)
         else:
             made += [delivery] if delivery else []

@@ -78,6 +78,7 @@ class HistoryAdmin(ReadableAdmin):
         shown_as = {"why": "explanation", "price_made_of": "price_parts"}
         hidden = {field for name, field in shown_as.items() if name in self.readonly_fields}
         kept = [field for field in self.opts.fields if not isinstance(field, models.BinaryField)]
+        hidden.update(self.exclude or ())
         names = [field.name for field in kept if not field.auto_created and field.name not in hidden]
         return [*names, *self.readonly_fields]
 

@@ -86,7 +86,7 @@ class OcpiView(View):
             answer = _failure(HTTPStatus.METHOD_NOT_ALLOWED, Status.CLIENT_ERROR, str(error))
         except InvalidObject as error:
             answer = _failure(HTTPStatus.OK, error.code, str(error))
-        except Exception:
+        except Exception:  # whatever it was, the peer gets OCPI's own envelope, and the log asks for a person
             logger.exception("%s %s failed", request.method, type(self).__name__)
             answer = _failure(HTTPStatus.OK, Status.SERVER_ERROR, "We failed. Try again later.")
         return self._respond(request, now, answer)

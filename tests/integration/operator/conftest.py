@@ -16,13 +16,22 @@ from aggregator.core.ptu import PTU
 from aggregator.core.services import clock
 from assets.models import (
     AggregationEan,
+    AnsweredRequest,
     Asset,
     AssetState,
     ChargingSession,
+    CommunicationTest,
     CongestionArea,
     Membership,
     MeterInterval,
+    OcpiConnection,
+    OcpiEvse,
+    OcpiLocation,
+    OcpiParty,
+    OcpiSession,
+    OcpiToken,
     Partner,
+    ProfileCommand,
     Setpoint,
     SetpointBatch,
     SteeringLimit,
@@ -275,6 +284,33 @@ class Evening:
         )  # fmt: skip
         return contract
 
+    def interfaces(self, asset, setpoint, *, number):
+        """Add a partner's OCPI connection with all that hangs on it, a communication test and a kept answer."""
+        connection = OcpiConnection.objects.create(partner=asset.partner)
+        OcpiParty.objects.create(connection=connection, country_code="NL", party_id=f"{number:03d}")
+        OcpiToken.objects.create(
+            connection=connection, purpose=OcpiToken.Purpose.choices[0][0], lookup_id=f"token-{number}",
+            secret_sha256="5" * 64, created_at=LONG_AGO,
+        )  # fmt: skip
+        OcpiLocation.objects.create(connection=connection, key=f"loc-{number}", document={}, last_updated=NOW)
+        evse = OcpiEvse.objects.create(
+            connection=connection, asset=asset, key=f"evse-{number}", status="CHARGING", phases=3,
+            is_profile_capable=True, defines_asset=True, last_updated=NOW,
+        )  # fmt: skip
+        session = OcpiSession.objects.create(
+            connection=connection, evse=evse, key=f"s-{number}", session_id=f"S-{number}", status="ACTIVE",
+            last_updated=NOW,
+        )  # fmt: skip
+        ProfileCommand.objects.create(
+            session=session, kind=ProfileCommand.Kind.CLEAR, reference=f"r-{number}", created_at=NOW,
+            next_attempt_at=NOW, deadline_at=NOW + PTU,
+        )  # fmt: skip
+        CommunicationTest.objects.create(setpoint=setpoint, before_w=7_400)
+        AnsweredRequest.objects.create(
+            partner=asset.partner, key=f"key-{number}", fingerprint="", answered_at=NOW, status=200,
+            content_type="application/json",
+        )  # fmt: skip
+
     def terms(self, group, bid, actor):
         """Add the terms on which a group bids, and a change of an order."""
         entered = {"entered_by": actor, "entered_at": LONG_AGO, "active_from": LONG_AGO}
@@ -313,7 +349,8 @@ class Evening:
         NoBid.objects.create(
             announcement=self.announcement(f"declined-{number}"), aggregation_ean=group, reason="62 kW", decided_at=NOW
         )
-        self.setpoint(asset, group=group, status=Setpoint.Status.REJECTED, reference=activation.reference)
+        told = self.setpoint(asset, group=group, status=Setpoint.Status.REJECTED, reference=activation.reference)
+        self.interfaces(asset, told, number=number)
         message = self.message(f"waiting-{number}")
         DeliveryAttempt.objects.create(message=message, attempted_at=NOW, duration_ms=20, status_code=503)
         Breaker.objects.create(

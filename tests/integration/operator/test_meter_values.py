@@ -9,6 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from aggregator.core.ptu import PTU, day_interval
 from aggregator.operator.meter_values import meter_page, readings
+from assets.models import ReadingQuarter
+from assets.operations import maintain_partitions
 
 NOW = datetime(2026, 1, 14, 16, 20, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 1, 13, 23, tzinfo=UTC)
@@ -35,6 +37,16 @@ def test_values_corrections_and_gaps_are_in_the_table_in_dutch_time(evening, ass
         "2026-01-14 00:15", "2.500", "0.500", "8", "Estimated", "1", "2026-01-14 00:45", "revision 0: 8 kW",
     ]  # fmt: skip
     assert third[:2] == [f"2026-01-14 00:30 {TO} 17:15", "no value for 16 h 45 min"]
+
+
+def test_minute_readings_are_added_up_per_quarter_hour(asset):
+    maintain_partitions(now=NOW)
+    ReadingQuarter.objects.create(
+        asset=asset, starts_at=MIDNIGHT + PTU, minutes=5, import_wmin=40_000, export_wmin=10_000
+    )
+    page = meter_page(asset=asset, last_day=date(2026, 1, 14), now=NOW)
+    shown = [[[cell["text"] for cell, _ in row] for row in day["minutes"]["rows"]] for day in page["days"]]
+    assert shown == [[["2026-01-14 00:15", "6", "5 of 15"]], [], []]
 
 
 def test_the_chart_leaves_gaps_and_has_every_quarter_hour(evening, asset):
