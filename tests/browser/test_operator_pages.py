@@ -71,6 +71,7 @@ def test_an_operator_logs_in_and_looks_around_without_an_error(live_server, port
 
     page.wait_for_selector("text=Sold against sellable, today")
     assert page.evaluate("document.querySelectorAll('canvas.chart').length") == 1
+    page.wait_for_function("Chart.getChart(document.querySelector('canvas.chart'))")  # drawn once the page is ready
     assert page.evaluate("Chart.getChart(document.querySelector('canvas.chart')).data.datasets.length") == 2
     assert page.get_attribute("canvas.chart", "aria-label").startswith("Sold power of Centrum op straat")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -80,4 +80,6 @@ def test_a_month_that_is_in_use_is_left_for_the_next_run(partner):
             meanwhile = pool.submit(drop).result()
         afterwards = pool.submit(drop).result()
 
-    assert (meanwhile, afterwards) == ([], ["assets_minutereading_2026_01"])
+    # months that other tests committed may go as well: partitions outlive the emptying of tables
+    assert "assets_minutereading_2026_01" not in meanwhile
+    assert "assets_minutereading_2026_01" in afterwards
