@@ -2,6 +2,7 @@
 
 OcpiProfiles().enqueue(...)            the control adapter of partners that speak OCPI
 follow_new_sessions(*, connection_id, keys, now)   a car that comes while its EVSE is under setpoints is told too
+clear_profiles(*, partner_id, reason, now)         the kill switch: what may be in force is cleared
 """
 
 import secrets
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, Max, OuterRef
+from django.db import transaction
+from django.db.models import Exists, Max, OuterRef, Q
 
 from aggregator.core.models import OutboxMessage
 from assets.control.ports import SentSetpoint
@@ -22,6 +24,8 @@ REFERENCE_BYTES = 16
 NO_SESSION = "No car is there; it is told when one comes."
 NOT_CAPABLE = "The EVSE is not CHARGING_PROFILE_CAPABLE."
 NO_EVSE = "No EVSE over OCPI: fetch it from the setpoint feed."
+RELEASED_OVER = timedelta(minutes=5)
+"""Cleared sessions go their own way spread over this time: a fleet set free at once would be a step for the grid."""
 CHARGE_ONLY = "Feeding in is not agreed for this session, so a limit of 0 is sent."
 
 
@@ -116,6 +120,36 @@ def write_commands(
             )
         )
     store(commands, connection=connection)
+
+
+@transaction.atomic
+def clear_profiles(*, partner_id: int, reason: str, now: datetime) -> int:
+    """Withdraw what waits for a partner and clear every profile that its stations may keep; return how many.
+
+    Also one whose sending is under way or was never answered: it may have arrived all the same.
+    """
+    waiting = ProfileCommand.objects.filter(session__connection_id=partner_id, status=ProfileCommand.Status.WAITING)
+    may_have_left = Q(sent_at__isnull=False) | Q(attempts__gt=0) | Q(claimed_until__isnull=False)
+    told = ProfileCommand.objects.filter(
+        may_have_left, session__connection_id=partner_id, session__status="ACTIVE", deadline_at__gt=now
+    ).exclude(kind=ProfileCommand.Kind.GET)
+    newest = list(told.order_by("session_id", "-id").distinct("session_id").select_related("session__connection"))
+    waiting.update(status=ProfileCommand.Status.WITHDRAWN, error=reason)
+    in_force = [one for one in newest if one.kind == ProfileCommand.Kind.SET]
+    clearing = [
+        ProfileCommand(
+            session=one.session,
+            kind=ProfileCommand.Kind.CLEAR,
+            reference=secrets.token_hex(REFERENCE_BYTES),
+            created_at=now,
+            next_attempt_at=now + RELEASED_OVER * number / len(in_force),
+            deadline_at=one.deadline_at,
+        )
+        for number, one in enumerate(in_force)
+    ]
+    if clearing:
+        store(clearing, connection=in_force[0].session.connection)
+    return len(clearing)
 
 
 def store(commands: Sequence[ProfileCommand], *, connection: OcpiConnection) -> None:

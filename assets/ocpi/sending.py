@@ -95,8 +95,9 @@ def _claim(now: datetime) -> list[ProfileCommand]:
         _waiting()
         .filter(
             Q(claimed_until=None) | Q(claimed_until__lt=Now()),
+            # To a stopped partner goes nothing but its release.
+            Q(session__connection__partner__is_stopped=False) | Q(kind=ProfileCommand.Kind.CLEAR),
             next_attempt_at__lte=now,
-            session__connection__partner__is_stopped=False,
             session__connection__registered_at__isnull=False,
         )
         .select_related("session__connection")

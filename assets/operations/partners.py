@@ -13,7 +13,7 @@ from aggregator.core.models import OutboxMessage
 from assets.control.channel import SETPOINTS_CHANNEL, conversation_with
 from assets.control.webhooks import new_secret
 from assets.models import AnsweredRequest, Partner
-from assets.ocpi.connections import withdraw_commands
+from assets.ocpi.commands import clear_profiles
 from assets.operations.sandbox import open_sandbox
 
 SECRETS_OVERLAP = timedelta(hours=24)
@@ -88,12 +88,15 @@ def register_partner(
 
 @transaction.atomic
 def stop_partner(*, partner_id: int, reason: str, now: datetime, actor: AbstractBaseUser | None = None) -> Partner:
-    """Send nothing more to a partner, and withhold what is under way to it; what it has already runs out by itself."""
+    """Send nothing more to a partner, and withhold what is under way to it.
+
+    What it has already runs out by itself; over OCPI, where that can be called back, its sessions are set free.
+    """
     partner = _switch(partner_id=partner_id, is_stopped=True, reason=reason, now=now, actor=actor)
     OutboxMessage.objects.filter(
         channel=SETPOINTS_CHANNEL, conversation=conversation_with(partner_id), delivered_at=None, dead_at=None
     ).update(dead_at=now, last_error=f"The partner was stopped: {reason}")
-    withdraw_commands(partner_id=partner_id, error=f"The partner was stopped: {reason}")
+    clear_profiles(partner_id=partner_id, reason=f"The partner was stopped: {reason}", now=now)
     return partner
 
 
