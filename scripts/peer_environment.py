@@ -15,6 +15,14 @@ from pathlib import Path
 PEERS: dict[str, tuple[str, ...]] = {
     # From 0.140.0 FastAPI breaks the peer's services; the other pins keep figures comparable from run to run.
     "uftp": ("shapeshifter-uftp==2.4.0", "fastapi==0.139.2", "lxml==6.1.3", "pynacl==1.6.2", "xsdata==26.10"),
+    "ocpi": (
+        "extrawest-ocpi==2025.7.16",
+        "uvicorn==0.54.0",
+        "fastapi==0.101.1",
+        "pydantic==1.10.12",
+        "httpx==0.24.1",
+        "starlette==0.27.0",
+    ),
     "duckdb": ("duckdb==2.0.1",),
 }
 SWITCH = "PEER_TESTS"

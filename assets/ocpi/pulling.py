@@ -3,7 +3,8 @@
     pull_due(*, clock, http) -> number of partners fetched from
 
 Pushing is optional in OCPI and is not repeated when it fails, so what was missed, by them or by us, is found here:
-everything changed since the newest object of the last fetch, after a silence as after a start.
+everything changed since the newest object of the last fetch, after a silence as after a start. A fetch is of a closed
+period, so that objects which change meanwhile do not move from page to page; the next fetch finds them.
 """
 
 import logging
@@ -20,6 +21,7 @@ from assets.ocpi.places import take_locations
 from assets.ocpi.receiving import take_sessions
 from assets.ocpi.services import registered_peer
 from assets.ocpi.wire import InvalidObject, PeerFault, instant_of, text_of
+from assets.validation.kinds import CLOCK_SKEW
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +85,7 @@ def _pull_locations(connection: OcpiConnection, peer: Peer, clock: Clock) -> Non
         return
     newest = _Newest(connection.locations_until)
     since = {"date_from": text_of(newest.at)} if newest.at else {}
-    for page in peer.pages(url, **since):
+    for page in peer.pages(url, **since, date_to=_until(clock)):
         take_locations(connection_id=connection.pk, documents=page, now=clock.now())
         newest.see(page)
     connection.locations_until = newest.at
@@ -92,9 +94,15 @@ def _pull_locations(connection: OcpiConnection, peer: Peer, clock: Clock) -> Non
 def _pull_sessions(connection: OcpiConnection, peer: Peer, clock: Clock) -> None:
     newest = _Newest(connection.sessions_until)
     since = newest.at or clock.now() - REACH
-    for page in peer.pages(required_endpoint(connection.endpoints, SESSIONS, SENDER), date_from=text_of(since)):
+    url = required_endpoint(connection.endpoints, SESSIONS, SENDER)
+    for page in peer.pages(url, date_from=text_of(since), date_to=_until(clock)):
         taken = take_sessions(connection_id=connection.pk, documents=page, now=clock.now())
         for name, error in taken.refused[:REFUSALS_LOGGED]:
             logger.warning("Session %s of %s was not taken: %s", name, connection.partner, error)
         newest.see(page)
     connection.sessions_until = newest.at
+
+
+def _until(clock: Clock) -> str:
+    """Return the end of what is fetched, exclusive: now, by a peer's clock that may be ahead of ours."""
+    return text_of(clock.now() + CLOCK_SKEW)
