@@ -205,7 +205,7 @@ class Evening:
         if following - now > PLAN_IS_DUE:
             return True
         late = Activation.objects.filter(
-            starts_at__lte=following, ends_at__gt=following, hold_reason="", planned_until__lt=following
+            starts_at__lte=following, ends_at__gt=following, stop_reason="", planned_until__lt=following
         )
         return not late.exists()
 

@@ -42,6 +42,10 @@ _GROUPS = {
     "Dispatch": (
         ("bidding.Activation", "Activations", "bolt"),
         ("bidding.ActivationPtu", "Orders per quarter hour", "schedule"),
+        ("bidding.ActivationSample", "Delivered against ordered", "monitor_heart"),
+        ("bidding.DispatchAlarm", "Alarms", "notification_important"),
+        ("bidding.Duty", "Parts of assets", "assignment_ind"),
+        ("bidding.UseCost", "Costs of use", "euro"),
         ("assets.SetpointBatch", "Setpoint batches", "outgoing_mail"),
         ("assets.Setpoint", "Setpoints", "tune"),
     ),

@@ -1,61 +1,39 @@
-"""Turning orders into setpoints, quarter hour by quarter hour.
+"""Bringing activations up to date, minute by minute: plan the next quarter hour, watch this one, correct it.
 
 Each PTU is planned during the one before it, on what is known then, so that a slow partner still gets it in time. A
 plan holds to the end of the window: if every process of ours dies, the cars that wait go on waiting and fall back by
-themselves when the window ends. Only feeding in is renewed every PTU, so silence ends it.
+themselves when the window ends. Only feeding in, and charging a battery, is renewed every PTU, so silence ends it.
+
+While a PTU runs, the newest states of the assets are held against what was asked. Who does not do its part in two
+samples is replaced, and what the quarter hour fell short of so far is made good in the rest of it.
 """
 
-import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import numpy as np
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import Max
-from numpy.typing import NDArray
 
-from aggregator.core import audit
-from aggregator.core.interval import Interval
 from aggregator.core.locks import AdvisoryLock, try_take
-from aggregator.core.ptu import PTU, ptu_range, ptu_start
-from aggregator.core.units import watt
-from assets.control.operations import PlannedSetpoint, SetpointRefused, send_setpoints
-from assets.models import Asset, AssetKind, Setpoint, SetpointBatch
-from bidding.dispatch.allocation.plan import PtuPlan, SteadyResources, plan_ptu
-from bidding.dispatch.allocation.release import release_delays_ptus
-from bidding.dispatch.allocation.urgency import UrgencyPolicy
-from bidding.dispatch.limits import is_limited, turn_limit_into_order
-from bidding.dispatch.situation import PlugSituation, plugs_at
-from bidding.dispatch.steady import steady_resources
-from bidding.models import Activation
-from bidding.models.directions import as_literal
-from bidding.portfolio import Group, group_at
-
-logger = logging.getLogger(__name__)
+from aggregator.core.ptu import PTU, ptu_start
+from bidding.dispatch.alarms import clear_alarms, set_alarms
+from bidding.dispatch.allocation.catch_up import needed_kw
+from bidding.dispatch.planning import plan, within_cap
+from bidding.dispatch.report import shortfall_note
+from bidding.dispatch.watching import Seen, delivered_kwh_in_ptu, look
+from bidding.models import Activation, ActivationPtu, DispatchAlarm
 
 W_PER_KW = 1_000
-LEAST_RESERVE_SHARE = 0.1  # on top of what the policy keeps for uncertain drivers
-SMALLEST_CHANGE_W = 50
 PLAN_AHEAD = timedelta(minutes=10)  # late enough to know who is there, early enough for a slow partner
-FEED_IN_PTUS = 2  # the planned PTU and one more, in case the next plan is late
+REPLAN_EVERY = timedelta(minutes=2)  # time to respond to the correction before
+LAST_CORRECTION = timedelta(minutes=2)  # before the end of a PTU: later ones come too late for it
+BELOW_ORDER = 0.98
+SAMPLES_BELOW = 2
 
-
-class NotStoppable(RuntimeError):
-    """The activation is over, or already stopped."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Command:
-    asset: Asset
-    power_w: int
-    release_after_ptus: int = 0
+Kind = DispatchAlarm.Kind
 
 
 @transaction.atomic
 def run_activation(*, activation_id: int, now: datetime) -> int:
-    """Bring one activation up to date: its status, and the setpoints of the PTU to plan now.
+    """Bring one activation up to date: its status, what its assets show, and the setpoints that are due.
 
     Returns the number of setpoints sent. A second worker that comes at the same time leaves it to the first.
     """
@@ -64,173 +42,112 @@ def run_activation(*, activation_id: int, now: datetime) -> int:
     activation = Activation.objects.select_related("aggregation_ean").get(pk=activation_id)
     if activation.status in {Activation.Status.FINISHED, Activation.Status.SETTLED}:
         return 0
-    sent = 0
-    ptu = _ptu_to_plan(activation, now)
-    if ptu is not None and not activation.hold_reason and ptu != activation.planned_until:
-        sent = _plan(activation, ptu, now)
-        activation.planned_until = ptu
+    sent = _watch(activation, now)
+    for ptu in _ptus_to_plan(activation, now):
+        planned = plan(activation, ptu, starts_at=max(ptu.ptu_start, now), now=now)
+        set_alarms(activation, _plan_alarms(activation, ptu, planned.refused), now=now)
+        sent += planned.sent
+        if planned.sent or not planned.refused:
+            activation.planned_until = ptu.ptu_start
     activation.status = _status(activation, now)
+    if activation.status == Activation.Status.FINISHED:
+        activation.shortfall_note = shortfall_note(activation)
+        clear_alarms(activation, now=now)
     activation.updated_at = now
-    activation.save(update_fields=["status", "updated_at", "shortfall_note", "planned_until"])
+    activation.save(update_fields=["status", "updated_at", "shortfall_note", "planned_until", "replanned_at"])
     return sent
 
 
-@transaction.atomic
-def stop_activation(*, activation_id: int, now: datetime, actor: AbstractBaseUser, reason: str) -> Activation:
-    """Stop steering for an order and let every asset go back to its own ways. Raises `NotStoppable`."""
-    activation = Activation.objects.select_for_update().get(pk=activation_id)
-    if activation.hold_reason or now >= activation.ends_at:
-        raise NotStoppable("The activation is over or already stopped; nothing is left to stop.")
-    activation.hold_reason, activation.updated_at = reason, now
-    activation.save(update_fields=["hold_reason", "updated_at"])
-    starts_at = max(ptu_start(now), activation.starts_at)
-    held = Setpoint.objects.filter(batch__order_reference=activation.reference, ends_at__gt=now)
-    released = [_Command(asset, _left_alone_w(asset)) for asset in Asset.objects.filter(setpoints__in=held).distinct()]
-    _send(activation, released, starts_at, now)
-    audit.record(now=now, action="bidding.activation.stopped", subject=activation, actor=actor, reason=reason)
-    return activation
-
-
-def _ptu_to_plan(activation: Activation, now: datetime) -> datetime | None:
-    """Return the start of the PTU whose plan is due: the next one, once it is near enough to know it well."""
-    following = ptu_start(now) + PTU
-    is_in_window = activation.starts_at <= following < activation.ends_at
-    return following if is_in_window and following - now <= PLAN_AHEAD else None
-
-
-def _plan(activation: Activation, ptu_starts_at: datetime, now: datetime) -> int:
-    group = group_at(aggregation_ean=activation.aggregation_ean, instant=now)
-    remaining = Interval(ptu_starts_at, activation.ends_at)
-    plugs = plugs_at(group=group, remaining=remaining, now=now, ignored_asset_ids=_not_following(activation))
-    direction = as_literal(activation.direction)
-    steady_assets, steady = steady_resources(group=group, remaining=remaining, direction=direction)
-    ordered = activation.ptus.get(ptu_start=ptu_starts_at)
-    if is_limited(ordered):
-        # A limit holds for all that the group takes, also by those who do not follow.
-        everyone = plugs_at(group=group, remaining=remaining, now=now, ignored_asset_ids=())
-        turn_limit_into_order(ordered, plugs=everyone, steady=steady)
-    ordered_kw = ordered.ordered_w / W_PER_KW
-    plan = plan_ptu(
-        direction=direction,
-        ordered_kw=ordered_kw,
-        reserve_share=_reserve_share(group),
-        plugs=plugs.view,
-        steady=steady,
-        policy=UrgencyPolicy(),
-    )
-    delays = release_delays_ptus(view=plugs.view, is_held=plan.plug_kw < plugs.view.power_kw, seed=activation.pk)
-    commands = _commands(plugs, plan, delays, steady_assets, steady)
-    return _send(activation, commands, ptu_starts_at, now)
-
-
-def _commands(
-    plugs: PlugSituation,
-    plan: PtuPlan,
-    delays_ptus: NDArray[np.int64],
-    steady_assets: Sequence[Asset],
-    steady: SteadyResources,
-) -> list[_Command]:
-    """Return what to ask of whom; a car left to charge freely is asked for its full power, which is no limit."""
-    commands = [
-        _Command(asset, max(-asset.max_export_w, min(watt(power_kw), asset.max_import_w)), int(delay))
-        for asset, power_kw, delay in zip(plugs.assets, plan.plug_kw, delays_ptus, strict=True)
-    ]
-    moved = np.abs(plan.steady_kw - steady.usual_kw) > 0
-    commands += [
-        _Command(asset, max(-asset.max_export_w, min(watt(power_kw), asset.max_import_w)))
-        for asset, power_kw, is_moved in zip(steady_assets, plan.steady_kw, moved, strict=True)
-        if is_moved
-    ]
-    return commands
-
-
-def _left_alone_w(asset: Asset) -> int:
-    """Return the setpoint that lets an asset go its own way: no limit, but zero for a battery, which would charge."""
-    return 0 if asset.kind == AssetKind.BATTERY else asset.max_import_w
-
-
-def _send(activation: Activation, commands: Sequence[_Command], starts_at: datetime, now: datetime) -> int:
-    """Send what differs from what the assets were told before."""
-    standing = _standing_power_w(activation, starts_at)
-    changed = [
-        command
-        for command in commands
-        if abs(standing.get(command.asset.pk, _left_alone_w(command.asset)) - command.power_w) > SMALLEST_CHANGE_W
-    ]
-    if not changed:
+def _watch(activation: Activation, now: datetime) -> int:
+    """Hold the newest states against the plan, raise alarms, correct the plan; return the setpoints sent."""
+    if not activation.starts_at <= now < activation.ends_at + PTU:
         return 0
-    ptus = len(ptu_range(Interval(starts_at, activation.ends_at)))
-    plan = [
-        PlannedSetpoint(
-            asset_id=command.asset.pk,
-            starts_at=starts_at,
-            ends_at=activation.ends_at + command.release_after_ptus * PTU,
-            power_w=_until_end(command.power_w, ptus + command.release_after_ptus),
-        )
-        for command in changed
-    ]
-    try:
-        _send_plan(activation, plan, now)
-    except SetpointRefused as refused:
-        # An asset or partner that left since the group was read must not keep the others from delivering.
-        out = {refusal.asset_id for refusal in refused.refusals}
-        logger.warning("%s of %s setpoints of %s left out: %s", len(out), len(plan), activation.reference, refused)
-        plan = [setpoint for setpoint in plan if setpoint.asset_id not in out]
-        if not out or not plan:
-            return 0
-        _send_plan(activation, plan, now)
-    return len(plan)
+    seen = look(activation, now=now)
+    if seen is None:
+        return 0
+    is_below = _is_below(activation)
+    set_alarms(activation, _loop_alarms(seen, is_below=is_below), now=now)
+    if not _is_correction_due(activation, seen, now=now, is_below=is_below):
+        return 0
+    ptu = activation.ptus.get(ptu_start=ptu_start(now))
+    planned = plan(activation, ptu, starts_at=now, now=now, wanted_w=_wanted_w(activation, ptu, seen))
+    set_alarms(activation, _plan_alarms(activation, ptu, planned.refused), now=now)
+    activation.replanned_at = now
+    activation.planned_until = ptu.ptu_start  # it reaches into the next PTU, so that is planned once more
+    return planned.sent
 
 
-def _send_plan(activation: Activation, plan: Sequence[PlannedSetpoint], now: datetime) -> None:
-    newest = SetpointBatch.objects.filter(order_reference=activation.reference).aggregate(Max("revision"))
-    with transaction.atomic():
-        send_setpoints(
-            now=now,
-            aggregation_ean=activation.aggregation_ean_id,
-            order_reference=activation.reference,
-            reason="",
-            revision=(newest["revision__max"] or 0) + 1,
-            plan=plan,
-            deadline_at=activation.ends_at,
-        )
+def _is_correction_due(activation: Activation, seen: Seen, *, now: datetime, is_below: bool) -> bool:
+    """Tell whether the plan of the running quarter hour should change now."""
+    is_in_time = ptu_start(seen.sample.at) == ptu_start(now) and now < ptu_start(now) + PTU - LAST_CORRECTION
+    if not (_is_steered(activation) and is_in_time and now < activation.ends_at):
+        return False
+    if activation.replanned_at is None:
+        return bool(seen.found or is_below)
+    return now - activation.replanned_at >= REPLAN_EVERY and bool(seen.found or is_below)
 
 
-def _until_end(power_w: int, ptus: int) -> list[int]:
-    """Return one value per PTU: feeding in stops after `FEED_IN_PTUS` unless renewed, waiting goes on."""
-    tail_w = max(power_w, 0)
-    return [power_w if ptu < FEED_IN_PTUS else tail_w for ptu in range(ptus)]
-
-
-def _standing_power_w(activation: Activation, ptu_starts_at: datetime) -> dict[int, int]:
-    """Return what each asset was last told for a PTU of this order."""
-    newest = (
-        Setpoint.objects.filter(
-            batch__order_reference=activation.reference, starts_at__lte=ptu_starts_at, ends_at__gt=ptu_starts_at
-        )
-        .order_by("asset_id", "-batch__revision")
-        .distinct("asset_id")
-        .values_list("asset_id", "starts_at", "power_w")
+def _wanted_w(activation: Activation, ptu: ActivationPtu, seen: Seen) -> int:
+    """Return the power to aim for in the rest of the PTU."""
+    wanted_kw = needed_kw(
+        ordered_kw=within_cap(activation, ptu.ordered_w) / W_PER_KW,
+        delivered_kwh=delivered_kwh_in_ptu(activation, seen.sample),
+        elapsed_h=(seen.sample.at - ptu.ptu_start) / timedelta(hours=1),
+        ptu_h=PTU / timedelta(hours=1),
     )
-    return {asset_id: power_w[(ptu_starts_at - starts_at) // PTU] for asset_id, starts_at, power_w in newest}
+    return round(wanted_kw * W_PER_KW)
 
 
-def _not_following(activation: Activation) -> set[int]:
-    """Return the assets that refused or ignored a setpoint of this order."""
-    failed = [Setpoint.Status.REJECTED, Setpoint.Status.NOT_FOLLOWED]
-    rows = Setpoint.objects.filter(batch__order_reference=activation.reference, status__in=failed)
-    return set(rows.values_list("asset_id", flat=True))
+def _is_below(activation: Activation) -> bool:
+    """Tell whether the newest samples all lie below what is to be delivered."""
+    newest = list(activation.samples.order_by("-at")[:SAMPLES_BELOW])
+    return len(newest) == SAMPLES_BELOW and all(
+        one.delivered_w < BELOW_ORDER * within_cap(activation, one.ordered_w) for one in newest
+    )
 
 
-def _reserve_share(group: Group) -> float:
-    """Return the extra to ask for, from how often this group's setpoints were not followed."""
-    counts = {
-        status: Setpoint.objects.filter(batch__aggregation_ean=group.aggregation_ean, status=status).count()
-        for status in (Setpoint.Status.FOLLOWED, Setpoint.Status.NOT_FOLLOWED, Setpoint.Status.REJECTED)
+def _loop_alarms(seen: Seen, *, is_below: bool) -> dict[Kind, str]:
+    sample = seen.sample
+    failing = ", ".join(f"{count} {cause.replace('_', ' ')}" for cause, count in sorted(seen.failing.items()))
+    return {
+        Kind.BELOW_ORDER: f"{sample.delivered_w / W_PER_KW:,.0f} kW of {sample.ordered_w / W_PER_KW:,.0f} kW ordered."
+        if is_below
+        else "",
+        Kind.NOT_FOLLOWING: f"{failing} of {sample.members} assets; others take their place." if failing else "",
+        Kind.PARTNER_SILENT: f"No states from {', '.join(seen.silent_partners)}." if seen.silent_partners else "",
     }
-    judged = sum(counts.values())
-    missed = judged - counts[Setpoint.Status.FOLLOWED]
-    return max(LEAST_RESERVE_SHARE, missed / judged if judged else 0.0)
+
+
+def _plan_alarms(activation: Activation, ptu: ActivationPtu, refused: str) -> dict[Kind, str]:
+    short_w = max(within_cap(activation, ptu.ordered_w) - (ptu.planned_w or 0), 0)
+    limited_w = min(short_w, ptu.limited_w)
+    limited = f"{limited_w / W_PER_KW:,.0f} kW held back." if limited_w else ""
+    return {
+        Kind.LIMITED: refused or limited,
+        Kind.NOT_ENOUGH: f"{(short_w - limited_w) / W_PER_KW:,.0f} kW less than ordered can be moved."
+        if short_w > limited_w
+        else "",
+    }
+
+
+def _is_steered(activation: Activation) -> bool:
+    return not activation.stop_reason and not activation.hold_reason
+
+
+def _ptus_to_plan(activation: Activation, now: datetime) -> list[ActivationPtu]:
+    """Return the PTUs whose plan is due: the next one, once it is near enough to know it well.
+
+    Also the running one, when nobody planned it: the order came late, or no worker was there to plan it.
+    """
+    if not _is_steered(activation):
+        return []
+    planned, present = activation.planned_until, ptu_start(now)
+    due = []
+    if (planned is None or planned < present) and now < present + PTU - LAST_CORRECTION:
+        due.append(present)
+    if planned != present + PTU and present + PTU - now <= PLAN_AHEAD:
+        due.append(present + PTU)
+    return list(activation.ptus.filter(ptu_start__in=due).order_by("ptu_start"))
 
 
 def _status(activation: Activation, now: datetime) -> Activation.Status:

@@ -1,6 +1,6 @@
 """Batteries and heat pumps of a group as resources that must last to the end of a window."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +24,11 @@ USUAL_DAYS = 7
 
 
 def steady_resources(
-    *, group: Group, remaining: Interval, direction: Direction
+    *, group: Group, remaining: Interval, direction: Direction, ignored_asset_ids: Collection[int] = ()
 ) -> tuple[tuple[Asset, ...], SteadyResources]:
     """Return the group's batteries and heat pumps, and what each can move to the end of `remaining`.
 
-    An asset that has not told its level counts for nothing.
+    An asset that has not told its level counts for nothing, and so does one of `ignored_asset_ids`.
     """
     assets = (*group.batteries, *group.heat_pumps)
     states = latest_states(assets)
@@ -45,7 +45,8 @@ def steady_resources(
         ]
     )
     usual = np.concatenate([np.zeros(count), heat_kw])
-    return assets, SteadyResources(usual_kw=usual, movable_kw=np.nan_to_num(movable))
+    counts = np.array([asset.pk not in ignored_asset_ids for asset in assets], dtype=np.bool_)
+    return assets, SteadyResources(usual_kw=usual, movable_kw=np.where(counts, np.nan_to_num(movable), 0.0))
 
 
 def _level_kwh(state: AssetState | None) -> float:

@@ -3,6 +3,7 @@ from bidding.models.announcements import Announcement
 from bidding.models.bids import Bid, NoBid, OrderChange
 from bidding.models.contracts import Contract, ContractCall, ContractCallPtu, ContractReservation
 from bidding.models.directions import Direction
+from bidding.models.dispatching import ActivationSample, Cause, DispatchAlarm, Duty, UseCost
 from bidding.models.ledger import Commitment, LedgerEntry
 from bidding.models.mandates import BidDutyContract, Mandate
 from bidding.models.nominations import BaselineNomination
@@ -13,10 +14,12 @@ from bidding.models.uftp_messages import UftpMessage
 __all__ = [
     "Activation",
     "ActivationPtu",
+    "ActivationSample",
     "Announcement",
     "BaselineNomination",
     "Bid",
     "BidDutyContract",
+    "Cause",
     "Commitment",
     "Contract",
     "ContractCall",
@@ -24,6 +27,8 @@ __all__ = [
     "ContractReservation",
     "DayAheadPrice",
     "Direction",
+    "DispatchAlarm",
+    "Duty",
     "LedgerEntry",
     "Mandate",
     "NoBid",
@@ -33,4 +38,5 @@ __all__ = [
     "UftpMessage",
     "UftpParticipant",
     "UftpPublicKey",
+    "UseCost",
 ]

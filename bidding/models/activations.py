@@ -27,7 +27,12 @@ class Activation(models.Model):
     ends_at = models.DateTimeField()
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ORDERED)
     planned_until = models.DateTimeField(null=True, blank=True, help_text="Start of the last PTU that was planned.")
-    hold_reason = models.TextField(blank=True, help_text="Why an operator stopped it; empty while it may run.")
+    replanned_at = models.DateTimeField(null=True, blank=True, help_text="When the closed loop last changed the plan.")
+    hold_reason = models.TextField(
+        blank=True, help_text="Why an operator holds it as it is; empty while it is steered."
+    )
+    cap_w = models.PositiveBigIntegerField(null=True, blank=True, help_text="An operator lets it deliver no more.")
+    stop_reason = models.TextField(blank=True, help_text="Why an operator stopped it; empty while it may run.")
     shortfall_note = models.TextField(blank=True, help_text="What was foreseen or found to be missing, and why.")
     is_kept = models.BooleanField(
         null=True, blank=True, help_text="Whether every PTU got all that was ordered, by the newest settlement."
@@ -56,6 +61,10 @@ class ActivationPtu(models.Model):
     ordered_w = models.PositiveBigIntegerField(
         help_text="Under a limit: what it comes to against the consumption expected when the PTU was planned."
     )
+    planned_w = models.BigIntegerField(
+        null=True, blank=True, help_text="What the newest plan brings if every asset does its part."
+    )
+    limited_w = models.PositiveBigIntegerField(default=0, help_text="What steering limits took out of that plan.")
     max_import_w = models.PositiveBigIntegerField(null=True, blank=True, help_text="Limit of a call, if it set one.")
     max_export_w = models.PositiveBigIntegerField(null=True, blank=True, help_text="Limit of a call, if it set one.")
 

@@ -29,12 +29,12 @@ def activations(*, now: datetime) -> dict[str, Any]:
         "attention": [
             {
                 "text": f"{one.activation.aggregation_ean.name}: stopped by an operator "
-                f"({shortened(one.activation.hold_reason, 60)}).",
+                f"({shortened(one.activation.stop_reason, 60)}).",
                 "href": page_of(one.activation),
                 "tone": "warn",
             }
             for one in found
-            if one.activation.hold_reason and now < one.activation.ends_at
+            if one.activation.stop_reason and now < one.activation.ends_at
         ],
     }
 
@@ -45,7 +45,7 @@ def _activation(one: ActivationNow, now: datetime) -> dict[str, Any]:
         "title": f"{activation.aggregation_ean.name}: {activation.get_direction_display().lower()}",
         "href": page_of(activation),
         "status": cell(
-            "Stopped" if activation.hold_reason else activation.get_status_display(), tone=_tone(activation)
+            "Stopped" if activation.stop_reason else activation.get_status_display(), tone=_tone(activation)
         ),
         "period": period(activation.starts_at, activation.ends_at),
         "when": _when(activation, now),
@@ -60,11 +60,11 @@ def _activation(one: ActivationNow, now: datetime) -> dict[str, Any]:
 
 
 def _state(activation: Activation) -> str:
-    return "Stopped" if activation.hold_reason else activation.get_status_display()
+    return "Stopped" if activation.stop_reason else activation.get_status_display()
 
 
 def _tone(activation: Activation) -> str:
-    if activation.hold_reason:
+    if activation.stop_reason:
         return "bad"
     return {Activation.Status.RUNNING: "good", Activation.Status.FINISHED: ""}.get(
         Activation.Status(activation.status), "info"

@@ -5,11 +5,16 @@ import pytest
 
 from aggregator.core.ean import Ean13, Ean18
 from aggregator.core.http import HttpClient
-from assets.models import AggregationEan, CongestionArea
+from assets import operations as portfolio
+from assets.models import AggregationEan, AssetState, ChargingSession, CongestionArea, MeterInterval
 from bidding.markets.exchange.client import Exchange
-from bidding.models import Announcement, Mandate
+from bidding.markets.exchange.orders import OrderState
+from bidding.models import Activation, Announcement, Mandate
+from bidding.operations import bids
 from bidding.operations.bids import SizedWindow
+from bidding.operations.orders import follow_order
 from bidding.operations.terms import set_terms
+from tests.field_side import battery, charger, make_assets, make_partner
 
 NOW = datetime(2026, 1, 14, 14, 31, tzinfo=UTC)
 WINDOW_STARTS_AT = datetime(2026, 1, 14, 16, 0, tzinfo=UTC)
@@ -82,3 +87,47 @@ def sized():
         )
 
     return make
+
+
+BEFORE = WINDOW_STARTS_AT - timedelta(minutes=8)
+PTU = timedelta(minutes=15)
+
+
+@pytest.fixture
+def fleet(group):
+    """Twenty 11 kW cars that came just now with much to charge, a history that says so, and a battery."""
+    operations_at = WINDOW_STARTS_AT - timedelta(days=40)
+    partner = make_partner("Stadsladen")
+    rows = [charger(f"c{number}", pausing="can_pause") for number in range(20)]
+    assets = make_assets(partner, [*rows, battery("b", round_trip_efficiency="0.810", min_level_wh=20_000)])
+    portfolio.enrol_assets(
+        aggregation_ean=group.ean, asset_ids=[asset.pk for asset in assets], starts_at=operations_at, now=operations_at
+    )
+    cars, store = assets[:-1], assets[-1]
+    for car in cars:
+        for day in range(1, 29):
+            came = WINDOW_STARTS_AT - timedelta(days=day, minutes=30)
+            ChargingSession.objects.create(
+                asset=car, external_id=f"{car.pk}-{day}", plug_in_at=came, plug_out_at=came + timedelta(hours=14),
+                energy_wh=50_000, max_import_w=11_000, known_at=came + timedelta(hours=14),
+            )  # fmt: skip
+        ChargingSession.objects.create(
+            asset=car, external_id=f"{car.pk}-now", plug_in_at=WINDOW_STARTS_AT - timedelta(minutes=30),
+            max_import_w=11_000, known_at=BEFORE,
+        )  # fmt: skip
+        AssetState.objects.create(asset=car, at=BEFORE, power_w=11_000, is_plugged_in=True)
+    AssetState.objects.create(asset=store, at=BEFORE, power_w=0, level_wh=180_000)
+    portfolio.maintain_partitions(now=WINDOW_STARTS_AT)
+    MeterInterval.objects.bulk_create(
+        MeterInterval(asset=car, starts_at=WINDOW_STARTS_AT - 2 * PTU, import_wh=2_750, known_at=BEFORE) for car in cars
+    )
+    return assets
+
+
+@pytest.fixture
+def activation(fleet, announcement, group, exchange, sized, now):
+    bid = bids.offer(
+        announcement=announcement, aggregation_ean=group, sized=sized(bid_w=100_000), exchange=exchange, now=now
+    )
+    follow_order(bid_id=bid.pk, state=OrderState("X1", "", 100_000, Decimal(180), True, False), now=now)
+    return Activation.objects.get()

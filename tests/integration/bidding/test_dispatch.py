@@ -1,62 +1,19 @@
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import User
 
 from aggregator.core.models import AuditEvent
 from assets import operations as portfolio
-from assets.models import Asset, AssetState, ChargingSession, MeterInterval, Setpoint, SetpointBatch
-from bidding.dispatch.operations import NotStoppable, run_activation, stop_activation
-from bidding.markets.exchange.orders import OrderState
+from assets.models import Asset, AssetState, Setpoint, SetpointBatch
+from bidding.dispatch.acts import NotPossible, stop_activation
+from bidding.dispatch.operations import run_activation
 from bidding.models import Activation
-from bidding.operations import bids
-from bidding.operations.orders import follow_order
-from tests.field_side import battery, charger, make_assets, make_partner
+from tests.field_side import charger, make_assets, make_partner
 
 STARTS_AT = datetime(2026, 1, 14, 16, tzinfo=UTC)
 BEFORE = STARTS_AT - timedelta(minutes=8)
 PTU = timedelta(minutes=15)
-
-
-@pytest.fixture
-def fleet(group):
-    """Twenty 11 kW cars that came just now with much to charge, a history that says so, and a battery."""
-    operations_at = STARTS_AT - timedelta(days=40)
-    partner = make_partner("Stadsladen")
-    rows = [charger(f"c{number}", pausing="can_pause") for number in range(20)]
-    assets = make_assets(partner, [*rows, battery("b", round_trip_efficiency="0.810", min_level_wh=20_000)])
-    portfolio.enrol_assets(
-        aggregation_ean=group.ean, asset_ids=[asset.pk for asset in assets], starts_at=operations_at, now=operations_at
-    )
-    cars, store = assets[:-1], assets[-1]
-    for car in cars:
-        for day in range(1, 29):
-            came = STARTS_AT - timedelta(days=day, minutes=30)
-            ChargingSession.objects.create(
-                asset=car, external_id=f"{car.pk}-{day}", plug_in_at=came, plug_out_at=came + timedelta(hours=14),
-                energy_wh=50_000, max_import_w=11_000, known_at=came + timedelta(hours=14),
-            )  # fmt: skip
-        ChargingSession.objects.create(
-            asset=car, external_id=f"{car.pk}-now", plug_in_at=STARTS_AT - timedelta(minutes=30), max_import_w=11_000,
-            known_at=BEFORE,
-        )  # fmt: skip
-        AssetState.objects.create(asset=car, at=BEFORE, power_w=11_000, is_plugged_in=True)
-    AssetState.objects.create(asset=store, at=BEFORE, power_w=0, level_wh=180_000)
-    portfolio.maintain_partitions(now=STARTS_AT)
-    MeterInterval.objects.bulk_create(
-        MeterInterval(asset=car, starts_at=STARTS_AT - 2 * PTU, import_wh=2_750, known_at=BEFORE) for car in cars
-    )
-    return assets
-
-
-@pytest.fixture
-def activation(fleet, announcement, group, exchange, sized, now):
-    bid = bids.offer(
-        announcement=announcement, aggregation_ean=group, sized=sized(bid_w=100_000), exchange=exchange, now=now
-    )
-    follow_order(bid_id=bid.pk, state=OrderState("X1", "", 100_000, Decimal(180), True, False), now=now)
-    return Activation.objects.get()
 
 
 def asked_w(at=STARTS_AT):
@@ -147,12 +104,13 @@ def test_an_operator_stops_it_and_everything_goes_its_own_way(activation, fleet)
 
     stop_activation(activation_id=activation.pk, now=during, actor=operator, reason="a driver rang")
 
-    told = asked_w(STARTS_AT + 2 * PTU)
-    assert told.pop(fleet[-1].pk) == 0
-    assert set(told.values()) == {11_000}
+    free = [sum(power == 11_000 for power in asked_w(STARTS_AT + ptus * PTU).values()) for ptus in range(1, 5)]
+    assert asked_w(STARTS_AT + PTU)[fleet[-1].pk] == 0  # the battery rests at once
+    assert free == sorted(free)
+    assert free[0] < free[-1] == len(asked_w(STARTS_AT + PTU)) - 1  # cars start one after the other within the hour
     assert AuditEvent.objects.get(action="bidding.activation.stopped").reason == "a driver rang"
     assert run_activation(activation_id=activation.pk, now=during) == 0
-    with pytest.raises(NotStoppable, match="already stopped"):
+    with pytest.raises(NotPossible, match="already stopped"):
         stop_activation(activation_id=activation.pk, now=during, actor=operator, reason="again")
 
 

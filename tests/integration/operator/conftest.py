@@ -41,6 +41,7 @@ from bidding.markets.uftp.vocabulary import Role
 from bidding.models import (
     Activation,
     ActivationPtu,
+    ActivationSample,
     Announcement,
     BaselineNomination,
     Bid,
@@ -51,6 +52,8 @@ from bidding.models import (
     ContractCallPtu,
     ContractReservation,
     DayAheadPrice,
+    DispatchAlarm,
+    Duty,
     LedgerEntry,
     Mandate,
     NoBid,
@@ -60,6 +63,7 @@ from bidding.models import (
     UftpMessage,
     UftpParticipant,
     UftpPublicKey,
+    UseCost,
 )
 from settlement.models import (
     Delivery,
@@ -346,6 +350,14 @@ class Evening:
         self.commit(bid, sellable_w=300_000)
         activation = self.activation(bid)
         self.meter(asset, WINDOW_START, 2_000)
+        Duty.objects.create(
+            activation=activation, asset=asset, asked_w=0, alone_w=11_000, usual_w=7_400, judged_from=WINDOW_START
+        )
+        ActivationSample.objects.create(
+            activation=activation, at=NOW, ordered_w=300_000, asked_w=320_000, delivered_w=290_000, seen=40, members=41
+        )
+        DispatchAlarm.objects.create(activation=activation, kind="below_order", message="290 of 300 kW", raised_at=NOW)
+        UseCost.objects.create(partner=partner, asset_kind="battery", wear_eur_per_mwh=30)
         NoBid.objects.create(
             announcement=self.announcement(f"declined-{number}"), aggregation_ean=group, reason="62 kW", decided_at=NOW
         )

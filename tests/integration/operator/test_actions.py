@@ -106,7 +106,7 @@ def test_an_activation_is_stopped_with_a_reason_once(pages, evening):
     activation = evening.activation(evening.bid(announcement=evening.announcement("now"), group=evening.group()))
     act(pages, "/admin/bidding/activation/", "stop", activation, reason="Fire at the depot.")
     activation.refresh_from_db()
-    assert activation.hold_reason == "Fire at the depot."
+    assert activation.stop_reason == "Fire at the depot."
     assert last_event() == ("bidding.activation.stopped", "operator", "Fire at the depot.")
     text = act(pages, "/admin/bidding/activation/", "stop", activation, reason="Again.").content.decode()
     assert "nothing is left to stop" in text

@@ -1,0 +1,99 @@
+"""Who does what in a quarter hour: reserve, urgency, fairness, put together.
+
+Drivers come first (the policy), then the promise with a reserve from everybody's record, and among equals the cheapest
+and the least called upon.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bidding.dispatch.allocation.burden import merit_order, shared_fairly
+from bidding.dispatch.allocation.plan import PtuPlan, SteadyResources, plan_ptu
+from bidding.dispatch.allocation.release import laxity_h
+from bidding.dispatch.allocation.reserve import reserve_share
+from bidding.dispatch.allocation.tranches import Tranches, thinned
+from bidding.dispatch.allocation.expectations import expected_baseline_kw
+from bidding.dispatch.allocation.urgency import DispatchPolicy
+from bidding.dispatch.allocation.view import DispatchView
+from bidding.optimisation.interface import Direction
+
+Floats = NDArray[np.float64]
+
+LEAST_RESERVE_SHARE = 0.05
+"""On top of what the policy keeps for uncertain drivers: a spotless record is still only a past."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Records:
+    """What is known of n assets from before, shape (n,) each.
+
+    Attributes:
+        follows: the probability that each does what it is told.
+        burden: what using it costs all concerned, EUR per kWh.
+    """
+
+    follows: Floats
+    burden: Floats
+
+    def of(self, which: Sequence[int]) -> "Records":
+        """Return the records of the assets at some positions."""
+        places = np.array(which, dtype=np.intp)
+        return Records(follows=self.follows[places], burden=self.burden[places])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """A plan for one PTU.
+
+    Attributes:
+        plan: power asked of each asset [kW].
+        plug_usual_kw: what each car is expected to take when left alone.
+        laxity_h: time each car has to spare after the window.
+    """
+
+    plan: PtuPlan
+    plug_usual_kw: Floats
+    laxity_h: Floats
+
+
+def decide(
+    *,
+    direction: Direction,
+    wanted_kw: float,
+    plugs: DispatchView,
+    steady: SteadyResources,
+    policy: DispatchPolicy,
+    plug_records: Records,
+    steady_records: Records,
+) -> Decision:
+    """Return who does what so that `wanted_kw` is moved in `direction`."""
+    view = thinned(plugs)
+    usual_kw = expected_baseline_kw(view) if len(view.power_kw) else np.zeros(0)
+    spare_h = laxity_h(view)
+    share = reserve_share(
+        gain_kw=np.concatenate([np.where(view.v2g, usual_kw + view.power_kw, usual_kw), steady.movable_kw]),
+        follows=np.concatenate([plug_records.follows, steady_records.follows]),
+    )
+    plan = plan_ptu(
+        direction=direction,
+        ordered_kw=wanted_kw,
+        reserve_share=max(LEAST_RESERVE_SHARE, share),
+        plugs=plugs,
+        steady=steady,
+        steady_order=merit_order(steady_records.burden),
+        policy=Tranches(policy),
+    )
+    plug_kw = plan.plug_kw.copy()
+    alike = ~view.v2g & ~view.is_full  # what a V2G car can feed in is its own; a full car has nothing to give
+    plug_kw[alike] = shared_fairly(
+        asked_kw=plug_kw[alike],
+        power_kw=view.power_kw[alike],
+        floor_kw=view.floor_kw[alike],
+        draw_kw=usual_kw[alike],
+        laxity_h=spare_h[alike],
+        burden=plug_records.burden[alike],
+    )
+    return Decision(PtuPlan(plug_kw=plug_kw, steady_kw=plan.steady_kw), usual_kw, spare_h)

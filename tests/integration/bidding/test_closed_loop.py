@@ -1,0 +1,288 @@
+"""The running quarter hour: measured against asked, replaced, made good, alarmed, explained."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import User
+
+from aggregator.core.models import AuditEvent
+from assets.models import AssetState, ChargingSession, Setpoint, SetpointBatch, SteeringLimit
+from bidding.dispatch import acts
+from bidding.dispatch.operations import run_activation
+from bidding.dispatch.report import shortfalls
+from bidding.models import ActivationPtu, ActivationSample, Cause, DispatchAlarm, Duty
+
+STARTS_AT = datetime(2026, 1, 14, 16, tzinfo=UTC)
+BEFORE = STARTS_AT - timedelta(minutes=8)
+PTU = timedelta(minutes=15)
+MINUTE = timedelta(minutes=1)
+
+
+def asked_w(at=STARTS_AT):
+    """Return what each asset was told last for the PTU at `at`."""
+    told = {}
+    for setpoint in Setpoint.objects.filter(starts_at__lte=at, ends_at__gt=at).order_by("batch__revision"):
+        told[setpoint.asset_id] = setpoint.power_w[(at - setpoint.starts_at) // PTU]
+    return told
+
+
+class Evening:
+    """Plays minutes: every asset does as told, but for those that `disobey`, a set of asset ids."""
+
+    def __init__(self, activation, fleet) -> None:
+        self.activation, self.fleet = activation, fleet
+        self.disobey, self.silent = set(), set()
+
+    def plan(self):
+        run_activation(activation_id=self.activation.pk, now=BEFORE)
+        return self
+
+    def minute(self, number):
+        now = STARTS_AT + number * MINUTE
+        told = asked_w(now)
+        for asset in self.fleet:
+            alone = 0 if asset.kind == "battery" else 11_000
+            power = alone if asset.pk in self.disobey else told.get(asset.pk, alone)
+            if asset.pk not in self.silent:
+                AssetState.objects.filter(asset=asset).update(at=now, power_w=power)
+        sent = run_activation(activation_id=self.activation.pk, now=now + timedelta(seconds=5))
+        self.activation.refresh_from_db()
+        return sent
+
+    def held(self):
+        """Return the cars told to wait now, surest first."""
+        return [pk for pk, power in asked_w().items() if power < 11_000 and pk != self.fleet[-1].pk]
+
+    def alarms(self):
+        return set(DispatchAlarm.objects.filter(cleared_at=None).values_list("kind", flat=True))
+
+
+@pytest.fixture
+def evening(activation, fleet):
+    return Evening(activation, fleet)
+
+
+@pytest.fixture
+def operator(db):
+    return User.objects.create_user("night-shift")
+
+
+def test_a_fleet_that_follows_is_left_in_peace(evening):
+    evening.plan()
+    assert [evening.minute(number) for number in range(2, 5)] == [0, 0, 0]
+    samples = list(ActivationSample.objects.order_by("at"))
+    assert len(samples) == 3
+    assert all(sample.delivered_w >= sample.ordered_w == 100_000 for sample in samples)
+    assert all(sample.seen == sample.members == 21 for sample in samples)
+    assert evening.alarms() == set()
+
+
+def test_the_same_states_are_looked_at_once(evening):
+    evening.plan().minute(3)
+    run_activation(activation_id=evening.activation.pk, now=STARTS_AT + 4 * MINUTE)
+    assert ActivationSample.objects.count() == 1
+
+
+def test_two_samples_find_who_ignores_and_others_take_their_place(evening):
+    evening.plan()
+    evening.disobey = set(evening.held()[:3])
+    assert evening.minute(2) == 0
+    assert evening.minute(3) > 0
+    duties = Duty.objects.filter(asset__in=evening.disobey)
+    assert {(duty.cause, duty.failures, duty.failed_at) for duty in duties} == {
+        (Cause.IGNORED, 1, STARTS_AT + 3 * MINUTE)
+    }
+    newest = SetpointBatch.objects.order_by("-revision").first()
+    assert not set(newest.setpoints.values_list("asset_id", flat=True)) & evening.disobey
+    assert evening.alarms() == {"not_following"}
+    evening.minute(4)
+    assert ActivationSample.objects.order_by("-at")[0].delivered_w >= 100_000
+
+
+def test_a_correction_gets_time_before_the_next(evening):
+    evening.plan()
+    evening.disobey = set(evening.held())
+    evening.minute(2)
+    assert evening.minute(3) > 0
+    batches = SetpointBatch.objects.count()
+    evening.minute(4)
+    assert SetpointBatch.objects.count() == batches
+
+
+def test_who_follows_late_counts_again(evening):
+    evening.plan()
+    late = evening.held()[0]
+    evening.disobey = {late}
+    evening.minute(2)
+    evening.minute(3)
+    evening.disobey = set()
+    evening.minute(4)
+    duty = Duty.objects.get(asset=late)
+    assert (duty.cause, duty.failed_at, duty.failures) == ("", None, 1)
+
+
+def test_who_drops_offline_is_found_and_not_counted(evening):
+    evening.plan()
+    evening.minute(2)
+    evening.silent = set(evening.held()[:2])
+    for number in range(3, 7):
+        evening.minute(number)
+    assert set(Duty.objects.filter(cause=Cause.SILENT).values_list("asset_id", flat=True)) == evening.silent
+    newest = ActivationSample.objects.order_by("-at")[0]
+    assert newest.seen == newest.members - 2
+    assert newest.lost_w["silent"] > 0
+
+
+def test_a_refusal_is_known_at_once(evening):
+    evening.plan()
+    refused = evening.held()[0]
+    Setpoint.objects.filter(asset=refused).update(status=Setpoint.Status.REJECTED)
+    evening.disobey = {refused}
+    evening.minute(2)
+    assert Duty.objects.get(asset=refused).cause == Cause.REJECTED
+
+
+def test_a_session_that_ends_is_replaced_and_the_next_car_starts_afresh(evening):
+    evening.plan()
+    evening.minute(2)
+    left = evening.held()[0]
+    ChargingSession.objects.filter(asset=left, plug_out_at=None).update(plug_out_at=STARTS_AT + 2 * MINUTE)
+    evening.minute(3)
+    assert Duty.objects.get(asset=left).cause == Cause.LEFT
+    ChargingSession.objects.create(
+        asset_id=left, external_id="next", plug_in_at=STARTS_AT + 4 * MINUTE, max_import_w=11_000, known_at=STARTS_AT
+    )
+    evening.minute(8)
+    assert left in Duty.objects.filter(cause="").values_list("asset_id", flat=True)
+
+
+def test_below_the_order_raises_one_alarm_that_clears_itself(evening):
+    evening.plan()
+    evening.disobey = {asset.pk for asset in evening.fleet}
+    for number in (2, 3, 4):
+        evening.minute(number)
+    [alarm] = DispatchAlarm.objects.filter(kind="below_order")
+    assert (alarm.raised_at, alarm.cleared_at) == (STARTS_AT + 3 * MINUTE + timedelta(seconds=5), None)
+    evening.disobey = set()
+    evening.minute(5)
+    alarm.refresh_from_db()
+    assert alarm.cleared_at is not None
+
+
+def test_what_was_missed_is_made_good_within_the_quarter_hour(evening):
+    evening.plan()
+    before = len(evening.held())
+    evening.disobey = set(evening.held()[:4])
+    for number in (2, 3, 5):
+        evening.minute(number)
+    stepped_in = set(evening.held()) - evening.disobey
+    assert len(stepped_in) > before - 4  # more than those who failed: the first minutes are owed
+
+
+def test_a_partner_that_falls_silent_is_reported(evening):
+    evening.plan().minute(2)
+    evening.silent = {asset.pk for asset in evening.fleet}
+    AssetState.objects.filter(asset=evening.fleet[0]).update(at=STARTS_AT + 2 * MINUTE + timedelta(seconds=30))
+    run_activation(activation_id=evening.activation.pk, now=STARTS_AT + 14 * MINUTE)
+    assert "partner_silent" in evening.alarms()
+
+
+def test_a_limit_holds_the_plan_back_and_says_so(evening):
+    SteeringLimit.objects.create(max_moved_w=60_000, reason="the transformer")
+    evening.plan()
+    moved = sum(11_000 - max(power, 0) for pk, power in asked_w().items() if pk != evening.fleet[-1].pk)
+    assert moved + abs(asked_w().get(evening.fleet[-1].pk, 0)) <= 60_000
+    ptu = ActivationPtu.objects.get(ptu_start=STARTS_AT)
+    assert ptu.limited_w > 0
+    assert "limited" in evening.alarms()
+    evening.minute(3)
+    assert ActivationSample.objects.get().lost_w["limited"] > 0
+
+
+def test_a_late_order_is_planned_at_once(evening):
+    assert run_activation(activation_id=evening.activation.pk, now=STARTS_AT + 2 * MINUTE) > 0
+    assert asked_w(STARTS_AT)
+
+
+def test_after_a_dead_worker_the_running_quarter_hour_is_planned_again(evening):
+    evening.plan()
+    later = STARTS_AT + 2 * PTU + 3 * MINUTE
+    run_activation(activation_id=evening.activation.pk, now=later)
+    evening.activation.refresh_from_db()
+    assert evening.activation.planned_until == STARTS_AT + 2 * PTU
+
+
+def test_the_shortfall_is_explained_to_the_watt(evening):
+    evening.plan()
+    evening.disobey = {asset.pk for asset in evening.fleet[:10]}
+    for number in (2, 3):
+        evening.minute(number)
+    metered = {STARTS_AT: 70_001}
+    row = shortfalls(evening.activation, delivered_w=metered)[0]
+    assert (row.ordered_w, row.delivered_w, row.missing_w) == (100_000, 70_001, 29_999)
+    assert sum(row.causes_w.values()) == 29_999
+    assert "ignored" in row.causes_w
+
+
+def test_the_note_says_how_much_was_missed_and_why(evening):
+    evening.plan()
+    evening.disobey = {asset.pk for asset in evening.fleet}
+    for number in range(2, 15):
+        evening.minute(number)
+    run_activation(activation_id=evening.activation.pk, now=evening.activation.ends_at)
+    evening.activation.refresh_from_db()
+    assert evening.activation.shortfall_note.startswith("100.0 % of the ordered energy was missed in 12 of 12")
+    assert "accepted and not followed" in evening.activation.shortfall_note
+    assert evening.alarms() == set()
+
+
+def test_on_hold_nothing_new_is_sent(evening, operator):
+    evening.plan()
+    acts.hold_activation(
+        activation_id=evening.activation.pk, now=STARTS_AT, actor=operator, reason="the grid operator rang"
+    )
+    evening.disobey = set(evening.held())
+    assert [evening.minute(number) for number in (2, 3, 7, 20)] == [0, 0, 0, 0]
+    assert "below_order" in evening.alarms()
+    acts.resume_activation(
+        activation_id=evening.activation.pk, now=STARTS_AT + 21 * MINUTE, actor=operator, reason="ok"
+    )
+    assert evening.minute(22) > 0
+    events = AuditEvent.objects.order_by("pk").values_list("action", "reason")
+    assert list(events)[-2:] == [
+        ("bidding.activation.held", "the grid operator rang"),
+        ("bidding.activation.resumed", "ok"),
+    ]
+
+
+def test_under_a_cap_less_is_delivered_and_the_rest_is_the_operators(evening, operator):
+    evening.plan()
+    held = len(evening.held())
+    acts.cap_activation(
+        activation_id=evening.activation.pk, cap_w=60_000, now=STARTS_AT + MINUTE, actor=operator, reason="a fault"
+    )
+    evening.minute(2)
+    assert len(evening.held()) < held
+    evening.minute(5)
+    assert ActivationSample.objects.order_by("-at")[0].lost_w["capped"] == 40_000
+    assert "below_order" not in evening.alarms()
+
+
+@pytest.mark.parametrize("act", [acts.hold_activation, acts.stop_activation])
+def test_an_act_needs_a_reason_and_something_to_act_on(evening, operator, act):
+    fields = {"activation_id": evening.activation.pk, "actor": operator}
+    with pytest.raises(acts.ReasonMissing):
+        act(**fields, now=STARTS_AT, reason=" ")
+    act(**fields, now=STARTS_AT, reason="test")
+    with pytest.raises(acts.NotPossible):
+        act(**fields, now=STARTS_AT, reason="again")
+    with pytest.raises(acts.NotPossible, match="over"):
+        act(**fields, now=evening.activation.ends_at, reason="too late")
+
+
+def test_a_cap_below_zero_and_a_resume_of_nothing_are_refused(evening, operator):
+    fields = {"activation_id": evening.activation.pk, "actor": operator, "now": STARTS_AT, "reason": "test"}
+    with pytest.raises(acts.NotPossible, match="below zero"):
+        acts.cap_activation(**fields, cap_w=-1)
+    with pytest.raises(acts.NotPossible, match="not on hold"):
+        acts.resume_activation(**fields)
