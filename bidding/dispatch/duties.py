@@ -49,7 +49,7 @@ def turn_to_next(activation: Activation, *, at: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE bidding_duty SET asked_w = next_asked_w, usual_w = next_usual_w,
+            UPDATE bidding_duty SET asked_w = next_asked_w, usual_w = next_usual_w, counted_from = next_from,
                 misses = CASE WHEN asked_w = next_asked_w THEN misses ELSE 0 END,
                 judged_from = CASE WHEN asked_w = next_asked_w THEN judged_from
                                    ELSE next_from + %(response_s)s * interval '1 second' END,

@@ -82,9 +82,11 @@ def _is_correction_due(activation: Activation, seen: Seen, *, now: datetime, is_
     is_in_time = ptu_start(seen.sample.at) == ptu_start(now) and now < ptu_start(now) + PTU - LAST_CORRECTION
     if not (_is_steered(activation) and is_in_time and now < activation.ends_at):
         return False
-    if activation.replanned_at is None:
-        return bool(seen.found or is_below)
-    return now - activation.replanned_at >= REPLAN_EVERY and bool(seen.found or is_below)
+    if activation.replanned_at is not None and now - activation.replanned_at < REPLAN_EVERY:
+        return False
+    # The reserve that was asked for from the start takes in the first losses; only then do others step in.
+    left_w = seen.sample.asked_w - seen.lost_by_assets_w
+    return is_below or bool(seen.found and left_w < within_cap(activation, seen.sample.ordered_w))
 
 
 def _wanted_w(activation: Activation, ptu: ActivationPtu, seen: Seen) -> int:

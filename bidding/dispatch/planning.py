@@ -81,9 +81,10 @@ def plan(
         connections=sorted({asset.connection_ean for asset in intent.assets}),
     )
     asked_kw = _within_limits(intent, standing, limits)
-    sign = -1.0 if activation.direction == "increase" else 1.0
-    moved_kw, wished_kw = (sign * (intent.usual_kw - one) for one in (asked_kw, intent.asked_kw))
-    ptu.planned_w, ptu.limited_w = watt(float(moved_kw.sum())), max(watt(float((wished_kw - moved_kw).sum())), 0)
+    planned_kw, wished_kw = (
+        _moved_kw(activation, intent.usual_kw, one, standing) for one in (asked_kw, intent.asked_kw)
+    )
+    ptu.planned_w, ptu.limited_w = watt(planned_kw), max(watt(wished_kw - planned_kw), 0)
     ptu.save(update_fields=["planned_w", "limited_w"])
     commands = [
         Command(asset, min(max(watt(power_kw), -asset.max_export_w), asset.max_import_w), int(delay))
@@ -153,6 +154,13 @@ def _intent(
 def within_cap(activation: Activation, ordered_w: int) -> int:
     """Return what is delivered of an order under the operator's cap."""
     return ordered_w if activation.cap_w is None else min(ordered_w, activation.cap_w)
+
+
+def _moved_kw(activation: Activation, usual_kw: Floats, asked_kw: Floats, standing: Standing) -> float:
+    """Return what a plan brings if every asset does its part; whoever is left alone brings nothing."""
+    is_asked = np.abs(asked_kw * W_PER_KW - standing.alone_w) >= 1
+    moved_kw = usual_kw - asked_kw if activation.direction == "reduce" else asked_kw - usual_kw
+    return float(moved_kw[is_asked].sum())
 
 
 def _delays(decision: Decision, power_kw: Floats, activation: Activation, wanted_w: int) -> NDArray[np.int64]:

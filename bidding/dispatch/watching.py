@@ -34,12 +34,14 @@ class Seen:
 
     Attributes:
         sample: delivered against ordered, stored.
+        lost_by_assets_w: what is missing of the plan because assets do not do their part.
         found: assets found in this look not to do their part, by cause.
         failing: all assets that do not do their part now, by cause.
         silent_partners: names of partners that no longer report.
     """
 
     sample: ActivationSample
+    lost_by_assets_w: int
     found: Mapping[str, int]
     failing: Mapping[str, int]
     silent_partners: tuple[str, ...]
@@ -62,6 +64,7 @@ class _Duties:
     partner: NDArray[np.str_]
     has_left: Booleans
     refusal: NDArray[np.str_]
+    is_counted: Booleans
 
 
 def look(activation: Activation, *, now: datetime) -> Seen | None:
@@ -90,24 +93,26 @@ def look(activation: Activation, *, now: datetime) -> Seen | None:
     )
     is_due = at.timestamp() >= duties.judged_from_s
     cause = _causes(duties, response, is_silent=is_silent & is_due)
-    lost_w = _lost_w(duties, response, cause, ordered, activation)
+    lost_by_assets_w = _lost_by_assets_w(duties, response, cause)
     sign = -1.0 if activation.direction == "increase" else 1.0
+    is_asked = duties.asked_kw != duties.alone_kw
     usual_kw = np.where(duties.has_left, 0.0, duties.usual_kw)
     sample = ActivationSample.objects.create(
         activation=activation,
         at=at,
         ordered_w=ordered.ordered_w,
-        asked_w=watt(float((sign * (duties.usual_kw - duties.asked_kw))[duties.asked_kw != duties.alone_kw].sum())),
+        asked_w=watt(float((sign * (duties.usual_kw - duties.asked_kw))[duties.is_counted & is_asked].sum())),
         delivered_w=watt(float(np.nansum(sign * (usual_kw - measured_kw)))),
         seen=int((~np.isnan(measured_kw)).sum()),
         members=len(duties.pk),
-        lost_w=lost_w,
+        lost_w=lost_by_assets_w | _lost_by_plan_w(activation, ordered),
     )
     _keep(duties, response, measured_kw=measured_kw, is_new=is_new, cause=cause, at=at)
     is_found = (cause != "") & (cause != duties.cause)
     silent_s = now.timestamp() - PARTNER_SILENT_AFTER.total_seconds()
     return Seen(
         sample=sample,
+        lost_by_assets_w=sum(lost_by_assets_w.values()),
         found=Counter(cause[is_found].tolist()),
         failing=Counter(cause[cause != ""].tolist()),
         silent_partners=tuple(np.unique(duties.partner[newest_s < silent_s]).tolist()),
@@ -138,7 +143,8 @@ def _duties(activation: Activation) -> _Duties | None:
                     JOIN assets_setpointbatch AS batch ON batch.id = setpoint.batch_id
                     LEFT JOIN core_outboxmessage AS message ON message.id = batch.message_id
                     WHERE setpoint.asset_id = asset.id AND batch.order_reference = %(reference)s
-                    ORDER BY setpoint.batch_id DESC LIMIT 1)
+                    ORDER BY setpoint.batch_id DESC LIMIT 1),
+                   coalesce(duty.counted_from = max(duty.counted_from) OVER (), false)
             FROM bidding_duty AS duty JOIN assets_asset AS asset ON asset.id = duty.asset_id
             JOIN assets_partner AS partner ON partner.id = asset.partner_id
             LEFT JOIN assets_assetstate AS state ON state.asset_id = asset.id
@@ -175,6 +181,7 @@ def _duties(activation: Activation) -> _Duties | None:
         partner=np.array(columns[10]),
         has_left=np.array(columns[11], dtype=np.bool_),
         refusal=np.array([value or "" for value in columns[12]]),
+        is_counted=np.array(columns[13], dtype=np.bool_),
     )
 
 
@@ -196,25 +203,28 @@ def _causes(duties: _Duties, response: Response, *, is_silent: Booleans) -> NDAr
     )
 
 
-def _lost_w(
-    duties: _Duties, response: Response, cause: NDArray[np.str_], ordered: ActivationPtu, activation: Activation
-) -> dict[str, int]:
-    """Return what each cause takes away now: by assets, and by what the plan could not reach in the first place."""
+def _lost_by_assets_w(duties: _Duties, response: Response, cause: NDArray[np.str_]) -> dict[str, int]:
+    """Return what each cause takes away now from what the plan counts on."""
     part_kw = np.abs(duties.usual_kw - duties.asked_kw)
     is_unseen = np.isin(cause, [str(Cause.LEFT), str(Cause.SILENT)])
-    lost_kw = np.where(is_unseen, part_kw, response.lost_kw)
-    lost_w: dict[str, int] = {
-        name: watt(float(lost_kw[cause == name].sum())) for name in np.unique(cause).tolist() if name
-    }
-    wanted_w = within_cap(activation, ordered.ordered_w)
+    lost_kw = np.where(duties.is_counted, np.where(is_unseen, part_kw, response.lost_kw), 0.0)
+    lost_w = {name: watt(float(lost_kw[cause == name].sum())) for name in np.unique(cause).tolist() if name}
+    return {name: watts for name, watts in lost_w.items() if watts > 0}
+
+
+def _lost_by_plan_w(activation: Activation, ordered: ActivationPtu) -> dict[str, int]:
+    """Return what the plan did not reach in the first place, and what an operator took out of it."""
     if activation.stop_reason:
-        lost_w[Cause.STOPPED] = ordered.ordered_w
-    else:
-        lost_w[Cause.CAPPED] = ordered.ordered_w - wanted_w
-        short_w = max(wanted_w - (ordered.planned_w or 0), 0)
-        lost_w[Cause.LIMITED] = min(short_w, ordered.limited_w)
-        lost_w[Cause.NOT_ENOUGH] = short_w - lost_w[Cause.LIMITED]
-    return {str(name): watts for name, watts in lost_w.items() if watts > 0}
+        return {str(Cause.STOPPED): ordered.ordered_w}
+    wanted_w = within_cap(activation, ordered.ordered_w)
+    short_w = max(wanted_w - (ordered.planned_w or 0), 0)
+    limited_w = min(short_w, ordered.limited_w)
+    lost_w = {
+        Cause.CAPPED: ordered.ordered_w - wanted_w,
+        Cause.LIMITED: limited_w,
+        Cause.NOT_ENOUGH: short_w - limited_w,
+    }
+    return {str(cause): watts for cause, watts in lost_w.items() if watts > 0}
 
 
 def _keep(

@@ -78,6 +78,7 @@ class Migration(migrations.Migration):
                 ('alone_w', models.BigIntegerField(help_text='The setpoint that would leave it to its own ways.')),
                 ('usual_w', models.BigIntegerField(help_text='What it is expected to take without the order.')),
                 ('judged_from', models.DateTimeField(help_text='Earlier samples cannot show a response yet.')),
+                ('counted_from', models.DateTimeField(blank=True, help_text='Start of the newest plan in effect that counts on it.', null=True)),
                 ('next_asked_w', models.BigIntegerField(blank=True, help_text='The setpoint planned after it.', null=True)),
                 ('next_usual_w', models.BigIntegerField(blank=True, null=True)),
                 ('next_from', models.DateTimeField(blank=True, help_text='When that takes its place.', null=True)),

@@ -27,6 +27,9 @@ class Duty(models.Model):
     alone_w = models.BigIntegerField(help_text="The setpoint that would leave it to its own ways.")
     usual_w = models.BigIntegerField(help_text="What it is expected to take without the order.")
     judged_from = models.DateTimeField(help_text="Earlier samples cannot show a response yet.")
+    counted_from = models.DateTimeField(
+        null=True, blank=True, help_text="Start of the newest plan in effect that counts on it."
+    )
     next_asked_w = models.BigIntegerField(null=True, blank=True, help_text="The setpoint planned after it.")
     next_usual_w = models.BigIntegerField(null=True, blank=True)
     next_from = models.DateTimeField(null=True, blank=True, help_text="When that takes its place.")

@@ -85,7 +85,7 @@ def test_the_same_states_are_looked_at_once(evening):
 
 def test_two_samples_find_who_ignores_and_others_take_their_place(evening):
     evening.plan()
-    evening.disobey = set(evening.held()[:3])
+    evening.disobey = set(evening.held()[:6])
     assert evening.minute(2) == 0
     assert evening.minute(3) > 0
     duties = Duty.objects.filter(asset__in=evening.disobey)
