@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from aggregator.core.interval import Interval, utc
 from aggregator.core.ptu import day_interval, ptu_start
+from assets.simulator.faults import FaultShares
 from assets.simulator.ocpi.access import OcpiAccess
 from assets.simulator.ocpi.faults import read_faults
 from assets.simulator.ocpi.objects import Party
@@ -50,6 +51,7 @@ class Configuration:
     period: Interval
     seed: int
     scale: float
+    faults: FaultShares
     sessions: SessionSource
     partners: dict[str, Credentials]
 
@@ -79,6 +81,7 @@ def _read(document: dict[str, Any]) -> Configuration:
         period=_period(document),
         seed=int(portfolio["seed"]),
         scale=float(portfolio.get("scale", 1.0)),
+        faults=_faults(document.get("faults") or {}),
         sessions=SessionSource(
             file=Path(sessions["file"]) if sessions.get("file") else None,
             zone=ZoneInfo(sessions.get("zone", "Europe/Amsterdam")),
@@ -104,6 +107,13 @@ def _ocpi(row: dict[str, Any]) -> OcpiAccess:
         pushes=bool(row.get("pushes", True)),
         faults=read_faults(row.get("faults") or {}),
     )
+
+
+def _faults(shares: dict[str, Any]) -> FaultShares:
+    unknown = sorted(set(shares) - set(FaultShares.names()))
+    if unknown:
+        raise ValueError(f"faults has no {', '.join(unknown)}; there are {', '.join(FaultShares.names())}.")
+    return FaultShares(**{name: float(share) for name, share in shares.items()})
 
 
 def _period(document: dict[str, Any]) -> Interval:

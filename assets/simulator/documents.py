@@ -3,12 +3,15 @@
 Energies are rounded on a register that only counts on, so the rounded intervals add up to the rounded total.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from aggregator.core.ptu import PTU_SECONDS
+from assets.simulator.faults import SKEW_SECONDS
 from assets.simulator.portfolio import Asset
 from assets.simulator.sessions import NOT_DECLARED, Floats, Integers, Seconds, Sessions
 from assets.simulator.world import SessionOutcome, World
@@ -68,19 +71,21 @@ def undisturbed(sessions: Sessions, rows: Integers) -> list[SessionOutcome]:
     ]
 
 
-def state_rows(*, world: World, positions: range, assets: list[Asset]) -> list[dict[str, Any]]:
-    """Return the newest state of the assets at `positions` as rows of POST /states."""
+def state_rows(
+    *, world: World, positions: Sequence[int], assets: list[Asset], skewed: npt.NDArray[np.bool_]
+) -> list[dict[str, Any]]:
+    """Return the newest state of the assets at `positions` as rows of POST /states; the clocks of `skewed` run fast."""
     levels = world.levels_kwh()
     plugs, taken = world.is_plugged()
     plugged = dict(zip(plugs.tolist(), taken.tolist(), strict=True))
-    at = instant(world.now)
+    at, too_late = instant(world.now), instant(world.now + SKEW_SECONDS)
     rows = []
     for position, power, level in zip(
         positions, world.power_kw[positions].tolist(), levels[positions].tolist(), strict=True
     ):
         row: dict[str, Any] = {
             "asset": assets[position].external_id,
-            "at": at,
+            "at": too_late if skewed[position] else at,
             "power_w": wh(power),
             "is_available": True,
         }

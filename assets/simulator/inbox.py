@@ -7,12 +7,13 @@ it, so a simulator that was killed and simulates the same minutes again does exa
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from assets.simulator.faults import TOO_OFTEN_SECONDS
 from assets.simulator.portfolio import Asset, Partner
 from assets.simulator.sessions import MINUTE
 from assets.simulator.setpoints import Answer, Batch, Setpoint, answers, read_batch
@@ -45,8 +46,15 @@ class ReceivedBatch:
 class Inbox:
     """All batches of all partners; safe to use from the callback threads and the simulation."""
 
-    def __init__(self, *, directory: Path, partners: tuple[Partner, ...], now: Callable[[], datetime]) -> None:
-        """Read back what is stored in `directory`."""
+    def __init__(
+        self,
+        *,
+        directory: Path,
+        partners: tuple[Partner, ...],
+        now: Callable[[], datetime],
+        hurried: Collection[str] = (),
+    ) -> None:
+        """Read back what is stored in `directory`; assets of `hurried` refuse what comes soon after the last."""
         self._directory = directory
         self._directory.mkdir(parents=True, exist_ok=True)
         self._now = now
@@ -55,6 +63,8 @@ class Inbox:
         self._assets: Mapping[str, Mapping[str, Asset]] = {
             partner.key: {asset.external_id: asset for asset in partner.assets} for partner in partners
         }
+        self._hurried = hurried
+        self._told_at: dict[str, int] = {}
         self._batches: dict[tuple[str, int], ReceivedBatch] = {}
         for file in sorted(self._directory.glob("*.json")):
             stored = json.loads(file.read_text(encoding="utf-8"))
@@ -62,6 +72,7 @@ class Inbox:
             given = tuple(Answer(row["setpoint_id"], row["reason"]) for row in stored["answers"])
             received = ReceivedBatch(stored["partner"], stored["effective_at"], stored["body"], batch, given)
             self._batches[received.partner, batch.batch_id] = received
+            self._note(received)
 
     def receive(self, partner: str, body: bytes) -> ReceivedBatch:
         """Store a batch and return it with its answers; the same batch again returns what was answered first.
@@ -81,11 +92,24 @@ class Inbox:
                 effective_at=max(now // MINUTE * MINUTE + MINUTE, self._claimed_until),
                 body=body.decode(),
                 batch=batch,
-                answers=answers(batch=batch, assets=self._assets[partner], now=now),
+                answers=answers(
+                    batch=batch,
+                    assets=self._assets[partner],
+                    now=now,
+                    too_soon={name for name, at in self._told_at.items() if now - at < TOO_OFTEN_SECONDS},
+                ),
             )
             self._store(received)
             self._batches[partner, batch.batch_id] = received
+            self._note(received)
             return received
+
+    def _note(self, received: ReceivedBatch) -> None:
+        """Remember when assets that mind being told too often were told last."""
+        for setpoint in received.accepted:
+            if setpoint.asset in self._hurried:
+                last = self._told_at.get(setpoint.asset, 0)
+                self._told_at[setpoint.asset] = max(last, received.effective_at - MINUTE)
 
     def claim(self, until: int) -> list[ReceivedBatch]:
         """Promise that minutes before `until` will see no further batch; return all batches known for them."""

@@ -1,17 +1,20 @@
 """Which interface each partner speaks: our own REST, or OCPI."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aggregator.core.clock import Clock
 from aggregator.core.http import HttpClient
 from assets.simulator.config import Configuration
+from assets.simulator.faults import Faults
 from assets.simulator.inbox import Inbox
 from assets.simulator.ocpi.platform import OcpiPlatform
 from assets.simulator.ocpi.reporter import OcpiReporter
 from assets.simulator.partner_api import PartnerApi
 from assets.simulator.portfolio import Asset, Partner, Portfolio
 from assets.simulator.reporter import Reporter
+from assets.simulator.sessions import Floats
 from assets.simulator.world import World
 
 
@@ -21,6 +24,8 @@ class Interfaces:
 
     configuration: Configuration
     world: World
+    faults: Faults
+    told: Callable[[int], Floats]
     inbox: Inbox
     http: HttpClient
     clock: Clock
@@ -52,7 +57,15 @@ class Interfaces:
             stop=self.stop,
         )
         if credentials.ocpi is None:
-            return Reporter(key=partner.key, positions=positions, assets=assets, world=self.world, api=api)
+            return Reporter(
+                key=partner.key,
+                positions=positions,
+                assets=assets,
+                world=self.world,
+                api=api,
+                faults=self.faults,
+                told=self.told,
+            )
         platform = self.platforms[partner.key] = OcpiPlatform(
             key=partner.key,
             url=f"http://{self.configuration.listen_host}:{self.configuration.listen_port}/ocpi/{partner.key}",
@@ -70,6 +83,8 @@ class Interfaces:
             assets=assets,
             world=self.world,
             api=api,
+            faults=self.faults,
+            told=self.told,
             platform=platform,
             stop=self.stop,
         )

@@ -7,6 +7,7 @@ import numpy as np
 
 from aggregator.core.ptu import PTU_SECONDS
 from assets.simulator.documents import instant, ptu_starts, session_name, wh
+from assets.simulator.faults import PHYSICAL, Faults
 from assets.simulator.following import Judgement
 from assets.simulator.inbox import ReceivedBatch
 from assets.simulator.portfolio import Portfolio
@@ -24,10 +25,12 @@ def build_report(
     outcomes: list[SessionOutcome],
     batches: list[ReceivedBatch],
     judgements: list[Judgement],
+    faults: Faults,
 ) -> dict[str, Any]:
     """Return the report; `undisturbed` is the same world without any setpoint, at the same moment."""
     ptus = (world.now - world.starts_at) // PTU_SECONDS
     drivers = _drivers(portfolio=portfolio, world=world, outcomes=outcomes)
+    drivers["by_fault"] = _by_fault(world, outcomes, faults)
     return {
         "simulated_until": instant(world.now),
         "drivers": drivers,
@@ -46,6 +49,17 @@ def _drivers(*, portfolio: Portfolio, world: World, outcomes: list[SessionOutcom
         groups.setdefault(category[int(world.sessions.asset[outcome.row])], []).append(outcome)
     summaries = {name: _summary(members) for name, members in groups.items()}
     return {**summaries.pop("all"), "by_category": summaries}
+
+
+def _by_fault(world: World, outcomes: list[SessionOutcome], faults: Faults) -> dict[str, Any]:
+    """Return what drivers got at assets with each physical fault, with the number of such assets."""
+    rows: dict[str, Any] = {}
+    for fault in PHYSICAL:
+        has = faults.has(fault)
+        hit = [outcome for outcome in outcomes if has[int(world.sessions.asset[outcome.row])]]
+        if has.any():
+            rows[fault] = {"assets": int(has.sum()), **_summary(hit)}
+    return rows
 
 
 def _summary(outcomes: list[SessionOutcome]) -> dict[str, Any]:

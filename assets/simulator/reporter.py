@@ -1,6 +1,6 @@
 """What one partner tells the aggregator: its assets and its past once, then what happens."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,14 +16,17 @@ from assets.simulator.documents import (
     state_rows,
     undisturbed,
 )
+from assets.simulator.faults import Faults
 from assets.simulator.following import Judgement
 from assets.simulator.partner_api import PartnerApi
 from assets.simulator.portfolio import Asset
+from assets.simulator.sessions import MINUTE, Floats
 from assets.simulator.world import HEATING_HISTORY, SessionOutcome, World
 
 SESSIONS_PER_POST = 10_000
 VALUES_PER_POST = 20_000
 STATES_EVERY_SECONDS = 300
+"""Of an asset that nobody steers; one that is told something reports every minute."""
 
 _Row = TypeVar("_Row")
 
@@ -41,13 +44,26 @@ class Happened:
 class Reporter:
     """Reports on the assets at `positions`, all of one partner; used by one thread at a time."""
 
-    def __init__(self, *, key: str, positions: range, assets: list[Asset], world: World, api: PartnerApi) -> None:
+    def __init__(
+        self,
+        *,
+        key: str,
+        positions: range,
+        assets: list[Asset],
+        world: World,
+        api: PartnerApi,
+        faults: Faults,
+        told: Callable[[int], Floats],
+    ) -> None:
+        """Speak for the assets at `positions`; `told` returns what every asset is told in a minute."""
         self.api = api
         self._key = key
         self._positions = positions
         self._assets = assets
         self._names = [assets[position].external_id for position in positions]
         self._world = world
+        self._faults = faults
+        self._told = told
 
     def register(self) -> None:
         """Register the assets."""
@@ -90,14 +106,23 @@ class Reporter:
             over = {outcome.row for outcome in ended}
             begun = [row for row in happened.begun if self._is_mine(row) and row not in over]
             self._post_sessions([self._session(self._world.so_far(row), is_over=False) for row in begun])
-        if now // STATES_EVERY_SECONDS > happened.since // STATES_EVERY_SECONDS:
-            rows = state_rows(world=self._world, positions=self._positions, assets=self._assets)
-            self.api.send("POST", "/states", {"states": rows})
+        self._post_states(is_round=now // STATES_EVERY_SECONDS > happened.since // STATES_EVERY_SECONDS)
         if end > first:
             self._post_meter_values(first, end)
         judgements = happened.judgements.get(self._key)
         if judgements:
             self.api.send("POST", "/setpoints/results", {"results": [judgement.row() for judgement in judgements]})
+
+    def _post_states(self, *, is_round: bool) -> None:
+        """Report every asset when it is time, and those that are steered in between; who is offline says nothing."""
+        mine = np.array(self._positions)
+        last_minute = self._world.now - MINUTE
+        speaks = is_round | ~np.isnan(self._told(last_minute)[mine])
+        chosen = mine[speaks & ~self._faults.offline(last_minute)[mine]].tolist()
+        if chosen:
+            skewed = self._faults.has("clock_skew")
+            rows = state_rows(world=self._world, positions=chosen, assets=self._assets, skewed=skewed)
+            self.api.send("POST", "/states", {"states": rows})
 
     def _post_meter_values(self, first: int, end: int) -> None:
         imported, exported = (registers_wh(energy[:end, self._positions])[first:] for energy in self._world.metered_kwh)

@@ -1,7 +1,7 @@
 """Setpoints as they arrive: reading a batch, deciding what to accept, and the table of limits that physics obeys."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +30,8 @@ class Setpoint:
     starts_at: int
     ends_at: int
     power_w: tuple[int, ...]
+    start_early_s: int = 0
+    end_late_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ def read_batch(body: bytes) -> Batch:
                     starts_at=_seconds(row["starts_at"]),
                     ends_at=_seconds(row["ends_at"]),
                     power_w=tuple(int(power) for power in row["power_w"]),
+                    start_early_s=int(row.get("start_early_s", 0)),
+                    end_late_s=int(row.get("end_late_s", 0)),
                 )
                 for row in document["setpoints"]
             ),
@@ -78,9 +82,19 @@ def _seconds(text: str) -> int:
     return int(utc(datetime.fromisoformat(text)).timestamp())
 
 
-def answers(*, batch: Batch, assets: Mapping[str, Asset], now: int) -> tuple[Answer, ...]:
+def answers(
+    *, batch: Batch, assets: Mapping[str, Asset], now: int, too_soon: Collection[str] = ()
+) -> tuple[Answer, ...]:
     """Return for each setpoint whether its asset (by external id, this partner's only) takes it."""
-    return tuple(Answer(row.setpoint_id, _refusal(row, assets.get(row.asset), now)) for row in batch.setpoints)
+    return tuple(
+        Answer(
+            row.setpoint_id,
+            "TOO_OFTEN: it was told something a moment ago."
+            if row.asset in too_soon
+            else _refusal(row, assets.get(row.asset), now),
+        )
+        for row in batch.setpoints
+    )
 
 
 def _refusal(setpoint: Setpoint, asset: Asset | None, now: int) -> str:
@@ -121,16 +135,27 @@ class Schedule:
         asset = self._positions[setpoint.asset]
         first = (setpoint.starts_at - self._starts_at) // MINUTE
         end = (setpoint.ends_at - self._starts_at) // MINUTE
+        last = len(setpoint.power_w) - 1
+        early, late = round(setpoint.start_early_s / MINUTE), round(setpoint.end_late_s / MINUTE)
         for number, power_w in enumerate(setpoint.power_w):
-            start = max(first + number * PTU_MINUTES, 0)
-            stop = max(min(first + (number + 1) * PTU_MINUTES, end), 0)
+            start = max(first + number * PTU_MINUTES - (early if number == 0 else 0), 0)
+            stop = max(min(first + (number + 1) * PTU_MINUTES, end) + (late if number == last else 0), 0)
             self._limit_kw[start:stop, asset] = power_w / 1000
             self._owner[start:stop, asset] = setpoint.setpoint_id
 
     def at(self, minute: int) -> npt.NDArray[np.float64]:
         """Return the power each asset is told to keep in the minute that starts at `minute` (UTC seconds)."""
-        row: npt.NDArray[np.float64] = self._limit_kw[(minute - self._starts_at) // MINUTE]
+        row: npt.NDArray[np.float64] = self._limit_kw[self._row(minute)]
         return row
+
+    def owner_at(self, minute: int) -> npt.NDArray[np.int64]:
+        """Return the setpoint that rules each asset in that minute, -1 where none does."""
+        row: npt.NDArray[np.int64] = self._owner[self._row(minute)]
+        return row
+
+    def _row(self, minute: int) -> int:
+        """Return the row of a minute; before the period and after it, its first and last."""
+        return min(max((minute - self._starts_at) // MINUTE, 0), len(self._limit_kw) - 1)
 
     def is_in_force(self, setpoint: Setpoint, ptu_starts_at: int) -> bool:
         """Tell whether the setpoint, and no later one, ruled its asset in the whole PTU."""

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from operator import methodcaller
@@ -21,6 +22,7 @@ from assets.simulator.checkpoint import StateDirectory
 from assets.simulator.config import Configuration, InvalidConfiguration
 from assets.simulator.demand import sessions_of
 from assets.simulator.documents import instant, wh
+from assets.simulator.faults import Faults
 from assets.simulator.following import Judgement, judge, judged_ptus
 from assets.simulator.http_server import SimulatorServer
 from assets.simulator.inbox import Inbox, ReceivedBatch, write_durably
@@ -50,12 +52,21 @@ class Simulator:
         missing = {partner.key for partner in self._portfolio.partners} - configuration.partners.keys()
         if missing:
             raise InvalidConfiguration(f"The configuration lacks credentials of the partners {sorted(missing)}.")
+        assets = [asset for _, asset in self._portfolio.assets()]
+        self._faults = Faults(shares=configuration.faults, n=len(assets), seed=configuration.seed)
         sessions = sessions_of(portfolio=self._portfolio, source=configuration.sessions, period=configuration.period)
-        self._world = World(portfolio=self._portfolio, sessions=sessions, period=configuration.period)
+        self._world = World(
+            portfolio=self._portfolio,
+            sessions=self._faults.cut_short(sessions, since=int(configuration.period.starts_at.timestamp())),
+            period=configuration.period,
+            never_wakes=self._faults.has("never_wakes"),
+        )
         self._undisturbed = copy.deepcopy(self._world)
         self._files = StateDirectory(configuration.state_directory, identity=_identity(configuration))
-        self._inbox = Inbox(directory=self._files.batches, partners=self._portfolio.partners, now=clock.now)
-        assets = [asset for _, asset in self._portfolio.assets()]
+        hurried = {assets[position].external_id for position in np.flatnonzero(self._faults.has("too_often")).tolist()}
+        self._inbox = Inbox(
+            directory=self._files.batches, partners=self._portfolio.partners, now=clock.now, hurried=hurried
+        )
         self._positions = {asset.external_id: position for position, asset in enumerate(assets)}
         self._schedule = Schedule(period=configuration.period, positions=self._positions)
         self._applied: dict[int, ReceivedBatch] = {}
@@ -68,6 +79,8 @@ class Simulator:
         self._interfaces = Interfaces(
             configuration=configuration,
             world=self._world,
+            faults=self._faults,
+            told=self._schedule.at,
             inbox=self._inbox,
             http=http,
             clock=clock,
@@ -152,12 +165,13 @@ class Simulator:
         waiting.sort(key=lambda batch: (batch.effective_at, batch.batch.batch_id), reverse=True)
         with self._lock:
             happened = Happened(since=self._world.now)
+            heard = _Heard(self._faults, self._schedule)
             while self._world.now < horizon:
                 while waiting and waiting[-1].effective_at <= self._world.now:
                     batch = waiting.pop()
                     self._schedule.apply(batch.batch.batch_id, batch.accepted)
                     self._applied[batch.batch.batch_id] = batch
-                begun, ended = self._world.advance(self._schedule)
+                begun, ended = self._world.advance(heard)
                 happened.begun += begun
                 happened.ended += ended
             self._outcomes += happened.ended
@@ -171,13 +185,15 @@ class Simulator:
         for batch in self._applied.values():
             for setpoint in batch.accepted:
                 ptus = judged_ptus(setpoint, batch.effective_at)
-                if ptus and since < ptus[-1] + PTU_SECONDS <= self._world.now:
+                position = self._positions[setpoint.asset]
+                delay = self._faults.result_delay_s(position)
+                if ptus and since < ptus[-1] + PTU_SECONDS + delay <= self._world.now:
                     numbers = (np.array(ptus) - self._world.starts_at) // PTU_SECONDS
-                    energy = self._world.metered_kwh[:, numbers, self._positions[setpoint.asset]]
+                    energy = self._world.metered_kwh[:, numbers, position]
                     net_wh = [float(wh(kwh)) for kwh in (energy[0] - energy[1]).tolist()]
                     verdict = judge(setpoint=setpoint, ptus=ptus, net_wh=net_wh, schedule=self._schedule)
                     if verdict:
-                        verdicts.append((batch.partner, verdict))
+                        verdicts += [(batch.partner, verdict)] * self._faults.result_copies(position)
         return verdicts
 
     def _save(self) -> None:
@@ -215,7 +231,18 @@ class Simulator:
                 outcomes=self._outcomes,
                 batches=self._inbox.all_batches(),
                 judgements=[verdict for _, verdict in self._judgements(since=0)],
+                faults=self._faults,
             )
+
+
+class _Heard:
+    """Limits as the assets hear them, faults and all."""
+
+    def __init__(self, faults: Faults, schedule: Schedule) -> None:
+        self._faults, self._schedule = faults, schedule
+
+    def at(self, minute: int) -> Any:
+        return self._faults.heard(self._schedule, minute)
 
 
 class _Untold:
@@ -246,5 +273,6 @@ def _identity(configuration: Configuration) -> str:
             "sessions": content,
             "zone": source.zone.key,
             "history_weeks": source.history_weeks,
+            "faults": asdict(configuration.faults),
         }
     )

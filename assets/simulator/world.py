@@ -19,6 +19,7 @@ from assets.simulator.sessions import MINUTE, Sessions
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
 
 HOURS = 1 / 60
 WARM_UP = timedelta(hours=36)
@@ -55,7 +56,10 @@ class SessionOutcome:
 class World:
     """n assets in the portfolio's order. `now` is the UTC second up to which everything is simulated."""
 
-    def __init__(self, *, portfolio: Portfolio, sessions: Sessions, period: Interval) -> None:
+    def __init__(
+        self, *, portfolio: Portfolio, sessions: Sessions, period: Interval, never_wakes: Booleans | None = None
+    ) -> None:
+        """Build the world as it is when `period` starts; `never_wakes`, (n,): whose cars sleep on after a pause."""
         self.sessions = sessions
         self.starts_at = int(period.starts_at.timestamp())
         self.ends_at = int(period.ends_at.timestamp())
@@ -100,6 +104,9 @@ class World:
             max_import_kw=import_kw[self._heat],
         )
 
+        self._never_wakes = np.zeros(len(self._plug), np.bool_) if never_wakes is None else never_wakes[self._plug]
+        self.asleep = np.full(len(self._plug), -1)
+        """The session at each plug whose car was paused and never woke, -1 without one."""
         self.plugs = plugs.PlugState.empty(len(self._plug))
         self.battery_kwh = floor[self._battery] + STARTING_LEVEL * (capacity - floor)[self._battery]
         self.indoor_c = self.heat_traits.comfort_c.copy()
@@ -173,9 +180,12 @@ class World:
         return begun, ended
 
     def _move_plugs(self, told: Floats) -> None:
-        self.power_kw[self._plug] = plugs.step(
-            state=self.plugs, traits=self._plug_traits, limit_kw=told[self._plug], now=self.now, hours=HOURS
-        )
+        state = self.plugs
+        limit_kw = np.where((self.asleep >= 0) & (self.asleep == state.session), 0.0, told[self._plug])
+        power_kw = plugs.step(state=state, traits=self._plug_traits, limit_kw=limit_kw, now=self.now, hours=HOURS)
+        is_paused = (power_kw == 0) & (limit_kw <= 0) & (state.session >= 0) & (state.level_kwh < state.target_kwh)
+        self.asleep = np.where(is_paused & self._never_wakes, state.session, self.asleep)
+        self.power_kw[self._plug] = power_kw
 
     def _connect(self) -> tuple[list[int], list[SessionOutcome]]:
         """Let cars leave and arrive at `now`; who leaves makes room for who arrives."""
@@ -266,6 +276,7 @@ class World:
             "battery_kwh": self.battery_kwh,
             "indoor_c": self.indoor_c,
             "power_kw": self.power_kw,
+            "asleep": self.asleep,
             "metered_kwh": self.metered_kwh,
         }
 
@@ -274,5 +285,5 @@ class World:
         for field in fields(self.plugs):
             setattr(self.plugs, field.name, saved[f"plugs_{field.name}"].copy())
         self.now = int(saved["now"])
-        for name in ("battery_kwh", "indoor_c", "power_kw", "metered_kwh"):
+        for name in ("battery_kwh", "indoor_c", "power_kw", "asleep", "metered_kwh"):
             setattr(self, name, saved[name].copy())

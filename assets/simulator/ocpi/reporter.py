@@ -1,7 +1,7 @@
 """What an OCPI partner tells the aggregator: places and the past on request, cars as they come and go."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,11 +9,13 @@ import numpy as np
 
 from aggregator.core.ptu import PTU_SECONDS
 from assets.simulator.documents import instant, undisturbed
+from assets.simulator.faults import Faults
 from assets.simulator.ocpi.objects import LOCATIONS_SINCE, location, session, session_id
 from assets.simulator.ocpi.platform import OcpiPlatform
 from assets.simulator.partner_api import PartnerApi, Stopped
 from assets.simulator.portfolio import Asset
 from assets.simulator.reporter import Happened, Reporter
+from assets.simulator.sessions import Floats
 from assets.simulator.world import SessionOutcome, World
 
 FETCH_POLL_SECONDS = 0.1
@@ -32,10 +34,12 @@ class OcpiReporter(Reporter):
         assets: list[Asset],
         world: World,
         api: PartnerApi,
+        faults: Faults,
+        told: Callable[[int], Floats],
         platform: OcpiPlatform,
         stop: threading.Event,
     ) -> None:
-        super().__init__(key=key, positions=positions, assets=assets, world=world, api=api)
+        super().__init__(key=key, positions=positions, assets=assets, world=world, api=api, faults=faults, told=told)
         self._platform = platform
         self._stop = stop
 

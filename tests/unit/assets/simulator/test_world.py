@@ -31,10 +31,10 @@ class Told:
         return self.limit if minute in self.window else self.free
 
 
-def make_world(portfolio=PORTFOLIO):
+def make_world(portfolio=PORTFOLIO, **fields):
     source = SessionSource(file=None, zone=ZoneInfo("Europe/Amsterdam"), history_weeks=1)
     sessions = sessions_of(portfolio=portfolio, source=source, period=PERIOD)
-    return World(portfolio=portfolio, sessions=sessions, period=PERIOD)
+    return World(portfolio=portfolio, sessions=sessions, period=PERIOD, **fields)
 
 
 def play(world, limits, hours=18):
