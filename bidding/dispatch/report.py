@@ -75,5 +75,5 @@ def shortfall_note(activation: Activation) -> str:
 def _mean_lost(samples: list[ActivationSample]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for sample in samples:
-        total.update(sample.lost_w)
+        total.update(sample.lost_by_cause)
     return {cause: round(watts / len(samples)) for cause, watts in total.items()}

@@ -105,7 +105,7 @@ def look(activation: Activation, *, now: datetime) -> Seen | None:
         delivered_w=watt(float(np.nansum(sign * (usual_kw - measured_kw)))),
         seen=int((~np.isnan(measured_kw)).sum()),
         members=len(duties.pk),
-        lost_w=lost_by_assets_w | _lost_by_plan_w(activation, ordered),
+        lost_by_cause=lost_by_assets_w | _lost_by_plan_w(activation, ordered),
     )
     _keep(duties, response, measured_kw=measured_kw, is_new=is_new, cause=cause, at=at)
     is_found = (cause != "") & (cause != duties.cause)

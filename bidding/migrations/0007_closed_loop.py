@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 ('delivered_w', models.BigIntegerField(help_text='Expected consumption minus measured, towards the order.')),
                 ('seen', models.PositiveIntegerField(help_text='Assets with a recent state.')),
                 ('members', models.PositiveIntegerField(help_text='Assets with a part in it.')),
-                ('lost_w', models.JSONField(default=dict, help_text='What each cause takes away at this moment.')),
+                ('lost_by_cause', models.JSONField(default=dict, help_text='What each cause takes away at this moment [W].')),
                 ('activation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='samples', to='bidding.activation')),
             ],
             options={

@@ -66,7 +66,7 @@ class ActivationSample(models.Model):
     delivered_w = models.BigIntegerField(help_text="Expected consumption minus measured, towards the order.")
     seen = models.PositiveIntegerField(help_text="Assets with a recent state.")
     members = models.PositiveIntegerField(help_text="Assets with a part in it.")
-    lost_w = models.JSONField(default=dict, help_text="What each cause takes away at this moment.")
+    lost_by_cause = models.JSONField(default=dict, help_text="What each cause takes away at this moment [W].")
 
     class Meta:
         constraints = [

@@ -130,7 +130,7 @@ def test_who_drops_offline_is_found_and_not_counted(evening):
     assert set(Duty.objects.filter(cause=Cause.SILENT).values_list("asset_id", flat=True)) == evening.silent
     newest = ActivationSample.objects.order_by("-at")[0]
     assert newest.seen == newest.members - 2
-    assert newest.lost_w["silent"] > 0
+    assert newest.lost_by_cause["silent"] > 0
 
 
 def test_a_refusal_is_known_at_once(evening):
@@ -196,7 +196,7 @@ def test_a_limit_holds_the_plan_back_and_says_so(evening):
     assert ptu.limited_w > 0
     assert "limited" in evening.alarms()
     evening.minute(3)
-    assert ActivationSample.objects.get().lost_w["limited"] > 0
+    assert ActivationSample.objects.get().lost_by_cause["limited"] > 0
 
 
 def test_a_late_order_is_planned_at_once(evening):
@@ -264,7 +264,7 @@ def test_under_a_cap_less_is_delivered_and_the_rest_is_the_operators(evening, op
     evening.minute(2)
     assert len(evening.held()) < held
     evening.minute(5)
-    assert ActivationSample.objects.order_by("-at")[0].lost_w["capped"] == 40_000
+    assert ActivationSample.objects.order_by("-at")[0].lost_by_cause["capped"] == 40_000
     assert "below_order" not in evening.alarms()
 
 

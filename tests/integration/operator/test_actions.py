@@ -109,7 +109,7 @@ def test_an_activation_is_stopped_with_a_reason_once(pages, evening):
     assert activation.stop_reason == "Fire at the depot."
     assert last_event() == ("bidding.activation.stopped", "operator", "Fire at the depot.")
     text = act(pages, "/admin/bidding/activation/", "stop", activation, reason="Again.").content.decode()
-    assert "nothing is left to stop" in text
+    assert "nothing is left to change" in text
 
 
 def test_partners_are_stopped_and_resumed_with_a_reason(pages, evening):
