@@ -129,10 +129,10 @@ class Faults:
         return told
 
     def _forget(self, told: Floats, schedule: Told, minute: int) -> None:
-        """Drop what was in force when an asset reconnected last (goecharger API, issue 217)."""
+        """Drop what was in force before an asset reconnected last (goecharger API, issue 217)."""
         since = (minute - self._offset) % RECONNECTS_EVERY_SECONDS
         for asset in np.flatnonzero(self._has["forgets_on_reconnect"] & ~np.isnan(told)).tolist():
-            owner_then = schedule.owner_at(minute - int(since[asset]))[asset]
+            owner_then = schedule.owner_at(minute - int(since[asset]) - MINUTE)[asset]
             if owner_then >= 0 and owner_then == schedule.owner_at(minute)[asset]:
                 told[asset] = np.nan
 

@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-from django.db import connection
 from numpy.typing import NDArray
 
 from aggregator.core.ptu import ptu_start
 from aggregator.core.units import watt
-from assets.models import Setpoint
-from assets.staging import staged
 from bidding.dispatch.allocation.following import Response, judged
 from bidding.dispatch.duties import turn_to_next
+from bidding.dispatch.duty_table import DutyTable, keep_seen, read_duties
 from bidding.dispatch.planning import within_cap
 from bidding.models import Activation, ActivationPtu, ActivationSample, Cause
-from bidding.portfolio import PLUGGED_KINDS
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -25,7 +22,11 @@ Booleans = NDArray[np.bool_]
 W_PER_KW = 1_000
 SILENT_AFTER = timedelta(minutes=3)
 """Behind the newest state of its own partner: two samples a minute apart, and one for the way."""
+SILENT_AFTER_MEDIANS = 3
+"""Times what its partner's assets usually lie behind, where that is more: over OCPI some tell each quarter hour."""
 PARTNER_SILENT_AFTER = timedelta(minutes=10)
+BLIND_AFTER = timedelta(minutes=5)
+"""Without any new state the loop looks all the same, at what it assumes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,43 +48,24 @@ class Seen:
     silent_partners: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Duties:
-    """The n duties of an activation with the newest states, columns of shape (n,); powers in kW."""
-
-    pk: NDArray[np.int64]
-    asked_kw: Floats
-    alone_kw: Floats
-    usual_kw: Floats
-    judged_from_s: Floats
-    sampled_s: Floats
-    misses: NDArray[np.int64]
-    cause: NDArray[np.str_]
-    state_s: Floats
-    state_kw: Floats
-    partner: NDArray[np.str_]
-    has_left: Booleans
-    refusal: NDArray[np.str_]
-    is_counted: Booleans
-
-
 def look(activation: Activation, *, now: datetime) -> Seen | None:
     """Judge the newest states against what was asked; None when there is nothing new to see.
 
     The moment of a look is that of the newest state, so that a partner that reports late is judged by its own time.
     """
     turn_to_next(activation, at=now)
-    duties = _duties(activation)
-    if duties is None or np.isnan(duties.state_s).all():
+    duties = read_duties(activation, now=now)
+    if duties is None:
         return None
-    at = datetime.fromtimestamp(float(np.nanmax(duties.state_s)), now.tzinfo)
-    ordered = activation.ptus.filter(ptu_start=ptu_start(at)).first()
-    if ordered is None or activation.samples.filter(at__gte=at).exists():
+    at = _moment(activation, duties, now)
+    ordered = None if at is None else activation.ptus.filter(ptu_start=ptu_start(at)).first()
+    if at is None or ordered is None:
         return None
     newest_s = _newest_of_partner(duties)
-    is_silent = ~(newest_s - duties.state_s <= SILENT_AFTER.total_seconds())
-    measured_kw = np.where(duties.has_left, 0.0, np.where(is_silent, np.nan, duties.state_kw))
+    age_s = np.where(np.isnan(duties.state_s), np.inf, newest_s - duties.state_s)
+    is_silent = age_s > _patience_s(duties, age_s)
     is_new = (duties.state_s > np.nan_to_num(duties.sampled_s)) & (duties.state_s >= duties.judged_from_s)
+    measured_kw = np.where(duties.has_left, 0.0, np.where(is_silent, np.nan, duties.state_kw))
     response = judged(
         asked_kw=duties.asked_kw,
         alone_kw=duties.alone_kw,
@@ -91,23 +73,26 @@ def look(activation: Activation, *, now: datetime) -> Seen | None:
         is_new=is_new,
         misses=duties.misses,
     )
-    is_due = at.timestamp() >= duties.judged_from_s
-    cause = _causes(duties, response, is_silent=is_silent & is_due)
+    cause = _causes(duties, response, is_silent=is_silent & (at.timestamp() >= duties.judged_from_s))
     lost_by_assets_w = _lost_by_assets_w(duties, response, cause)
+    is_seen = duties.has_left | (~np.isnan(measured_kw) & _is_telling(duties, at))
     sign = -1.0 if activation.direction == "increase" else 1.0
     is_asked = duties.asked_kw != duties.alone_kw
+    part_kw = np.where(is_asked, sign * (duties.usual_kw - duties.asked_kw), 0.0)
     usual_kw = np.where(duties.has_left, 0.0, duties.usual_kw)
+    # Of whom nothing new is known, and nothing bad, it is taken that it does its part.
+    assumed_kw = np.where((cause == "") & ~is_silent, part_kw, 0.0)
     sample = ActivationSample.objects.create(
         activation=activation,
         at=at,
         ordered_w=ordered.ordered_w,
-        asked_w=watt(float((sign * (duties.usual_kw - duties.asked_kw))[duties.is_counted & is_asked].sum())),
-        delivered_w=watt(float(np.nansum(sign * (usual_kw - measured_kw)))),
-        seen=int((~np.isnan(measured_kw)).sum()),
+        asked_w=watt(float(part_kw[duties.is_counted].sum())),
+        delivered_w=watt(float(np.where(is_seen, sign * (usual_kw - measured_kw), assumed_kw).sum())),
+        seen=int(is_seen.sum()),
         members=len(duties.pk),
         lost_by_cause=lost_by_assets_w | _lost_by_plan_w(activation, ordered),
     )
-    _keep(duties, response, measured_kw=measured_kw, is_new=is_new, cause=cause, at=at)
+    keep_seen(duties, misses=response.misses, measured_kw=measured_kw, is_new=is_new, cause=cause, at=at)
     is_found = (cause != "") & (cause != duties.cause)
     silent_s = now.timestamp() - PARTNER_SILENT_AFTER.total_seconds()
     return Seen(
@@ -119,6 +104,30 @@ def look(activation: Activation, *, now: datetime) -> Seen | None:
     )
 
 
+def _moment(activation: Activation, duties: DutyTable, now: datetime) -> datetime | None:
+    """Return the moment to look at: of the newest state, or the present when nobody has told anything for long."""
+    last = activation.samples.order_by("-at").values_list("at", flat=True).first()
+    newest_s = float(np.nan_to_num(duties.state_s, nan=-np.inf).max())
+    if newest_s >= activation.starts_at.timestamp() and (last is None or newest_s > last.timestamp()):
+        return datetime.fromtimestamp(newest_s, now.tzinfo)
+    return now if now - (last or activation.starts_at) >= BLIND_AFTER else None
+
+
+def _patience_s(duties: DutyTable, age_s: Floats) -> Floats:
+    """Return how far each asset may lie behind its partner's newest state before it counts as silent."""
+    patience_s = np.full(len(age_s), SILENT_AFTER.total_seconds())
+    for name in np.unique(duties.partner):
+        own = duties.partner == name
+        patience_s[own] = np.maximum(patience_s[own], SILENT_AFTER_MEDIANS * float(np.median(age_s[own])))
+    return patience_s
+
+
+def _is_telling(duties: DutyTable, at: datetime) -> Booleans:
+    """Return whose newest state tells of now: it is fresh, or shows the response to what is asked now."""
+    is_fresh = at.timestamp() - duties.state_s <= SILENT_AFTER.total_seconds()
+    return np.asarray(is_fresh | (duties.state_s >= duties.judged_from_s))
+
+
 def delivered_kwh_in_ptu(activation: Activation, sample: ActivationSample) -> float:
     """Return the energy delivered from the start of the sample's PTU to the sample, by the mean of its samples."""
     start = ptu_start(sample.at)
@@ -127,65 +136,7 @@ def delivered_kwh_in_ptu(activation: Activation, sample: ActivationSample) -> fl
     return sum(powers_w) / len(powers_w) / W_PER_KW * elapsed_h
 
 
-def _duties(activation: Activation) -> _Duties | None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT duty.id, duty.asked_w / 1000.0, duty.alone_w / 1000.0, duty.usual_w / 1000.0,
-                   extract(epoch FROM duty.judged_from), extract(epoch FROM duty.sampled_at), duty.misses, duty.cause,
-                   extract(epoch FROM state.at), state.power_w / 1000.0, partner.name,
-                   asset.kind = ANY(%(plugs)s) AND NOT EXISTS (
-                       SELECT FROM assets_chargingsession AS session
-                       WHERE session.asset_id = asset.id AND session.plug_out_at IS NULL),
-                   (SELECT CASE WHEN setpoint.status = %(rejected)s THEN %(cause_rejected)s
-                                WHEN message.dead_at IS NOT NULL THEN %(cause_undelivered)s END
-                    FROM assets_setpoint AS setpoint
-                    JOIN assets_setpointbatch AS batch ON batch.id = setpoint.batch_id
-                    LEFT JOIN core_outboxmessage AS message ON message.id = batch.message_id
-                    WHERE setpoint.asset_id = asset.id AND batch.order_reference = %(reference)s
-                    ORDER BY setpoint.batch_id DESC LIMIT 1),
-                   coalesce(duty.counted_from = max(duty.counted_from) OVER (), false)
-            FROM bidding_duty AS duty JOIN assets_asset AS asset ON asset.id = duty.asset_id
-            JOIN assets_partner AS partner ON partner.id = asset.partner_id
-            LEFT JOIN assets_assetstate AS state ON state.asset_id = asset.id
-            WHERE duty.activation_id = %(activation)s ORDER BY duty.id
-            """,
-            {
-                "activation": activation.pk,
-                "reference": activation.reference,
-                "plugs": [str(kind) for kind in PLUGGED_KINDS],
-                "rejected": str(Setpoint.Status.REJECTED),
-                "cause_rejected": str(Cause.REJECTED),
-                "cause_undelivered": str(Cause.UNDELIVERED),
-            },
-        )
-        rows = cursor.fetchall()
-    if not rows:
-        return None
-    columns = list(zip(*rows, strict=True))
-
-    def floats(index: int) -> Floats:
-        return np.array([np.nan if value is None else float(value) for value in columns[index]], dtype=np.float64)
-
-    return _Duties(
-        pk=np.array(columns[0], dtype=np.int64),
-        asked_kw=floats(1),
-        alone_kw=floats(2),
-        usual_kw=floats(3),
-        judged_from_s=floats(4),
-        sampled_s=floats(5),
-        misses=np.array(columns[6], dtype=np.int64),
-        cause=np.array(columns[7]),
-        state_s=floats(8),
-        state_kw=floats(9),
-        partner=np.array(columns[10]),
-        has_left=np.array(columns[11], dtype=np.bool_),
-        refusal=np.array([value or "" for value in columns[12]]),
-        is_counted=np.array(columns[13], dtype=np.bool_),
-    )
-
-
-def _newest_of_partner(duties: _Duties) -> Floats:
+def _newest_of_partner(duties: DutyTable) -> Floats:
     """Return the instant of the newest state of each duty's partner, in epoch seconds."""
     names, of = np.unique(duties.partner, return_inverse=True)
     newest = np.full(len(names), -np.inf)
@@ -193,7 +144,7 @@ def _newest_of_partner(duties: _Duties) -> Floats:
     return newest[of]
 
 
-def _causes(duties: _Duties, response: Response, *, is_silent: Booleans) -> NDArray[np.str_]:
+def _causes(duties: DutyTable, response: Response, *, is_silent: Booleans) -> NDArray[np.str_]:
     """Return why each asset does not do its part, empty where it does; what is known for sure comes first."""
     is_asked = duties.asked_kw != duties.alone_kw
     return np.select(
@@ -203,7 +154,7 @@ def _causes(duties: _Duties, response: Response, *, is_silent: Booleans) -> NDAr
     )
 
 
-def _lost_by_assets_w(duties: _Duties, response: Response, cause: NDArray[np.str_]) -> dict[str, int]:
+def _lost_by_assets_w(duties: DutyTable, response: Response, cause: NDArray[np.str_]) -> dict[str, int]:
     """Return what each cause takes away now from what the plan counts on."""
     part_kw = np.abs(duties.usual_kw - duties.asked_kw)
     is_unseen = np.isin(cause, [str(Cause.LEFT), str(Cause.SILENT)])
@@ -225,39 +176,3 @@ def _lost_by_plan_w(activation: Activation, ordered: ActivationPtu) -> dict[str,
         Cause.NOT_ENOUGH: short_w - limited_w,
     }
     return {str(cause): watts for cause, watts in lost_w.items() if watts > 0}
-
-
-def _keep(
-    duties: _Duties,
-    response: Response,
-    *,
-    measured_kw: Floats,
-    is_new: Booleans,
-    cause: NDArray[np.str_],
-    at: datetime,
-) -> None:
-    """Write down what was seen of each asset."""
-    changed = is_new | (cause != duties.cause)
-    is_found = (cause != "") & (duties.cause == "")
-    types = {"id": "int8", "measured_w": "int8", "misses": "int2", "cause": "text", "found": "int2", "is_new": "bool"}
-    measured_w = [None if np.isnan(one) else watt(one) for one in measured_kw[changed].tolist()]
-    rows = zip(
-        duties.pk[changed].tolist(),
-        measured_w,
-        response.misses[changed].tolist(),
-        cause[changed].tolist(),
-        is_found[changed].astype(int).tolist(),
-        is_new[changed].tolist(),
-        strict=True,
-    )
-    with staged("seen_duty", types, rows), connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE bidding_duty AS duty SET measured_w = seen.measured_w, misses = seen.misses, cause = seen.cause,
-                   failures = duty.failures + seen.found,
-                   sampled_at = CASE WHEN seen.is_new THEN %(at)s ELSE duty.sampled_at END,
-                   failed_at = CASE WHEN seen.cause = '' THEN NULL ELSE coalesce(duty.failed_at, %(at)s) END
-            FROM seen_duty AS seen WHERE seen.id = duty.id
-            """,
-            {"at": at},
-        )

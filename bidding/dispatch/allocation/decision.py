@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidding.dispatch.allocation.burden import merit_order, shared_fairly
+from bidding.dispatch.allocation.expectations import expected_baseline_kw
 from bidding.dispatch.allocation.plan import PtuPlan, SteadyResources, plan_ptu
 from bidding.dispatch.allocation.release import laxity_h
 from bidding.dispatch.allocation.reserve import reserve_share
 from bidding.dispatch.allocation.tranches import Tranches, thinned
-from bidding.dispatch.allocation.expectations import expected_baseline_kw
 from bidding.dispatch.allocation.urgency import DispatchPolicy
 from bidding.dispatch.allocation.view import DispatchView
 from bidding.optimisation.interface import Direction

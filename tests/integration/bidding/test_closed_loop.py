@@ -286,3 +286,26 @@ def test_a_cap_below_zero_and_a_resume_of_nothing_are_refused(evening, operator)
         acts.cap_activation(**fields, cap_w=-1)
     with pytest.raises(acts.NotPossible, match="not on hold"):
         acts.resume_activation(**fields)
+
+
+def test_who_tells_only_now_and_then_is_taken_to_do_its_part(evening):
+    evening.plan()
+    quiet = evening.fleet[:-1]
+    evening.silent = {asset.pk for asset in quiet}  # over OCPI some tell each quarter hour
+    assert [evening.minute(number) for number in range(2, 5)] == [0, 0, 0]
+    assert not Duty.objects.exclude(cause="")
+    newest = ActivationSample.objects.order_by("-at")[0]
+    assert newest.delivered_w >= newest.ordered_w
+    assert newest.seen == 1
+
+
+def test_without_any_state_the_loop_goes_on_at_what_it_assumes(evening):
+    evening.plan()
+    AssetState.objects.exclude(asset=evening.fleet[-1]).delete()
+    AssetState.objects.update(at=BEFORE)
+    sent = [run_activation(activation_id=evening.activation.pk, now=STARTS_AT + n * MINUTE) for n in range(1, 12)]
+    assert sum(sent[:9]) == 0
+    samples = list(ActivationSample.objects.order_by("at"))
+    assert [sample.seen for sample in samples] == [0, 0]
+    assert all(sample.delivered_w >= sample.ordered_w for sample in samples)
+    assert "partner_silent" in evening.alarms()

@@ -63,9 +63,9 @@ def test_a_fast_clock_is_early(schedule):
 def test_a_reconnect_forgets_what_was_told_until_the_next_setpoint(schedule):
     made = faults(forgets_on_reconnect=1.0)
     lost = [np.isnan(made.heard(schedule, S + minute * MINUTE)) for minute in range(60, 120)]
-    assert lost[0].mean() < 0.1
+    assert not lost[0].any()
     assert all((before <= after).all() for before, after in itertools.pairwise(lost))
-    assert lost[-1].all()  # once an hour each
+    assert lost[-1].mean() > 0.95  # once an hour each
     assert not np.isnan(made.heard(schedule, S + 120 * MINUTE)).any()
 
 
