@@ -47,7 +47,8 @@ def read_duties(activation: Activation, *, now: datetime) -> DutyTable | None:
             """
             SELECT duty.id, duty.asked_w / 1000.0, duty.alone_w / 1000.0, duty.usual_w / 1000.0,
                    extract(epoch FROM duty.judged_from), extract(epoch FROM duty.sampled_at), duty.misses, duty.cause,
-                   extract(epoch FROM least(state.at, %(now)s)), state.power_w / 1000.0, partner.name,
+                   extract(epoch FROM CASE WHEN state.at > %(now)s THEN %(now)s ELSE state.at END),
+                   state.power_w / 1000.0, partner.name,
                    asset.kind = ANY(%(plugs)s) AND NOT EXISTS (
                        SELECT FROM assets_chargingsession AS session
                        WHERE session.asset_id = asset.id AND session.plug_out_at IS NULL),
