@@ -28,6 +28,7 @@
 | `PARTNER_REQUESTS_PER_MINUTE` | how often one partner may call | 1200 |
 | `IDEMPOTENCY_HOURS` | how long answers are kept for repeats of a request | 48 |
 | `READING_MONTHS`, `METER_VALUE_MONTHS` | months that minute readings and quarter-hour values are kept | 3, 84 |
+| `DRIVER_DATA_DAYS` | days that pseudonyms, what drivers declared, and OCPI sessions are kept | 90 |
 | `ARCHIVE_DIRECTORY` | where a month of them is written before it is dropped | none: dropped unwritten |
 | `METRICS_TOKEN` | bearer token for `/metrics` | none: `/metrics` answers 404 |
 | `HTTP_ALLOWED_PRIVATE_HOSTS` | private hosts that outgoing calls may reach | none |
@@ -170,6 +171,7 @@ KEEP_MONTHS = {
     "assets_readingquarter": env.int("METER_VALUE_MONTHS", default=84),
     "assets_meterinterval": env.int("METER_VALUE_MONTHS", default=84),  # seven years: Dutch bookkeeping (AWR art. 52)
 }
+KEEP_DRIVER_DATA = timedelta(days=env.int("DRIVER_DATA_DAYS", default=90))  # forecasts learn from eight weeks
 ARCHIVE_DIRECTORY = Path(archive) if (archive := env.str("ARCHIVE_DIRECTORY", default="")) else None
 
 REST_FRAMEWORK = {

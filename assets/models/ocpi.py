@@ -132,7 +132,10 @@ class OcpiSession(models.Model):
     class Meta:
         verbose_name = "OCPI session"
         constraints = [models.UniqueConstraint(fields=["connection", "key"], name="ocpi_session_once_per_connection")]
-        indexes = [models.Index(fields=["evse"], condition=Q(status="ACTIVE"), name="ocpi_active_session_by_evse")]
+        indexes = [
+            models.Index(fields=["evse"], condition=Q(status="ACTIVE"), name="ocpi_active_session_by_evse"),
+            models.Index(fields=["last_updated"], name="ocpi_session_by_age"),
+        ]
 
     def __str__(self) -> str:
         return f"OCPI session {self.session_id}"

@@ -38,7 +38,17 @@ class ChargingSession(models.Model):
                 fields=["asset"], condition=Q(plug_out_at__isnull=True), name="one_open_session_per_asset"
             ),
         ]
-        indexes = [models.Index(fields=["asset", "plug_in_at"], name="session_by_asset_and_time")]
+        indexes = [
+            models.Index(fields=["asset", "plug_in_at"], name="session_by_asset_and_time"),
+            models.Index(
+                fields=["plug_in_at"],
+                condition=~Q(driver_token="")
+                | Q(declared_departure_at__isnull=False)
+                | Q(declared_energy_wh__isnull=False)
+                | Q(arrival_level_wh__isnull=False),
+                name="session_with_driver_data",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"session {self.external_id}"

@@ -93,13 +93,14 @@ def read_envelope(*, http_status: int, body: bytes, what: str) -> Envelope:
 
     HTTP 200 with a status of 2000 or more is a failure too.
     """
+    is_http_success = 200 <= http_status < 300  # noqa: PLR2004 - the HTTP class of success
     try:
         document = json.loads(body)
         status, message = int(document["status_code"]), str(document.get("status_message") or "")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        shown = body[:200].decode("utf-8", "replace")
+        # What a body of success holds is about drivers, and this text is logged.
+        shown = f"{len(body)} bytes" if is_http_success else body[:200].decode("utf-8", "replace")
         raise PeerFault(f"{what}: HTTP {http_status} without an OCPI body: {shown}", http_status=http_status) from error
-    is_http_success = 200 <= http_status < 300  # noqa: PLR2004 - the HTTP class of success
     if not is_http_success or status // 1000 != 1:
         raise PeerFault(
             f"{what}: HTTP {http_status}, status {status} {message[:200]}", http_status=http_status, status=status

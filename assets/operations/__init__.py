@@ -9,6 +9,7 @@ Bad rows raise `InvalidRows` (`errors`: index, field, code, message) and nothing
     stop_all_partners(*, reason, now, actor=None) -> int
     partner_named(name) -> Partner
     forget_answers(*, now, kept_for) -> int
+    forget_driver_data(*, now, kept_for, at_once=5_000) -> Forgotten
     upsert_assets(*, partner_id, rows, now) -> Upserted(created, updated, unchanged)
     record_states(*, partner_id, rows, now) -> StatesRecorded(accepted, stale)
     record_sessions(*, partner_id, rows, now) -> Upserted
@@ -24,6 +25,7 @@ Setpoints have their own: `assets.control.operations`. Reading is in `assets.que
 18-digit text.
 """
 
+from assets.operations.driver_data import Forgotten, forget_driver_data
 from assets.operations.partitions import drop_old_months, maintain_partitions
 from assets.operations.partners import (
     Credentials,
@@ -52,6 +54,7 @@ from assets.validation.rows import InvalidRows, RowError
 
 __all__ = [
     "Credentials",
+    "Forgotten",
     "InvalidRows",
     "PartnerExists",
     "PartnerUnknown",
@@ -68,6 +71,7 @@ __all__ = [
     "end_membership",
     "enrol_assets",
     "forget_answers",
+    "forget_driver_data",
     "maintain_partitions",
     "partner_named",
     "record_sessions",

@@ -42,6 +42,8 @@ class Platform:
     )
     versions: list[dict[str, str]] | None = None
     credentials: dict[str, Any] | None = None
+    breaks_off: str = ""
+    """The module whose list breaks off before its end."""
 
     def __enter__(self) -> Self:
         platform = self
@@ -58,6 +60,8 @@ class Platform:
                 platform.received.append(request)
                 status, document, headers = platform._answer(request)
                 content = json.dumps(document).encode()
+                if platform.breaks_off and request.path.endswith(platform.breaks_off):
+                    content = content[:-20]
                 self.send_response(status)
                 for name, value in {**headers, "Content-Length": str(len(content))}.items():
                     self.send_header(name, value)

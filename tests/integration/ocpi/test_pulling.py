@@ -1,6 +1,9 @@
 """Fetching by the page, after a start as after a silence (transport_and_format, pull)."""
 
+import logging
 from datetime import timedelta
+
+import pytest
 
 from assets.models import Asset, ChargingSession
 from assets.ocpi.pulling import pull_due
@@ -70,6 +73,28 @@ def test_a_fetch_that_fails_is_kept_with_the_partner_and_tried_again(platform, c
     connection.refresh_from_db()
     assert connection.pull_error == ""
     assert ChargingSession.objects.count() == 1
+
+
+@pytest.mark.parametrize("fault", ["", "unknown EVSE", "no object", "broken off"])
+def test_card_and_contract_are_in_no_log_and_no_error_whatever_a_fetch_meets(
+    platform, connection, clock, http, caplog, fault
+):
+    caplog.set_level(logging.DEBUG)
+    platform.locations = [location()]
+    card = {"cdr_token": session()["cdr_token"]}  # early in the page
+    platform.sessions = [card | told(1, evse_uid="E9" if fault == "unknown EVSE" else "E1")]
+    if fault == "no object":
+        platform.sessions[0]["kwh"] = "04AABBCCDD"
+    pull_due(clock=clock, http=http)
+    platform.breaks_off = "sessions" if fault == "broken off" else ""
+    type(connection).objects.update(pulled_at=NOW - timedelta(minutes=15), locations_until=None)
+    pull_due(clock=clock, http=http)
+
+    connection.refresh_from_db()
+    assert (connection.pull_error != "") is (fault == "broken off")
+    for personal in ("04AABBCCDD", "C12345678"):
+        assert personal not in caplog.text
+        assert personal not in connection.pull_error
 
 
 def test_a_page_that_leads_to_another_host_is_not_followed(platform, connection, clock, http):

@@ -1,0 +1,32 @@
+"""Forget what is known of drivers longer than agreed; the scheduler does the same twice a day."""
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from aggregator.core.services import clock
+from assets import operations
+
+
+class Command(BaseCommand):
+    """`forget_driver_data [--days N]`."""
+
+    help = "Forget pseudonyms and what drivers declared, of sessions that began more than DRIVER_DATA_DAYS ago."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Let an operator keep less than the setting says."""
+        parser.add_argument("--days", type=int, help="keep this many days instead, no more than the setting says")
+
+    def handle(self, *_arguments: Any, days: int | None, **_options: Any) -> None:
+        """Forget, and say how much."""
+        kept_for = settings.KEEP_DRIVER_DATA if days is None else timedelta(days=days)
+        if not timedelta(days=1) <= kept_for <= settings.KEEP_DRIVER_DATA:
+            raise CommandError(f"Give --days from 1 to {settings.KEEP_DRIVER_DATA.days}: what goes cannot come back.")
+        done = operations.forget_driver_data(now=clock().now(), kept_for=kept_for)
+        self.stdout.write(
+            f"Forgot drivers in {done.sessions} sessions and {done.states} states; dropped {done.ocpi_sessions} OCPI "
+            f"sessions and {done.delivery_attempts} delivery attempts older than {kept_for.days} days."
+        )

@@ -1,0 +1,95 @@
+"""What is known of drivers goes when its time is over; energy and times stay, as settlement needs them.
+
+forget_driver_data(*, now, kept_for, at_once=5_000) -> Forgotten
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+
+from aggregator.core.models import DeliveryAttempt
+from assets.control.channel import SETPOINTS_CHANNEL
+from assets.models import OcpiSession, ProfileCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many rows lost what they said of drivers, or went altogether."""
+
+    sessions: int
+    states: int
+    ocpi_sessions: int
+    delivery_attempts: int
+
+
+def forget_driver_data(*, now: datetime, kept_for: timedelta, at_once: int = 5_000) -> Forgotten:
+    """Forget what is older than `kept_for`; again, there is nothing left to do. A few rows per transaction.
+
+    - Sessions lose the driver's pseudonym and what the driver declared, and the level the car came with.
+    - States lose what the driver declared.
+    - OCPI sessions go, with what was asked for them; the setpoints stay.
+    - Partners' own words in answers to setpoints go.
+    """
+    until = now - kept_for
+    return Forgotten(
+        sessions=_until_none_is_left(lambda: _clear_sessions(until, at_once), at_once),
+        states=_clear_states(until),
+        ocpi_sessions=_until_none_is_left(lambda: _drop_ocpi_sessions(until, at_once), at_once),
+        delivery_attempts=_until_none_is_left(lambda: _drop_attempts(until, at_once), at_once),
+    )
+
+
+def _until_none_is_left(forget: Callable[[], int], at_once: int) -> int:
+    total = 0
+    while True:
+        with transaction.atomic():
+            done = forget()
+        total += done
+        if done < at_once:
+            return total
+
+
+def _clear_sessions(until: datetime, at_once: int) -> int:
+    with connection.cursor() as cursor:
+        # A row that a partner is reporting about just now is left for the next run.
+        cursor.execute(
+            """
+            UPDATE assets_chargingsession SET
+                driver_token = '', declared_departure_at = NULL, declared_energy_wh = NULL, arrival_level_wh = NULL
+            WHERE id IN (
+                SELECT id FROM assets_chargingsession
+                WHERE plug_in_at < %s
+                  AND (driver_token <> '' OR declared_departure_at IS NOT NULL OR declared_energy_wh IS NOT NULL
+                       OR arrival_level_wh IS NOT NULL)
+                LIMIT %s FOR UPDATE SKIP LOCKED
+            )
+            """,
+            [until, at_once],
+        )
+        return int(cursor.rowcount)
+
+
+def _clear_states(until: datetime) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE assets_assetstate SET declared_departure_at = NULL, declared_energy_wh = NULL
+            WHERE at < %s AND (declared_departure_at IS NOT NULL OR declared_energy_wh IS NOT NULL)
+            """,
+            [until],
+        )
+        return int(cursor.rowcount)
+
+
+def _drop_ocpi_sessions(until: datetime, at_once: int) -> int:
+    old = OcpiSession.objects.filter(last_updated__lt=until).select_for_update(skip_locked=True)
+    ids = list(old.values_list("pk", flat=True)[:at_once])
+    ProfileCommand.objects.filter(session__in=ids).delete()
+    return OcpiSession.objects.filter(pk__in=ids).delete()[0]
+
+
+def _drop_attempts(until: datetime, at_once: int) -> int:
+    old = DeliveryAttempt.objects.filter(attempted_at__lt=until, message__channel=SETPOINTS_CHANNEL)
+    return DeliveryAttempt.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:at_once])).delete()[0]
