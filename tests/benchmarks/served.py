@@ -41,22 +41,28 @@ def bench_database() -> Iterator[None]:
 @contextmanager
 def web_server(*, settings: str = "aggregator.settings", workers: int = 2) -> Iterator[int]:
     """Serve as production does, by the given settings; yield the port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [
         *(sys.executable, "-m", "gunicorn", "aggregator.wsgi", "--bind", f"127.0.0.1:{port}", "--no-control-socket"),
         *("--worker-class", "gthread", "--workers", str(workers), "--threads", "4", "--log-level", "warning"),
     ]
     with subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, "DJANGO_SETTINGS_MODULE": settings}) as process:
         try:
-            _wait_for(port)
+            wait_for(port)
             yield port
         finally:
             process.terminate()
 
 
-def _wait_for(port: int) -> None:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def wait_for(port: int) -> None:
+    """Wait until somebody listens on `port`."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:

@@ -1,0 +1,123 @@
+"""UFTP messages over HTTP, from sealed bytes to 200, beside the FastAPI service of the package shapeshifter-uftp.
+
+Ours: gunicorn with two workers looks the sender up, verifies, parses, validates, and commits the exact bytes to
+PostgreSQL before it answers. The peer, one process as it comes, verifies and parses, and stores nothing. The same four
+connections post the same offers to each in turns; the best round counts.
+"""
+
+import os
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from http.client import HTTPConnection
+from pathlib import Path
+
+from bidding.markets.uftp.codec import serialise
+from bidding.markets.uftp.envelope import seal
+from bidding.markets.uftp.keys import key_from_seed
+from bidding.markets.uftp.transport import CONTENT_TYPE, MESSAGE_PATH
+from bidding.markets.uftp.vocabulary import Role
+from scripts.peer_environment import PeerUnavailable, peer_python
+from tests.benchmarks.report import Report
+from tests.benchmarks.served import bench_database, free_port, wait_for, web_server
+from tests.conformance.uftp import samples
+
+KEY = key_from_seed(b"k" * 32)
+CLIENTS, MESSAGES, ROUNDS = 4, 1_000, 5
+PEER_PROGRAM = Path(samples.__file__).with_name("peer_service.py")
+
+
+def run(report: Report) -> None:
+    """Measure at 96 and at 8 ISPs."""
+    messages, rounds = (40, 1) if report.quick else (MESSAGES, ROUNDS)
+    os.environ |= {"UFTP_DOMAIN": samples.DSO, "UFTP_REQUESTS_PER_MINUTE": str(10**9)}
+    with bench_database(), web_server() as ours:
+        _know_the_sender()
+        try:
+            with _peer() as peer:
+                _measure(report, {"ours": ours, "peer": peer}, messages, rounds)
+        except PeerUnavailable as reason:
+            report.skip(f"beside shapeshifter-uftp: {reason}")
+            _measure(report, {"ours": ours}, messages, rounds)
+
+
+def _measure(report: Report, ports: dict[str, int], messages: int, rounds: int) -> None:
+    for isps in (96, 8):
+        best = dict.fromkeys(ports, float("inf"))
+        for turn in range(rounds + 1):  # the first one warms up
+            bodies = [_body(isps) for _ in range(messages)]
+            for name, port in ports.items():
+                seconds = _post(port, bodies)
+                best[name] = min(best[name], seconds) if turn else best[name]
+            _check(bodies)
+        report.row(
+            name=f"one message over HTTP, stored, FlexOffer, {isps} ISPs",
+            ours_s=best["ours"] / messages,
+            peer="shapeshifter-uftp 2.4.0 (stores nothing)" if "peer" in best else None,
+            peer_s=best["peer"] / messages if "peer" in best else None,
+            target=">= 1x" if "peer" in best else None,
+            note=", ".join(f"{name} {messages / seconds:,.0f}/s" for name, seconds in best.items()),
+        )
+
+
+def _body(isps: int) -> bytes:
+    offer = replace(samples.offer_of(isps), message_id=str(uuid.uuid4()))
+    return seal(serialise(offer), sender_domain=samples.AGR, sender_role=Role.AGR, private_key=KEY)
+
+
+def _post(port: int, bodies: Sequence[bytes]) -> float:
+    """Return the seconds until every body was answered with 200."""
+
+    def send(part: Sequence[bytes]) -> None:
+        connection = HTTPConnection("127.0.0.1", port)
+        for body in part:
+            connection.request("POST", MESSAGE_PATH, body, {"Content-Type": CONTENT_TYPE})
+            answer = connection.getresponse()
+            text = answer.read()
+            if answer.status != 200:
+                raise AssertionError(f"{answer.status}: {text[:500]!r}")
+        connection.close()
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        list(clients.map(send, [bodies[first::CLIENTS] for first in range(CLIENTS)]))
+    return time.perf_counter() - started
+
+
+def _check(bodies: Sequence[bytes]) -> None:
+    from aggregator.core.models import InboxMessage  # noqa: PLC0415 - Django is set up by now
+
+    stored = {bytes(body) for body in InboxMessage.objects.values_list("body", flat=True)}
+    if stored != set(bodies):
+        raise AssertionError("what was answered with 200 must be stored, byte for byte")
+    InboxMessage.objects.all().delete()
+
+
+def _know_the_sender() -> None:
+    from bidding.uftp.address_book import remember_by_hand  # noqa: PLC0415 - same
+
+    remember_by_hand(
+        domain=samples.AGR,
+        role=Role.AGR,
+        public_key=KEY.public_key,
+        endpoint="",
+        version="3.0.0",
+        now=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+@contextmanager
+def _peer() -> Iterator[int]:
+    port = free_port()
+    command = [str(peer_python("uftp")), str(PEER_PROGRAM), str(port), str(KEY.public_key)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_for(port)
+            yield port
+        finally:
+            process.kill()
