@@ -217,11 +217,12 @@ OAUTH2_PROVIDER = {
 
 PUBLIC_URL = env.str("PUBLIC_URL", default="") or embedded.served_at() or "http://localhost:8000"
 REDIS_URL = embedded.redis_url()
+CACHE_DATABASE = 1  # apart from the task queues: emptying the cache must not empty them
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
-        "OPTIONS": {"db": 1},  # apart from the task queues: emptying the cache must not empty them
+        "OPTIONS": {"db": CACHE_DATABASE},
     }
 }
 CLOCK_FILE = env.str("AGGREGATOR_CLOCK_FILE", default="")

@@ -7,7 +7,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from aggregator.core.messaging.operations import DuplicateIdentifier
+from aggregator.core.messaging.inbox import DuplicateIdentifier
 from aggregator.core.services import clock
 from bidding.operations import pushes
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import transaction
 
 from aggregator.core.locks import AdvisoryLock, take
-from aggregator.core.messaging.operations import receive
+from aggregator.core.messaging.inbox import receive
 from assets.models import CongestionArea
 from bidding.markets.gopacs.announcements import ReceivedAnnouncement, matching_area
 from bidding.models import Announcement, Bid

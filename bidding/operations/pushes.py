@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from aggregator.core.messaging.operations import receive
+from aggregator.core.messaging.inbox import receive
 from aggregator.core.models import InboxMessage
 from bidding.markets.exchange.orders import UnreadableOrder, order_state, parse_answer
 from bidding.models import Bid

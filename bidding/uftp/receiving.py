@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from aggregator.core.messaging.operations import DuplicateIdentifier, receive
+from aggregator.core.messaging.inbox import DuplicateIdentifier, receive
 from aggregator.core.models import InboxMessage
 from aggregator.core.rates import is_within
 from bidding.markets.uftp.codec import parse
@@ -18,6 +18,7 @@ from bidding.markets.uftp.transport import Condition, condition_of_error
 from bidding.markets.uftp.vocabulary import Role
 from bidding.models import UftpParticipant
 from bidding.uftp.address_book import keys_of
+from bidding.uftp.last_key import open_by_guess, remember
 
 CHANNEL = "uftp"
 
@@ -38,22 +39,32 @@ def take_in(*, body: bytes, now: datetime) -> Received:
     """Check and store one request body. A repeat of what is stored changes nothing and is received again."""
     try:
         envelope = read_envelope(body)
-        document = _verified(envelope, now)
-        message = parse(document)
+        guess = open_by_guess(envelope)
+        document = guess.document if guess else _verified(envelope, now)
+        message_id = parse(document).message_id
+        if not is_within(key=f"uftp:from:{envelope.sender_domain}", limit=settings.UFTP_REQUESTS_PER_MINUTE):
+            return Received(Condition.TOO_MANY_REQUESTS, "Too many messages in this minute. Send the rest in the next.")
+        if guess and guess.store(channel=CHANNEL, message_id=message_id, body=body, now=now):
+            return Received(Condition.RECEIVED)
+        if guess:
+            _verified(envelope, now)  # its key may not be valid any more
+        _store(envelope.sender_domain, message_id, document, body, now)
     except SenderUnknown as error:
         return Received(Condition.SENDER_KEY_UNKNOWN, str(error))
     except (BodyTooLarge, InvalidXml, InvalidMessage, SignatureRefused) as error:
         return Received(condition_of_error(error), str(error))
-    if not is_within(key=f"uftp:from:{envelope.sender_domain}", limit=settings.UFTP_REQUESTS_PER_MINUTE):
-        return Received(Condition.TOO_MANY_REQUESTS, "Too many messages in this minute. Send the rest in the next.")
-    sender, message_id = envelope.sender_domain, message.message_id
+    except DuplicateIdentifier as error:
+        return Received(Condition.NOT_VALID, f"{Reason.DUPLICATE_IDENTIFIER}: {error}")
+    return Received(Condition.RECEIVED)
+
+
+def _store(sender: str, message_id: str, document: bytes, body: bytes, now: datetime) -> None:
     try:
         receive(now=now, channel=CHANNEL, sender=sender, message_id=message_id, body=body)
-    except DuplicateIdentifier as error:
+    except DuplicateIdentifier:
+        # The same message in another envelope, as when it is sent again after a change of keys, is a repeat.
         if signed_document(stored_body(sender=sender, message_id=message_id)) != document:
-            return Received(Condition.NOT_VALID, f"{Reason.DUPLICATE_IDENTIFIER}: {error}")
-        # The same message in another envelope, as when it is sent again after a change of keys.
-    return Received(Condition.RECEIVED)
+            raise
 
 
 def stored_body(*, sender: str, message_id: str) -> bytes:
@@ -84,10 +95,13 @@ def _verified(envelope: Envelope, now: datetime) -> bytes:
             "address book or entered with us; try again later."
         )
     try:
-        return open_envelope(envelope, public_keys=keys)
+        document = open_envelope(envelope, public_keys=keys)
     except SignatureRefused:
         # The sender may have changed keys since we looked.
-        return open_envelope(envelope, public_keys=_keys_of(envelope, now, refresh=True))
+        keys = _keys_of(envelope, now, refresh=True)
+        document = open_envelope(envelope, public_keys=keys)
+    remember(envelope, keys[0])
+    return document
 
 
 def _keys_of(envelope: Envelope, now: datetime, *, refresh: bool = False) -> list[PublicKey]:

@@ -39,12 +39,13 @@ def bench_database() -> Iterator[None]:
 
 
 @contextmanager
-def web_server(*, settings: str = "aggregator.settings", workers: int = 2) -> Iterator[int]:
+def web_server(*, settings: str = "aggregator.settings", workers: int = 2, threads: int = 4) -> Iterator[int]:
     """Serve as production does, by the given settings; yield the port."""
     port = free_port()
     command = [
         *(sys.executable, "-m", "gunicorn", "aggregator.wsgi", "--bind", f"127.0.0.1:{port}", "--no-control-socket"),
-        *("--worker-class", "gthread", "--workers", str(workers), "--threads", "4", "--log-level", "warning"),
+        *("--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads)),
+        *("--log-level", "warning"),
     ]
     with subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, "DJANGO_SETTINGS_MODULE": settings}) as process:
         try:

@@ -1,11 +1,10 @@
-"""Sending what is in the outbox and storing what comes in.
+"""Sending what is in the outbox.
 
 A message is enqueued in the transaction that causes it. Delivery takes one row at a time under a row lock that other
 workers skip, sends the stored bytes, and marks the row in the same transaction. A worker that dies in between leaves
 the row undelivered and the same bytes go out again: receivers must, and ours do, treat a repeat as the same message.
 """
 
-import hashlib
 import logging
 import random
 import time
@@ -20,7 +19,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from aggregator.core.clock import Clock
 from aggregator.core.http import RequestFailed, RequestRefused, Response, SendsRequests
 from aggregator.core.messaging import breaker
-from aggregator.core.models import DeliveryAttempt, InboxMessage, OutboxMessage
+from aggregator.core.models import DeliveryAttempt, OutboxMessage
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +31,6 @@ _jitter = random.SystemRandom()
 
 class TooLate(RuntimeError):
     """The message would be wrong by now."""
-
-
-class DuplicateIdentifier(ValueError):
-    """The sender used a message id again for other content."""
 
 
 class Verdict(Enum):
@@ -193,25 +188,6 @@ def cancel_untried(*, idempotency_key: str, reason: str, now: datetime) -> bool:
         message.dead_at, message.last_error = now, reason
         message.save(update_fields=["dead_at", "last_error"])
     return True
-
-
-def receive(*, now: datetime, channel: str, sender: str, message_id: str, body: bytes) -> tuple[InboxMessage, bool]:
-    """Store a received message once; return it and whether it is new.
-
-    Raises `DuplicateIdentifier` when the sender already used this id for other content.
-    """
-    digest = hashlib.sha256(body).hexdigest()
-    message, is_new = InboxMessage.objects.get_or_create(
-        channel=channel,
-        sender=sender,
-        message_id=message_id,
-        defaults={"body": body, "body_sha256": digest, "received_at": now},
-    )
-    if message.body_sha256 != digest:
-        raise DuplicateIdentifier(
-            f"{sender} already sent a message {message_id} with other content. Use a new message id for new content."
-        )
-    return message, is_new
 
 
 def _may_go_out(message: OutboxMessage, now: datetime) -> bool:

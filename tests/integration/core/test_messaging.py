@@ -6,14 +6,13 @@ from django.db import connection
 
 from aggregator.core.http import RequestFailed, Response
 from aggregator.core.messaging import breaker
+from aggregator.core.messaging.inbox import DuplicateIdentifier, receive
 from aggregator.core.messaging.operations import (
     DeliveryReport,
-    DuplicateIdentifier,
     TooLate,
     deliver_due,
     due_messages,
     enqueue,
-    receive,
     resend,
 )
 from aggregator.core.models import AuditEvent, Breaker, DeliveryAttempt, InboxMessage, OutboxMessage

@@ -1,15 +1,15 @@
 from dataclasses import replace
 
 import pytest
-from django.db import OperationalError
+from django.db import connection
 
 from aggregator.core.models import InboxMessage
 from bidding.markets.uftp.codec import serialise
 from bidding.markets.uftp.envelope import MAX_BODY_BYTES, seal
 from bidding.markets.uftp.transport import MESSAGE_PATH
 from bidding.markets.uftp.vocabulary import Role
-from bidding.uftp import receiving
-from tests.conformance.uftp.samples import OFFER, ORDER, REQUEST
+from bidding.models import UftpParticipant, UftpPublicKey
+from tests.conformance.uftp.samples import NOW, OFFER, ORDER, REQUEST
 from tests.integration.uftp.operator_side import KEY, OTHER_KEY, post, sealed
 
 pytestmark = pytest.mark.django_db
@@ -84,12 +84,41 @@ def test_too_many_messages_in_a_minute_come_later(client, operator, settings, mo
     assert [post(client, body).status_code for _ in range(3)] == [200, 200, 429]
 
 
-def test_what_cannot_be_stored_is_to_come_again(client, operator, monkeypatch):
-    def full(**_):
-        raise OperationalError("disk full")
+@pytest.mark.parametrize("earlier", [[], [replace(REQUEST, message_id=ORDER.message_id)]], ids=["first", "later"])
+def test_what_cannot_be_stored_is_to_come_again(client, operator, earlier):
+    for message in earlier:
+        post(client, sealed(message))
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE core_inboxmessage ADD CONSTRAINT disk_full CHECK (false) NOT VALID")
 
-    monkeypatch.setattr(receiving, "receive", full)
     assert post(client, sealed(REQUEST)).status_code == 503
+
+
+def test_a_known_sender_costs_one_statement(client, operator, django_assert_num_queries):
+    post(client, sealed(REQUEST))
+    with django_assert_num_queries(1):
+        assert post(client, sealed(replace(REQUEST, message_id=ORDER.message_id))).status_code == 200
+    assert InboxMessage.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        (lambda key: key.delete(), 419),
+        (lambda key: UftpPublicKey.objects.filter(pk=key.pk).update(valid_until=NOW), 419),
+        (lambda key: UftpPublicKey.objects.filter(pk=key.pk).update(text=str(OTHER_KEY.public_key)), 401),
+        (lambda key: UftpParticipant.objects.filter(pk=key.participant_id).update(role=Role.AGR, source="dns",
+                                                                                  fetched_at=NOW), 200),
+        (lambda key: UftpParticipant.objects.filter(pk=key.participant_id).update(domain="other.example"), 419),
+    ],
+    ids=["deleted", "expired", "replaced", "known in another role", "of another domain"],
+)  # fmt: skip
+def test_a_key_that_was_good_a_message_ago_counts_only_if_it_is_valid_now(client, operator, change, status):
+    assert post(client, sealed(REQUEST)).status_code == 200
+    change(operator.public_keys.get())
+
+    assert post(client, sealed(replace(REQUEST, message_id=ORDER.message_id))).status_code == status
+    assert InboxMessage.objects.count() == (2 if status == 200 else 1)
 
 
 def test_without_a_domain_there_is_nothing_here(client, settings):
