@@ -1,10 +1,12 @@
-"""Entering contracts."""
+"""Entering contracts, and ending them."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.db.models import Max
 
 from aggregator.core import audit
 from bidding.markets.uftp.vocabulary import Role
@@ -14,6 +16,10 @@ from bidding.uftp.address_book import keys_of
 
 class CounterpartyUnknown(LookupError):
     """A contract with an operator nobody entered."""
+
+
+class NotEnded(RuntimeError):
+    """The contract cannot end on that day; the text says why, and on which it can."""
 
 
 def find_operator(*, domain: str, now: datetime) -> UftpParticipant:
@@ -28,16 +34,49 @@ def find_operator(*, domain: str, now: datetime) -> UftpParticipant:
 
 
 @transaction.atomic
-def enter_contract(*, operator: UftpParticipant, values: Mapping[str, Any], now: datetime) -> tuple[Contract, bool]:
+def enter_contract(
+    *, operator: UftpParticipant, values: Mapping[str, Any], now: datetime, actor: AbstractBaseUser | None = None
+) -> tuple[Contract, bool]:
     """Store a contract with an operator, or change the one of the same id; tell whether it is new.
 
     Raises `ValidationError` with what is wrong with the values.
     """
-    known = Contract.objects.filter(dso=operator, contract_id=values["contract_id"]).first()
+    known = Contract.objects.select_for_update().filter(dso=operator, contract_id=values["contract_id"]).first()
     contract = known or Contract(dso=operator)
     for name, value in values.items():
         setattr(contract, name, value)
     contract.full_clean()
     contract.save()
-    audit.record(now=now, action=f"bidding.contract.{'changed' if known else 'entered'}", subject=contract)
+    action = f"bidding.contract.{'changed' if known else 'entered'}"
+    audit.record(now=now, action=action, subject=contract, actor=actor)
     return contract, known is None
+
+
+@transaction.atomic
+def end_contract(
+    *, contract_id: int, last_day: date, now: datetime, actor: AbstractBaseUser | None, reason: str
+) -> Contract:
+    """Let a contract end with `last_day`, earlier than it would; what is called after that is rejected.
+
+    Raises `NotEnded` when it ends by then anyway, or has a duty later: calls that we took on stand.
+    """
+    contract = Contract.objects.select_for_update().get(pk=contract_id)
+    if contract.active_until is not None and contract.active_until <= last_day:
+        raise NotEnded(f"It ends on {contract.active_until} already. Give an earlier day.")
+    if last_day < contract.active_from:
+        raise NotEnded(f"It begins on {contract.active_from} only. Give that day or a later one.")
+    called = contract.calls.filter(day__gt=last_day).aggregate(Max("day"))["day__max"]
+    if called is not None:
+        raise NotEnded(f"It is called for {called}, and that call stands. Give that day or a later one.")
+    before, contract.active_until = contract.active_until, last_day
+    contract.save(update_fields=["active_until"])
+    audit.record(
+        now=now,
+        action="bidding.contract.ended",
+        subject=contract,
+        actor=actor,
+        reason=reason,
+        before={"active_until": str(before) if before else None},
+        after={"active_until": str(last_day)},
+    )
+    return contract

@@ -22,9 +22,10 @@ def revoke_offer(*, message_id: str, now: datetime, actor: AbstractBaseUser | No
 
     Raises `NotRevocable`.
     """
-    offer = UftpMessage.objects.select_for_update().get(
-        way=UftpMessage.Way.SENT, element=m.FlexOffer.element, message_id=message_id
-    )
+    offers = UftpMessage.objects.filter(way=UftpMessage.Way.SENT, element=m.FlexOffer.element)
+    offer = offers.select_for_update().filter(message_id=message_id).first()
+    if offer is None:
+        raise NotRevocable("This is no offer of ours. Only an offer that we sent can be taken back.")
     is_revoked = UftpMessage.objects.filter(element=m.FlexOfferRevocation.element, refers_to=message_id).exists()
     if offer.result != UftpMessage.Result.ACCEPTED or is_revoked or ContractCall.objects.filter(offer=offer).exists():
         raise NotRevocable("Only an offer that was accepted, and neither ordered nor revoked, can be taken back.")

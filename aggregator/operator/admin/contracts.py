@@ -1,6 +1,15 @@
-from django.contrib import admin
+from datetime import date
+from typing import Any
 
-from aggregator.operator.admin.base import HistoryAdmin, ReadOnlyInline
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+
+from aggregator.core.services import clock
+from aggregator.operator.admin.base import HistoryAdmin, ReadOnlyInline, RegisterAdmin, operator_of
+from aggregator.operator.admin.contract_forms import ContractForm, EndContractForm
+from aggregator.operator.admin.reasons import with_reason
 from bidding.models import (
     Contract,
     ContractCall,
@@ -11,6 +20,8 @@ from bidding.models import (
     UftpParticipant,
     UftpPublicKey,
 )
+from bidding.uftp.contracts import NotEnded, end_contract, enter_contract
+from bidding.uftp.offers import NotRevocable, revoke_offer
 
 
 class ContractCallPtuInline(ReadOnlyInline):
@@ -24,13 +35,49 @@ class UftpPublicKeyInline(ReadOnlyInline):
 
 
 @admin.register(Contract)
-class ContractAdmin(HistoryAdmin):
-    """Contracts are made with `manage.py contract`, which checks them against operator and group."""
+class ContractAdmin(RegisterAdmin):
+    """A contract can be corrected until its first call; from then on it is settled by its terms, and can only end."""
 
-    list_display = ("contract_id", "kind", "aggregation_ean", "dso", "volume_w", "power_meaning", "price_eur_per_mwh")
+    list_display = (
+        "contract_id", "kind", "aggregation_ean", "dso", "volume_w", "price_eur_per_mwh", "active_from", "active_until",
+    )  # fmt: skip
     list_filter = ("kind", "dso", "aggregation_ean")
     list_select_related = ("aggregation_ean", "dso")
     search_fields = ("contract_id",)
+    actions = ("end",)
+    form = ContractForm
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Leave what calls are settled by as it was."""
+        may_change = bool(super().has_change_permission(request, obj))
+        return may_change and not (obj is not None and obj.calls.exists())
+
+    def store(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", *, change: bool) -> None:  # noqa: ARG002 - same for all
+        """Enter it as the command does."""
+        contract, _ = enter_contract(
+            operator=obj.dso, values=form.cleaned_data, now=clock().now(), actor=operator_of(request)
+        )
+        obj.pk = contract.pk
+
+    @admin.action(description="End: last day and why", permissions=["change"])
+    def end(self, request: HttpRequest, queryset: QuerySet[Contract]) -> HttpResponse | None:
+        """Let contracts end."""
+        actor = operator_of(request)
+
+        def act(contract: Contract, reason: str, *, last_day: date) -> None:
+            end_contract(contract_id=contract.pk, last_day=last_day, now=clock().now(), actor=actor, reason=reason)
+
+        return with_reason(
+            admin=self,
+            request=request,
+            queryset=queryset,
+            action="end",
+            title="End these contracts",
+            done="contracts end",
+            act=act,
+            refusals=(NotEnded,),
+            form_class=EndContractForm,
+        )
 
 
 @admin.register(ContractCall)
@@ -88,3 +135,23 @@ class UftpMessageAdmin(HistoryAdmin):
     list_select_related = ("participant",)
     search_fields = ("message_id", "conversation_id", "contract_id")
     date_hierarchy = "at"
+    actions = ("revoke",)
+
+    @admin.action(description="Take this offer back", permissions=["act"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[UftpMessage]) -> HttpResponse | None:
+        """Revoke offers that were accepted and not ordered."""
+        actor = operator_of(request)
+
+        def act(offer: UftpMessage, reason: str) -> None:
+            revoke_offer(message_id=offer.message_id, now=clock().now(), actor=actor, reason=reason)
+
+        return with_reason(
+            admin=self,
+            request=request,
+            queryset=queryset,
+            action="revoke",
+            title="Take these offers back",
+            done="offers taken back",
+            act=act,
+            refusals=(NotRevocable,),
+        )
