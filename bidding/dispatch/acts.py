@@ -20,9 +20,11 @@ from assets.control.operations import PlannedSetpoint
 from assets.control.standing import left_alone_w
 from assets.models import Asset, AssetKind, Setpoint
 from bidding.dispatch.allocation.ramp import random_offsets_s
-from bidding.dispatch.allocation.release import SPREAD_PTUS
 from bidding.dispatch.commands import send_plan, standing_power_w
 from bidding.models import Activation
+
+SPREAD_PTUS = 4
+"""Over which cars start again when an activation is stopped, each at random: there is no time to ask who can wait."""
 
 
 class NotPossible(RuntimeError):

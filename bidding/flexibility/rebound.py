@@ -57,20 +57,6 @@ def max_reduce_with_rebound_kw(
     ).z_kw
 
 
-def restart_delays_minutes(*, laxity_minutes: Floats, spread_minutes: float, random: np.random.Generator) -> Floats:
-    """When each device (n,) may resume after the window: spread evenly, least laxity first, never past its laxity.
-
-    Devices of like laxity are ordered at random, so that nobody is always last; within its slot each starts at a random
-    moment, so that a fleet does not step.
-    """
-    count = len(laxity_minutes)
-    order = np.lexsort((random.random(count), np.floor(laxity_minutes / max(spread_minutes, 1.0))))
-    slot = np.empty(count)
-    slot[order] = np.arange(count)
-    delays = spread_minutes * (slot + random.random(count)) / max(count, 1)
-    return np.asarray(np.clip(delays, 0.0, np.maximum(laxity_minutes, 0.0)))
-
-
 def rebound_cost_eur(
     *, profile_kw: Floats, baseline_kw: Floats, price_eur_per_mwh: Sequence[Decimal], step_hours: float
 ) -> Decimal:

@@ -52,6 +52,7 @@ def capped_kw(
     *,
     asked_kw: Floats,
     standing_kw: Floats,
+    before_kw: Floats,
     alone_kw: Floats,
     order: NDArray[np.intp],
     moved: Sequence[Scope],
@@ -64,7 +65,8 @@ def capped_kw(
 
     Args:
         asked_kw: what the plan asks, shape (n,).
-        standing_kw: what each asset was told before.
+        standing_kw: what each asset is told so far for the moment the plan starts.
+        before_kw: what it is told just before that moment.
         alone_kw: the value that leaves it to its own ways.
         order: whom to take first.
         moved: room for power that is moved away from `alone_kw`.
@@ -75,8 +77,8 @@ def capped_kw(
     powers_kw = np.where(
         within_room(load_kw=np.abs(powers_kw - alone_kw), scopes=moved, order=order), powers_kw, alone_kw
     )
-    load_kw, stood_kw = np.abs(powers_kw - alone_kw), np.abs(standing_kw - alone_kw)
-    is_crossing = (powers_kw - alone_kw) * (standing_kw - alone_kw) < 0
+    load_kw, stood_kw = np.abs(powers_kw - alone_kw), np.abs(before_kw - alone_kw)
+    is_crossing = (powers_kw - alone_kw) * (before_kw - alone_kw) < 0
     outward_kw = np.where(is_crossing, load_kw, np.maximum(load_kw - stood_kw, 0.0))
     fits = within_room(load_kw=outward_kw, scopes=step, order=order)
-    return np.where(fits, powers_kw, np.where(is_crossing, alone_kw, standing_kw))
+    return np.where(fits, powers_kw, np.where(is_crossing, alone_kw, before_kw))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bidding.dispatch.allocation.burden import merit_order, shared_fairly
 from bidding.dispatch.allocation.expectations import expected_baseline_kw
 from bidding.dispatch.allocation.plan import PtuPlan, SteadyResources, plan_ptu
-from bidding.dispatch.allocation.release import laxity_h
+from bidding.dispatch.allocation.release import laxity_h, need_h
 from bidding.dispatch.allocation.reserve import reserve_share
 from bidding.dispatch.allocation.tranches import Tranches, thinned
 from bidding.dispatch.allocation.urgency import DispatchPolicy
@@ -52,11 +52,13 @@ class Decision:
         plan: power asked of each asset [kW].
         plug_usual_kw: what each car is expected to take when left alone.
         laxity_h: time each car has to spare after the window.
+        need_h: time at full power that each car still wants.
     """
 
     plan: PtuPlan
     plug_usual_kw: Floats
     laxity_h: Floats
+    need_h: Floats
 
 
 def decide(
@@ -96,4 +98,4 @@ def decide(
         laxity_h=spare_h[alike],
         burden=plug_records.burden[alike],
     )
-    return Decision(PtuPlan(plug_kw=plug_kw, steady_kw=plan.steady_kw), usual_kw, spare_h)
+    return Decision(PtuPlan(plug_kw=plug_kw, steady_kw=plan.steady_kw), usual_kw, spare_h, need_h(view))

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bidding.dispatch.allocation.catch_up import needed_kw
-from bidding.dispatch.allocation.rebound import limited_delays_ptus
+from bidding.dispatch.allocation.rebound import least_peak_delays_ptus
 from bidding.dispatch.allocation.shortfall import UNEXPLAINED, attributed_w
 
 
@@ -31,19 +31,22 @@ def test_what_no_cause_took_is_unexplained():
     assert attributed_w(missing_w=10, lost_w={"ignored": 30, "left": 10}) == {"ignored": 8, "left": 2}
 
 
-@given(st.integers(0, 2**32), st.integers(1, 40), st.floats(0, 200))
-def test_a_rebound_stays_under_its_limit_unless_drivers_cannot_wait(seed, count, limit):
+@given(st.integers(0, 2**32), st.integers(1, 60))
+def test_a_return_never_makes_a_driver_late_nor_peaks_higher_than_starting_at_once(seed, count):
     random = np.random.default_rng(seed)
-    delays = random.integers(0, 4, count)
-    latest = np.maximum(delays, random.integers(0, 8, count))
-    power = random.choice([7.4, 11.0], count)
-    limited = limited_delays_ptus(delays_ptus=delays, latest_ptus=latest, power_kw=power, most_kw_per_ptu=limit)
-    assert (limited >= delays).all()
-    assert (limited <= latest).all()
-    for ptu in range(9):
-        here = limited == ptu
-        if power[here].sum() > limit + 1e-9:
-            could_wait = here & (latest > ptu)
-            others = here & ~could_wait
-            # Whoever is here and could have waited fitted in before the limit was reached.
-            assert power[could_wait].sum() + power[others].sum() <= max(limit, power[others].sum()) + 1e-9
+    power, run, latest = random.choice([7.4, 11.0], count), random.integers(1, 9, count), random.integers(0, 13, count)
+    delays = least_peak_delays_ptus(power_kw=power, run_ptus=run, latest_ptus=latest)
+    assert (delays >= 0).all()
+    assert (delays <= latest).all()
+    load = [power[(delays <= ptu) & (ptu < delays + run)].sum() for ptu in range(25)]
+    assert max(load) <= power.sum() + 1e-9
+    assert sum(load) == pytest.approx(float(power @ run))
+
+
+def test_a_return_is_as_flat_as_waiting_allows():
+    twelve = np.full(12, 10.0)
+    run = np.full(12, 4, dtype=np.int64)
+    patient = least_peak_delays_ptus(power_kw=twelve, run_ptus=run, latest_ptus=np.full(12, 8, dtype=np.int64))
+    assert np.bincount(patient).tolist() == [4, 0, 0, 0, 4, 0, 0, 0, 4]
+    hurried = least_peak_delays_ptus(power_kw=twelve, run_ptus=run, latest_ptus=np.zeros(12, dtype=np.int64))
+    assert (hurried == 0).all()

@@ -11,7 +11,6 @@ from bidding.flexibility.rebound import (
     max_reduce_with_rebound_kw,
     rebound_cost_eur,
     rebound_price_eur_per_mwh,
-    restart_delays_minutes,
 )
 from bidding.flexibility.window import Window
 
@@ -62,29 +61,6 @@ def test_a_looser_cap_never_gives_less(share):
 
     assert tight <= loose + 1e-6
     assert loose <= free + 1e-6
-
-
-@given(seed=st.integers(0, 10**6), spread=st.sampled_from([30.0, 60.0]))
-@settings(max_examples=30, deadline=None)
-def test_restart_is_spread_and_never_makes_a_car_late(seed, spread):
-    random = np.random.default_rng(seed)
-    laxity = random.uniform(-10, 300, 200)
-
-    delays = restart_delays_minutes(laxity_minutes=laxity, spread_minutes=spread, random=random)
-
-    assert np.all(delays >= 0)
-    assert np.all(delays <= np.maximum(laxity, 0))
-    assert np.all(delays <= spread)
-    tenths = np.histogram(delays[laxity > spread], bins=4, range=(spread / 2, spread))[0]
-    assert tenths.max() <= 200 / 8 + 1
-
-
-def test_urgent_cars_restart_before_relaxed_ones():
-    delays = restart_delays_minutes(
-        laxity_minutes=np.array([600.0, 45.0]), spread_minutes=40.0, random=np.random.default_rng(1)
-    )
-
-    assert delays[1] < 20.0 <= delays[0]
 
 
 def test_shifting_to_a_dearer_hour_costs_the_difference():
