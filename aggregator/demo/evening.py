@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connections
+from django.db.models import QuerySet
 from rich.progress import Progress
 
 from aggregator.core.interval import Interval
+from aggregator.core.models import OutboxMessage
 from aggregator.core.ptu import MARKET_ZONE, PTU, ptu_start
 from aggregator.demo import called
 from aggregator.demo import portfolio as fleet
 from aggregator.demo.stage import Stage
+from assets.control.channel import SETPOINTS_CHANNEL
 from assets.models import Setpoint
 from assets.simulator.portfolio import Portfolio, build_portfolio
 from bidding.models import Activation, Announcement, Bid, NoBid
@@ -31,6 +34,8 @@ SCENARIO = "called_evening"
 LARGEST_LAG = timedelta(minutes=20)  # meter values of a PTU come after it: a little over one PTU is no lag
 LARGEST_LAG_AT_NIGHT = timedelta(hours=4)
 PLAN_IS_DUE = timedelta(minutes=5)
+LOOK_IS_DUE = timedelta(minutes=3)
+"""A look at a running activation, and the sending of a setpoint: in life both happen within the minute."""
 POLL_SECONDS = 0.05
 STEP_TIMEOUT_SECONDS = 120.0
 ENDED = {Bid.Status.CLEARED, Bid.Status.PARTLY_CLEARED, Bid.Status.NOT_CLEARED}
@@ -130,8 +135,9 @@ class Evening:
             self.run_until(self.local(16, 52), speed=600)
             self.wait(lambda: not Activation.objects.filter(planned_until=None).exists())
             self.wait(lambda: Setpoint.objects.exclude(status=Setpoint.Status.PENDING).exists())
+            self.wait(lambda: not _waiting_setpoints().exists())
         with self.step("The fleet delivers"):
-            self.run_until(self.local(20, 0), speed=600, ready=self._is_planned)
+            self.run_until(self.local(20, 0), speed=300, ready=self._is_steered)
             self.run_until(self.local(20, 31), speed=1000)
             self.wait(lambda: not Activation.objects.filter(status__in=["planned", "running"]).exists())
         with self.step("Cars charge through the night and leave"):
@@ -199,6 +205,15 @@ class Evening:
         reported = (self._simulator() or {}).get("reported_until")
         return reported is not None and now - datetime.fromisoformat(reported) <= lag
 
+    def _is_steered(self, now: datetime) -> bool:
+        """Tell whether the closed loop keeps up: it looked of late, its setpoints are sent, the next PTU is planned."""
+        running = Activation.objects.filter(starts_at__lte=now - LOOK_IS_DUE, ends_at__gt=now, stop_reason="")
+        return (
+            not running.filter(updated_at__lt=now - LOOK_IS_DUE).exists()
+            and not _waiting_setpoints().filter(created_at__lt=now - LOOK_IS_DUE).exists()
+            and self._is_planned(now)
+        )
+
     def _is_planned(self, now: datetime) -> bool:
         """Tell whether the next PTU of every running activation is planned, or there is time left to plan it."""
         following = ptu_start(now) + PTU
@@ -253,6 +268,11 @@ class Evening:
             "gopacs_api_key": stage.gopacs_key,
             "registrations": [{"ean": group.ean, "postcode": group.postcode} for group in self.portfolio.groups],
         }
+
+
+def _waiting_setpoints() -> QuerySet[OutboxMessage]:
+    """Return the setpoint messages that did not go out yet."""
+    return OutboxMessage.objects.filter(channel=SETPOINTS_CHANNEL, delivered_at=None, dead_at=None)
 
 
 def _is_so(question: Callable[[], bool]) -> bool:

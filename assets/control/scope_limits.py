@@ -5,7 +5,7 @@ Power *moved* is how far a setpoint may take an asset from what it does by itsel
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -60,21 +60,25 @@ class Standing:
     Attributes:
         alone_w: the setpoint that leaves each to its own ways.
         told_w: what it is told for the moment the plan starts.
+        before_w: what it is told just before that, or now when the plan starts at once.
         moved_w: the most that its standing setpoint moves in the plan's period.
         reversals: turns in the past hour.
         last_change: sign of its last change, 0 without one.
         keys: the part each asset belongs to, per kind of scope.
         others_w: what assets outside the plan are moved by, per scope.
+        others_step_w: by how much they are taken further out when the plan starts, per scope.
     """
 
     asset_ids: Integers
     alone_w: Integers
     told_w: Integers
+    before_w: Integers
     moved_w: Integers
     reversals: Integers
     last_change: Integers
     keys: Mapping[ScopeKind, Names]
     others_w: Mapping[tuple[ScopeKind, str], int]
+    others_step_w: Mapping[tuple[ScopeKind, str], int] = field(default_factory=dict)
 
     def is_in(self, limit: ScopeLimit) -> NDArray[np.bool_]:
         """Return which assets a limit is about, shape (n,)."""
@@ -87,6 +91,10 @@ class Standing:
         if limit.max_moved_w is None:
             return np.inf
         return max(limit.max_moved_w - self.others_w.get((limit.kind, limit.key), 0), 0)
+
+    def step_room_w(self, limit: ScopeLimit, *, ramp_s: int) -> float:
+        """Return what these assets together may change at once under a limit."""
+        return max(step_room_w(limit, ramp_s=ramp_s) - self.others_step_w.get((limit.kind, limit.key), 0), 0.0)
 
 
 def ramp_of(limits: Iterable[ScopeLimit]) -> int:
@@ -131,7 +139,7 @@ def overloads(
         moved_w: the most each is moved by, shape (n,).
     """
     ramp_s = ramp_of(limits)
-    step_w = outward_w(alone_w=standing.alone_w, told_w=standing.told_w, power_w=first_w)
+    step_w = outward_w(alone_w=standing.alone_w, told_w=standing.before_w, power_w=first_w)
     for limit in limits:
         inside = standing.is_in(limit)
         name = f"{limit.kind} {limit.key}".strip()
@@ -139,9 +147,10 @@ def overloads(
         if moved > max(standing.moved_room_w(limit), stood):
             others = standing.others_w.get((limit.kind, limit.key), 0)
             yield f"The {name} would be moved by {moved + others} W; at most {limit.max_moved_w} W is allowed."
-        stepped, room = int(step_w[inside].sum()), step_room_w(limit, ramp_s=ramp_s)
-        if stepped > room:
-            yield f"The {name} would change by {stepped} W at once; at most {room:.0f} W is allowed."
+        stepped = int(step_w[inside].sum())
+        if stepped > standing.step_room_w(limit, ramp_s=ramp_s):
+            others, most = standing.others_step_w.get((limit.kind, limit.key), 0), step_room_w(limit, ramp_s=ramp_s)
+            yield f"The {name} would change by {stepped + others} W at once; at most {most:.0f} W is allowed."
 
 
 def turned_too_often(*, limits: Sequence[ScopeLimit], standing: Standing, first_w: Integers) -> Integers:

@@ -17,6 +17,7 @@ from assets.models import Asset, AssetKind, SteeringLimit
 Integers = NDArray[np.int64]
 
 ONE_HOUR = timedelta(hours=1)
+INSTANT = timedelta(seconds=1)
 
 
 def left_alone_w(kind: str, max_import_w: int) -> int:
@@ -62,7 +63,8 @@ def standing_of(*, asset_ids: Sequence[int], aggregation_ean: str, period: Inter
     """Return how some assets of a group stand during `period`, in three queries.
 
     Of an asset with several setpoints in the period the newest counts; what it moves counts at its most, so a total
-    over assets is never too low.
+    over assets is never too low. A step is measured from what is told just before the period, so that plans that are
+    made one after the other for the same moment share its room.
     """
     place = {asset_id: index for index, asset_id in enumerate(asset_ids)}
     assets = {
@@ -72,9 +74,10 @@ def standing_of(*, asset_ids: Sequence[int], aggregation_ean: str, period: Inter
         )
     }
     alone_w = np.array([left_alone_w(*assets[one][:2]) for one in asset_ids], dtype=np.int64)
-    told_w, moved_w = alone_w.copy(), np.zeros(len(place), dtype=np.int64)
+    told_w, before_w, moved_w = alone_w.copy(), alone_w.copy(), np.zeros(len(place), dtype=np.int64)
     others_w: dict[tuple[ScopeKind, str], int] = defaultdict(int)
-    for asset_id, partner_id, ean, connection_ean, told, moved in _standing_rows(period):
+    others_step_w: dict[tuple[ScopeKind, str], int] = defaultdict(int)
+    for asset_id, partner_id, ean, connection_ean, told, before, moved in _standing_rows(period, now):
         index = place.get(asset_id)
         if index is None:
             for scope in (
@@ -84,15 +87,17 @@ def standing_of(*, asset_ids: Sequence[int], aggregation_ean: str, period: Inter
                 (ScopeKind.CONNECTION, connection_ean),
             ):
                 others_w[scope] += moved
+                others_step_w[scope] += max(abs(told) - abs(before), 0)
         else:
             moved_w[index] = moved
-            if told is not None:
-                told_w[index] = told
+            told_w[index] += told
+            before_w[index] += before
     reversals, last_change = _turns(place, alone_w, since=now - ONE_HOUR)
     return Standing(
         asset_ids=np.array(asset_ids, dtype=np.int64),
         alone_w=alone_w,
         told_w=told_w,
+        before_w=before_w,
         moved_w=moved_w,
         reversals=reversals,
         last_change=last_change,
@@ -102,18 +107,16 @@ def standing_of(*, asset_ids: Sequence[int], aggregation_ean: str, period: Inter
             ScopeKind.CONNECTION: np.array([assets[one][3] for one in asset_ids]),
         },
         others_w=others_w,
+        others_step_w=others_step_w,
     )
 
 
-def _standing_rows(period: Interval) -> list[tuple[int, int, str, str, int | None, int]]:
-    """Return per asset its newest setpoint in a period: what it is told at its start, and the most it moves."""
+def _standing_rows(period: Interval, now: datetime) -> list[tuple[int, int, str, str, int, int, int]]:
+    """Return per asset with a setpoint in a period how far it is moved: at the start, just before it, and at most."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT newest.asset_id, newest.partner_id, newest.ean, newest.connection_ean,
-                   newest.power_w[1 + floor(extract(epoch FROM %(start)s - newest.starts_at) / 900)::int],
-                   (SELECT max(abs(newest.alone_w - told)) FROM unnest(newest.power_w) AS told)
-            FROM (
+            WITH newest AS (
                 SELECT DISTINCT ON (setpoint.asset_id) setpoint.asset_id, setpoint.starts_at, setpoint.power_w,
                        asset.partner_id, batch.aggregation_ean_id AS ean, asset.connection_ean,
                        CASE WHEN asset.kind = 'battery' THEN 0 ELSE asset.max_import_w END AS alone_w
@@ -122,9 +125,25 @@ def _standing_rows(period: Interval) -> list[tuple[int, int, str, str, int | Non
                 JOIN assets_asset AS asset ON asset.id = setpoint.asset_id
                 WHERE setpoint.ends_at > %(start)s AND setpoint.starts_at < %(end)s AND setpoint.status <> 'rejected'
                 ORDER BY setpoint.asset_id, setpoint.batch_id DESC
-            ) AS newest
+            ), earlier AS (
+                SELECT DISTINCT ON (asset_id) asset_id,
+                       power_w[1 + floor(extract(epoch FROM %(before)s - starts_at) / 900)::int] AS told_w
+                FROM assets_setpoint
+                WHERE starts_at <= %(before)s AND ends_at > %(before)s AND status <> 'rejected'
+                ORDER BY asset_id, batch_id DESC
+            )
+            SELECT newest.asset_id, newest.partner_id, newest.ean, newest.connection_ean,
+                   coalesce(newest.power_w[1 + floor(extract(epoch FROM %(start)s - newest.starts_at) / 900)::int]
+                            - newest.alone_w, 0),
+                   coalesce(earlier.told_w - newest.alone_w, 0),
+                   (SELECT max(abs(newest.alone_w - told)) FROM unnest(newest.power_w) AS told)
+            FROM newest LEFT JOIN earlier USING (asset_id)
             """,
-            {"start": period.starts_at, "end": period.ends_at},
+            {
+                "start": period.starts_at,
+                "end": period.ends_at,
+                "before": now if period.starts_at <= now else period.starts_at - INSTANT,
+            },
         )
         return list(cursor.fetchall())
 

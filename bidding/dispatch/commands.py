@@ -46,11 +46,10 @@ def send_commands(
     Returns the number of setpoints, and why some or all were refused (empty when none was). What leaves is decided by
     the gate: assets it names are left out, a plan that passes a limit of the fleet waits for the next round.
     """
-    standing = standing_power_w(activation, starts_at)
+    told = _told(activation, starts_at)
+    is_last = starts_at + PTU >= activation.ends_at
     changed = [
-        command
-        for command in commands
-        if abs(standing.get(command.asset.pk, command.alone_w) - command.power_w) > SMALLEST_CHANGE_W
+        command for command in commands if _is_news(command, told.get(command.asset.pk), activation, is_last=is_last)
     ]
     if not changed:
         return 0, ""
@@ -81,13 +80,43 @@ def send_plan(activation: Activation, plan: Sequence[PlannedSetpoint], *, now: d
 
 def standing_power_w(activation: Activation, at: datetime) -> dict[int, int]:
     """Return what each asset was last told for a PTU of this order."""
+    return {asset_id: told.power_w for asset_id, told in _told(activation, at).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What an asset was last told for a PTU, for the PTU after it (None without a word), and until when."""
+
+    power_w: int
+    then_w: int | None
+    ends_at: datetime
+
+
+def _told(activation: Activation, at: datetime) -> dict[int, _Told]:
     newest = (
         Setpoint.objects.filter(batch__order_reference=activation.reference, starts_at__lte=at, ends_at__gt=at)
         .order_by("asset_id", "-batch__revision")
         .distinct("asset_id")
-        .values_list("asset_id", "starts_at", "power_w")
+        .values_list("asset_id", "starts_at", "ends_at", "power_w")
     )
-    return {asset_id: power_w[(at - starts_at) // PTU] for asset_id, starts_at, power_w in newest}
+    found = {}
+    for asset_id, starts_at, ends_at, power_w in newest:
+        place = (at - starts_at) // PTU
+        found[asset_id] = _Told(power_w[place], power_w[place + 1] if place + 1 < len(power_w) else None, ends_at)
+    return found
+
+
+def _is_news(command: Command, told: _Told | None, activation: Activation, *, is_last: bool) -> bool:
+    """Tell whether an asset must be told: another power, a lease to renew, or until when it waits after the window."""
+    if told is None:
+        return abs(command.alone_w - command.power_w) > SMALLEST_CHANGE_W
+    if abs(told.power_w - command.power_w) > SMALLEST_CHANGE_W:
+        return True
+    if is_last:
+        until = activation.ends_at + command.release_after_ptus * PTU
+        return command.power_w != command.alone_w and told.ends_at != until
+    is_leased = not 0 <= command.power_w <= max(command.alone_w, 0)
+    return is_leased and told.then_w != told.power_w
 
 
 def _planned(

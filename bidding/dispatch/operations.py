@@ -82,11 +82,19 @@ def _is_correction_due(activation: Activation, seen: Seen, *, now: datetime, is_
     is_in_time = ptu_start(seen.sample.at) == ptu_start(now) and now < ptu_start(now) + PTU - LAST_CORRECTION
     if not (_is_steered(activation) and is_in_time and now < activation.ends_at):
         return False
-    if activation.replanned_at is not None and now - activation.replanned_at < REPLAN_EVERY:
+    # What a limit held back goes out as soon as there is room; else every correction gets time to show.
+    is_limited = _is_held_back(activation, now)
+    if not is_limited and activation.replanned_at is not None and now - activation.replanned_at < REPLAN_EVERY:
         return False
     # The reserve that was asked for from the start takes in the first losses; only then do others step in.
     left_w = seen.sample.asked_w - seen.lost_by_assets_w
-    return is_below or bool(seen.found and left_w < within_cap(activation, seen.sample.ordered_w))
+    return is_below or is_limited or bool(seen.found and left_w < within_cap(activation, seen.sample.ordered_w))
+
+
+def _is_held_back(activation: Activation, now: datetime) -> bool:
+    """Tell whether the plan of the running quarter hour falls short of the order because of a limit."""
+    ptu = activation.ptus.get(ptu_start=ptu_start(now))
+    return ptu.limited_w > 0 and (ptu.planned_w or 0) < within_cap(activation, ptu.ordered_w)
 
 
 def _wanted_w(activation: Activation, ptu: ActivationPtu, seen: Seen) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,12 @@ from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU
 from aggregator.core.units import watt
 from assets.control.reversals import may_turn
-from assets.control.scope_limits import ScopeLimit, Standing, ramp_of, reversals_of, step_room_w
+from assets.control.scope_limits import ScopeLimit, Standing, ramp_of, reversals_of
 from assets.control.standing import limits_of, standing_of
 from assets.models import Asset
 from bidding.dispatch.allocation.caps import Scope, capped_kw
 from bidding.dispatch.allocation.decision import Decision, Records, decide
+from bidding.dispatch.allocation.driver_budget import FIRST_RISK
 from bidding.dispatch.allocation.release import LONGEST_PTUS, release_delays_ptus
 from bidding.dispatch.allocation.reserve import LEAST_TRUSTED
 from bidding.dispatch.allocation.urgency import UrgencyPolicy
@@ -32,8 +33,8 @@ from bidding.portfolio import group_at
 Floats = NDArray[np.float64]
 
 W_PER_KW = 1_000
-REBOUND_SHARE = 0.5
-"""Of the order may start again in one quarter hour after it: the return must not be the next peak."""
+LIVE_SAFETY = 1.0
+"""Standard deviations of room for drivers, half of what a plan without a loop keeps: a miss is found in two minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def _intent(
     group = group_at(aggregation_ean=activation.aggregation_ean, instant=now)
     everyone = (*group.plugs, *group.batteries, *group.heat_pumps)
     place = {asset.pk: index for index, asset in enumerate(everyone)}
-    records = records_of(assets=everyone, now=now)
+    records = records_of(assets=everyone, activation=activation, now=now)
     ignored = not_doing_their_part(activation) | {pk for pk, at in place.items() if records.follows[at] < LEAST_TRUSTED}
     remaining = Interval(starts_at, activation.ends_at)
     direction = as_literal(activation.direction)
@@ -131,7 +132,7 @@ def _intent(
         wanted_kw=wanted_w / W_PER_KW,
         plugs=plugs.view,
         steady=steady,
-        policy=UrgencyPolicy(),
+        policy=UrgencyPolicy(most_risk=FIRST_RISK, safety=LIVE_SAFETY),
         plug_records=plug_records,
         steady_records=steady_records,
     )
@@ -142,12 +143,7 @@ def _intent(
         usual_kw=np.concatenate([decision.plug_usual_kw, steady.usual_kw[moved]]),
         asked_kw=np.concatenate([decision.plan.plug_kw, decision.plan.steady_kw[moved]]),
         records=records.of([place[asset.pk] for asset in chosen]),
-        delays_ptus=np.concatenate(
-            [
-                _delays(decision, plugs.view.power_kw, activation, wanted_w),
-                np.zeros(len(moved), dtype=np.int64),
-            ]
-        ),
+        delays_ptus=np.concatenate([_delays(decision, plugs.view.power_kw), np.zeros(len(moved), dtype=np.int64)]),
     )
 
 
@@ -163,14 +159,13 @@ def _moved_kw(activation: Activation, usual_kw: Floats, asked_kw: Floats, standi
     return float(moved_kw[is_asked].sum())
 
 
-def _delays(decision: Decision, power_kw: Floats, activation: Activation, wanted_w: int) -> NDArray[np.int64]:
+def _delays(decision: Decision, power_kw: Floats) -> NDArray[np.int64]:
     return release_delays_ptus(
         spare_h=decision.laxity_h,
+        needs_h=decision.need_h,
         power_kw=power_kw,
         is_held=decision.plan.plug_kw < power_kw,
-        most_kw_per_ptu=REBOUND_SHARE * wanted_w / W_PER_KW,
-        ptu_h=PTU.total_seconds() / 3600,
-        seed=activation.pk,
+        ptu_h=PTU / timedelta(hours=1),
     )
 
 
@@ -182,10 +177,11 @@ def _within_limits(intent: _Intent, standing: Standing, limits: Sequence[ScopeLi
     return capped_kw(
         asked_kw=intent.asked_kw,
         standing_kw=told_kw,
+        before_kw=standing.before_w / W_PER_KW,
         alone_kw=alone_kw,
         order=np.argsort(intent.records.burden, kind="stable"),
         moved=[_scope(limit, standing, standing.moved_room_w(limit)) for limit in limits],
-        step=[_scope(limit, standing, step_room_w(limit, ramp_s=ramp_s)) for limit in limits],
+        step=[_scope(limit, standing, standing.step_room_w(limit, ramp_s=ramp_s)) for limit in limits],
         may_change=np.ones(len(told_kw), dtype=np.bool_)
         if most_turns is None
         else may_turn(

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 
 import numpy as np
 from django.db import connection
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 from numpy.typing import NDArray
 
 from assets.models import Asset, AssetKind, Setpoint
 from bidding.dispatch.allocation.burden import burden_eur_per_kwh
 from bidding.dispatch.allocation.decision import Records
 from bidding.dispatch.allocation.reserve import follow_probability
-from bidding.models import UseCost
+from bidding.models import Activation, UseCost
 
 Floats = NDArray[np.float64]
 
@@ -22,11 +22,15 @@ WEAR_EUR_PER_MWH = {AssetKind.V2G_CHARGER: 50.0, AssetKind.BATTERY: 30.0}
 KWH_PER_MWH = 1_000
 
 
-def records_of(*, assets: Sequence[Asset], now: datetime) -> Records:
-    """Return the records of some assets over the weeks before, in three queries."""
+def records_of(*, assets: Sequence[Asset], activation: Activation, now: datetime) -> Records:
+    """Return the records of some assets over the weeks before, in four queries.
+
+    Whoever is called upon by this activation already is the first choice to go on: to swap it for its like would only
+    turn two assets.
+    """
     followed, missed = _verdicts(assets, since=now - REACH)
     wear, compensation = _costs(assets)
-    calls = _calls(assets, since=now - REACH)
+    calls = _calls(assets, since=now - REACH, besides=activation) - _is_called(assets, activation)
     return Records(
         follows=follow_probability(followed=followed, missed=missed),
         burden=burden_eur_per_kwh(wear_eur_per_kwh=wear, compensation_eur_per_kwh=compensation, calls=calls),
@@ -56,14 +60,21 @@ def _verdicts(assets: Sequence[Asset], *, since: datetime) -> tuple[Floats, Floa
     return followed, missed
 
 
-def _calls(assets: Sequence[Asset], *, since: datetime) -> Floats:
-    """Return in how many activations each was called upon: the driver at it now where known, else the asset itself."""
+def _is_called(assets: Sequence[Asset], activation: Activation) -> Floats:
+    """Return 1 for who has a part in an activation now, else 0."""
+    called = set(activation.duties.exclude(asked_w=F("alone_w")).values_list("asset_id", flat=True))
+    return np.array([asset.pk in called for asset in assets], dtype=np.float64)
+
+
+def _calls(assets: Sequence[Asset], *, since: datetime, besides: Activation) -> Floats:
+    """Return in how many other activations each was called: the driver at it now where known, else the asset."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             WITH called AS (
                 SELECT duty.asset_id, duty.activation_id, duty.judged_from FROM bidding_duty AS duty
                 WHERE duty.judged_from >= %(since)s AND duty.asked_w < duty.alone_w
+                  AND duty.activation_id <> %(besides)s
             ), here AS (
                 SELECT asset_id, driver_token FROM assets_chargingsession
                 WHERE asset_id = ANY(%(assets)s) AND plug_out_at IS NULL AND driver_token <> ''
@@ -77,7 +88,7 @@ def _calls(assets: Sequence[Asset], *, since: datetime) -> Floats:
             SELECT asset_id, count(DISTINCT activation_id) FROM called
             WHERE asset_id = ANY(%(assets)s) AND asset_id NOT IN (SELECT asset_id FROM here) GROUP BY asset_id
             """,
-            {"since": since, "assets": [asset.pk for asset in assets]},
+            {"since": since, "besides": besides.pk, "assets": [asset.pk for asset in assets]},
         )
         calls = dict(cursor.fetchall())
     return np.array([calls.get(asset.pk, 0) for asset in assets], dtype=np.float64)

@@ -199,6 +199,21 @@ def test_a_limit_holds_the_plan_back_and_says_so(evening):
     assert ActivationSample.objects.get().lost_by_cause["limited"] > 0
 
 
+def test_a_step_goes_out_in_parts_minute_by_minute(evening):
+    SteeringLimit.objects.create(max_step_w=50_000, reason="the transformer")
+    evening.plan()
+    first_w = ActivationPtu.objects.get(ptu_start=STARTS_AT).planned_w
+    assert 0 < first_w <= 50_000
+    run_activation(activation_id=evening.activation.pk, now=BEFORE + MINUTE)  # the step at the start is used up
+    assert ActivationPtu.objects.get(ptu_start=STARTS_AT).planned_w == first_w
+    first = set(evening.held())
+    assert evening.minute(1) > 0
+    assert evening.minute(2) > 0
+    assert first <= set(evening.held())
+    assert ActivationPtu.objects.get(ptu_start=STARTS_AT).planned_w >= 100_000
+    assert "limited" not in evening.alarms()
+
+
 def test_a_late_order_is_planned_at_once(evening):
     assert run_activation(activation_id=evening.activation.pk, now=STARTS_AT + 2 * MINUTE) > 0
     assert asked_w(STARTS_AT)

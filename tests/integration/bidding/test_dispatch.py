@@ -51,14 +51,34 @@ def test_waiting_goes_on_to_the_end_but_feeding_in_must_be_renewed(activation, f
     assert all(power == 0 for power in asked_w(last).values())
 
 
-def test_cars_start_again_one_after_the_other_within_the_hour(activation, fleet):
+def test_cars_do_not_all_start_again_at_once(activation, fleet):
     run_activation(activation_id=activation.pk, now=BEFORE)
 
     after = [(setpoint.ends_at - activation.ends_at) // PTU for setpoint in Setpoint.objects.exclude(asset=fleet[-1])]
-    starting = [after.count(ptus) for ptus in range(4)]
-    assert sum(starting) == len(after)
-    assert max(starting) - min(starting) <= 2
+    assert max(after.count(ptus) for ptus in range(13)) <= -(-len(after) // 2)
+    assert all(0 <= ptus <= 12 for ptus in after)
     assert Setpoint.objects.get(asset=fleet[-1]).ends_at == activation.ends_at
+
+
+def test_who_waits_at_the_end_starts_again_by_one_plan(activation, fleet):
+    for number in range(12):
+        run_activation(activation_id=activation.pk, now=BEFORE + number * PTU)
+
+    last = activation.ends_at - PTU
+    ruling = {}
+    for setpoint in Setpoint.objects.filter(ends_at__gt=last).exclude(asset=fleet[-1]).order_by("batch__revision"):
+        ruling[setpoint.asset_id] = setpoint
+    ends = [one.ends_at for pk, one in ruling.items() if asked_w(last)[pk] < 11_000]
+    assert len(ends) > 1
+    assert max(ends.count(one) for one in ends) <= -(-len(ends) // 2)
+
+
+def test_a_battery_charges_to_the_end_of_a_long_order(activation, fleet):
+    Activation.objects.update(direction="increase")
+    AssetState.objects.filter(asset=fleet[-1]).update(level_wh=50_000)
+    for number in range(12):
+        run_activation(activation_id=activation.pk, now=BEFORE + number * PTU)
+        assert asked_w(STARTS_AT + number * PTU)[fleet[-1].pk] > 40_000
 
 
 def test_the_same_quarter_hour_is_planned_once(activation):

@@ -17,6 +17,7 @@ def fleets(draw):
     return {
         "asked_kw": random.uniform(-11.0, alone),
         "standing_kw": np.where(random.random(count) < 0.5, alone, random.uniform(-11.0, 11.0, count)),
+        "before_kw": np.where(random.random(count) < 0.5, alone, random.uniform(-11.0, 11.0, count)),
         "alone_kw": alone,
         "order": random.permutation(count),
         "moved": [scope(random, count, draw(kilowatt)), scope(random, count, draw(kilowatt))],
@@ -54,16 +55,16 @@ def test_no_scope_takes_on_more_than_its_room(fleet):
 
 @given(fleets())
 def test_a_capped_plan_keeps_every_cap(fleet):
-    asked, alone, standing = fleet["asked_kw"], fleet["alone_kw"], fleet["standing_kw"]
+    asked, alone, standing, before = (fleet[f"{name}_kw"] for name in ("asked", "alone", "standing", "before"))
     capped = capped_kw(**fleet)
     # An asset that may not turn, or was further out before, keeps what it was told: nothing new is asked of it.
-    new = np.where(capped == standing, 0.0, np.abs(capped - alone))
+    new = np.where((capped == standing) | (capped == before), 0.0, np.abs(capped - alone))
     for one in fleet["moved"]:
         assert (used(one, new) <= one.room_kw + 1e-6).all()
-    outward = np.maximum(np.abs(capped - alone) - np.abs(standing - alone), 0.0)
+    outward = np.maximum(np.abs(capped - alone) - np.abs(before - alone), 0.0)
     for one in fleet["step"]:
         assert (used(one, outward) <= one.room_kw + 1e-6).all()
-    assert ((capped == asked) | (capped == standing) | (capped == alone)).all()
+    assert np.isin(capped, np.concatenate([asked, standing, before, alone])).all()
 
 
 @given(fleets())
