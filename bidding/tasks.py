@@ -44,18 +44,20 @@ _VERDICTS = {
 def poll_announcements(**_unknown: object) -> None:
     """Ask GOPACS what is announced, and write down what is new."""
     try:
-        documents = fetch_announcements(http=http_client(), base_url=gopacs_url())
+        listed = fetch_announcements(http=http_client(), base_url=gopacs_url())
     except (RequestFailed, AnnouncementsUnavailable) as failure:
         logger.warning("Announcements could not be fetched: %s", failure)
         return
     received = []
-    for document in documents:
+    for document in listed.documents:
         try:
             received.append(read_announcement(document, withdrawn_states=frozenset(settings.GOPACS_WITHDRAWN_STATES)))
         except UnreadableAnnouncement as failure:
             announcements.keep_unreadable(document=document, reason=str(failure), now=clock().now())
             logger.warning("%s", failure)
     announcements.record_announcements(received=received, now=clock().now())
+    if listed.is_complete and settings.GOPACS_VANISHED_AFTER:
+        announcements.withdraw_vanished(listed=listed.ids, after=settings.GOPACS_VANISHED_AFTER, now=clock().now())
     if settings.GOPACS_API_KEY:
         _ask_which_eans_help(announcements_without_eans(now=clock().now()))
 

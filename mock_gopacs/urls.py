@@ -38,6 +38,7 @@ urlpatterns = [
     path("control/step", control.step),
     path("control/announcements/<uuid:announcement_id>/withdraw", control.withdraw),
     path("control/announcements/<uuid:announcement_id>/change", control.change),
+    path("control/announcements/<uuid:announcement_id>/show", control.show),
     path("control/orders", control.orders),
     path("control/clearings", control.clearings),
     path("control/log", control.log),

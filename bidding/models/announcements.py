@@ -36,7 +36,10 @@ class Announcement(models.Model):
     is_mandatory = models.BooleanField(default=False)
     is_open = models.BooleanField(default=True)
     is_withdrawn = models.BooleanField(default=False, help_text="Taken back by its operator.")
-    document = models.JSONField(help_text="As received.")
+    missing_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when the list of the platform leaves it out, though it lies ahead."
+    )
+    document = models.JSONField(help_text="As received; empty where it vanished from the list.")
 
     class Meta:
         constraints = [

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -13,6 +13,7 @@ from assets.models import CongestionArea
 from bidding.markets.gopacs.announcements import ReceivedAnnouncement, matching_area
 from bidding.models import Announcement, Bid
 from bidding.operations.order_changes import withdraw
+from bidding.queries import newest_announcements
 
 _ANNOUNCEMENTS = 1  # one lock for all: two pollers must not both find the same announcement new
 
@@ -42,6 +43,30 @@ def record_announcements(*, received: Iterable[ReceivedAnnouncement], now: datet
             _take_bids_back(row, "The grid operator withdrew its announcement.", now)
         elif row.external_id in newest and row.terms != newest[row.external_id].terms:
             _take_bids_back(row, f"The announcement changed: {_changes(newest[row.external_id], row)}.", now)
+    return added
+
+
+@transaction.atomic
+def withdraw_vanished(*, listed: Collection[str], after: timedelta, now: datetime) -> list[Announcement]:
+    """Count announcements that lie ahead as withdrawn once complete lists left them out for `after`; return those.
+
+    No public text says whether the platform marks what is withdrawn or drops it. One list is not believed: pages move
+    while they are read. What comes back later is a change like any other, to be answered anew.
+    """
+    take(AdvisoryLock.BIDDING, _ANNOUNCEMENTS)
+    ahead = newest_announcements().filter(is_withdrawn=False, starts_at__gt=now)
+    known = {row.external_id: row for row in ahead}
+    back = [row.pk for row in known.values() if row.external_id in listed and row.missing_since]
+    Announcement.objects.filter(pk__in=back).update(missing_since=None)
+    missing = [row for row in known.values() if row.external_id not in listed]
+    Announcement.objects.filter(pk__in=[row.pk for row in missing], missing_since=None).update(missing_since=now)
+    vanished = [row for row in missing if row.missing_since and now - row.missing_since >= after]
+    for row in vanished:
+        row.pk, row.revision, row.known_at = None, row.revision + 1, now
+        row.is_open, row.is_withdrawn, row.document = False, True, {}
+    added = Announcement.objects.bulk_create(vanished)
+    for row in added:
+        _take_bids_back(row, f"The announcement is no longer listed, since {row.missing_since}.", now)
     return added
 
 

@@ -42,6 +42,7 @@ class Announcement(models.Model):
     remaining_mw = ArrayField(models.DecimalField(max_digits=7, decimal_places=3))
     maximum_spread_eur_per_mwh = models.DecimalField(max_digits=8, decimal_places=2)
     updated_at = models.DateTimeField()
+    is_listed = models.BooleanField(default=True)
 
     class Meta:
         constraints = [

@@ -24,7 +24,11 @@ _CATEGORY = {
 
 
 def _published() -> "QuerySet[Announcement]":
-    return Announcement.objects.exclude(state=Announcement.State.SCHEDULED).order_by("-publish_at", "pk")
+    return (
+        Announcement.objects.filter(is_listed=True)
+        .exclude(state=Announcement.State.SCHEDULED)
+        .order_by("-publish_at", "pk")
+    )
 
 
 @json_view("GET")

@@ -94,6 +94,17 @@ def withdraw(_request: HttpRequest, *, announcement_id: uuid.UUID) -> JsonRespon
 
 
 @control_view("POST")
+def show(request: HttpRequest, *, announcement_id: uuid.UUID) -> JsonResponse:
+    """Leave an announcement out of the lists, or put it back, without a word about it."""
+    listed = json_body(request).get("listed")
+    if not isinstance(listed, bool):
+        refuse(400, "FIELD_INVALID", "listed must be true or false.", "listed")
+    if not Announcement.objects.filter(pk=announcement_id).update(is_listed=listed):
+        refuse(404, "ANNOUNCEMENT_UNKNOWN", f"There is no announcement {announcement_id}.")
+    return JsonResponse({})
+
+
+@control_view("POST")
 def change(request: HttpRequest, *, announcement_id: uuid.UUID) -> JsonResponse:
     """Change the period or the need of an open announcement."""
     body = json_body(request)

@@ -1,7 +1,8 @@
 """Reading GOPACS's public announcements over HTTP."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -16,8 +17,21 @@ class AnnouncementsUnavailable(RuntimeError):
     """The platform gave no usable list; the next poll tries again."""
 
 
-def fetch_announcements(*, http: HttpClient, base_url: str) -> list[Mapping[str, Any]]:
-    """Return the announcement documents of all pages, newest first.
+@dataclass(frozen=True, slots=True)
+class AnnouncementList:
+    """The documents of a list, newest first, and whether its last page was among those read."""
+
+    documents: Sequence[Mapping[str, Any]]
+    is_complete: bool
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """What the list names, readable or not."""
+        return frozenset(str(document.get("id")) for document in self.documents if isinstance(document, Mapping))
+
+
+def fetch_announcements(*, http: HttpClient, base_url: str) -> AnnouncementList:
+    """Return what all pages list.
 
     Raises `AnnouncementsUnavailable` when the answer is not the expected one; network failures pass through as
     `aggregator.core.http.RequestFailed`.
@@ -34,8 +48,8 @@ def fetch_announcements(*, http: HttpClient, base_url: str) -> list[Mapping[str,
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise AnnouncementsUnavailable(f"GOPACS's list of announcements cannot be read: {error}") from error
         if is_last:
-            return documents
-    return documents
+            return AnnouncementList(documents, is_complete=True)
+    return AnnouncementList(documents, is_complete=False)
 
 
 def fetch_helping_eans(*, http: HttpClient, base_url: str, api_key: str, external_id: str) -> list[str]:

@@ -168,6 +168,45 @@ def test_an_announcement_that_is_withdrawn_takes_its_bid_along(on_the_book):
     )
 
 
+def show_announcement(field, *, listed):
+    external_id = Announcement.objects.earliest("pk").external_id
+    field.market.control("POST", f"announcements/{external_id}/show", json={"listed": listed})
+
+
+def test_an_announcement_that_vanishes_from_the_list_takes_its_bid_along(on_the_book):
+    field = on_the_book
+    show_announcement(field, listed=False)
+    field.at(NOW + timedelta(minutes=5))
+    field.at(NOW + timedelta(minutes=19))
+    assert field.bid().status == Bid.Status.SUBMITTED, "not yet: a list may be wrong for a moment"
+    for seconds in (0, 30, 60):
+        field.at(NOW + timedelta(minutes=20, seconds=seconds))
+    newest = Announcement.objects.latest("revision")
+    assert (newest.revision, newest.is_withdrawn, newest.is_open) == (2, True, False)
+    assert [order["status"] for order in field.orders()] == ["CANCELLED"]
+    assert field.bid().status == Bid.Status.WITHDRAWN
+    assert "no longer listed" in field.bid().status_reason
+    assert committed() == {0}
+
+    show_announcement(field, listed=True)
+    field.at(NOW + timedelta(minutes=22))
+    newest = Announcement.objects.latest("revision")
+    assert (newest.revision, newest.terms, newest.is_open) == (3, 2, True)
+    assert Bid.objects.latest("pk").status == Bid.Status.SUBMITTED
+
+
+def test_an_announcement_that_one_list_left_out_stands(on_the_book):
+    field = on_the_book
+    show_announcement(field, listed=False)
+    field.at(NOW + timedelta(minutes=5))
+    show_announcement(field, listed=True)
+    field.at(NOW + timedelta(minutes=10))
+    show_announcement(field, listed=False)
+    field.at(NOW + timedelta(minutes=22))
+    assert Announcement.objects.get().missing_since == NOW + timedelta(minutes=22)
+    assert field.bid().status == Bid.Status.SUBMITTED
+
+
 def change_announcement(field, **changes):
     external_id = Announcement.objects.earliest("pk").external_id
     field.market.control("POST", f"announcements/{external_id}/change", json=changes)
