@@ -25,6 +25,7 @@
 | `UFTP_REQUESTS_PER_MINUTE` | how often one UFTP participant may call | 1200 |
 | `OCPI_COUNTRY_CODE`, `OCPI_PARTY_ID`, `OCPI_ROLE`, `OCPI_NAME` | who we are in OCPI | NL, AGG, SCSP, Aggregator |
 | `OCPI_REQUESTS_PER_MINUTE` | how often one OCPI partner may call; it calls once per session | 6000 |
+| `STAY_MODEL` | forecasts departures and energy: `nearest`, or `forests` of the extra of that name | nearest |
 | `SETTLEMENT_WAIT_SECONDS` | how long an activation waits for meter values and cars to leave | 12 hours |
 | `PARTNER_REQUESTS_PER_MINUTE` | how often one partner may call | 1200 |
 | `IDEMPOTENCY_HOURS` | how long answers are kept for repeats of a request | 48 |
@@ -228,6 +229,7 @@ CACHES = {
 }
 CLOCK_FILE = env.str("AGGREGATOR_CLOCK_FILE", default="")
 TICK_SECONDS = env.float("TICK_SECONDS", default=60.0)
+STAY_MODEL = env.str("STAY_MODEL", default="nearest")
 SETTLEMENT_WAIT = timedelta(seconds=env.float("SETTLEMENT_WAIT_SECONDS", default=43_200.0))
 
 GOPACS_URL = env.str("GOPACS_URL", default="")

@@ -1,52 +1,92 @@
-"""When the cars plugged in now will leave and what they will take: weighted samples of comparable sessions.
+"""When the cars plugged in now will leave and what they will take: weighted samples, calibrated, or what drivers say.
 
-Two models meet in one set of weights. A *known* charger (or card) is forecast from its own sessions; a *newcomer* from
-sessions anywhere that began at about the same time on the same kind of day. Own sessions weigh what they count, all
-pool sessions together weigh as much as `POOL_WEIGHT` of them, so a charger moves from newcomer to known by itself.
-Samples keep stay and energy together, and only sessions longer than the time already elapsed take part (the survival
-condition). What the driver declared replaces the samples.
-
-Source: nearest-neighbour conditional distributions, Stone, "Consistent nonparametric regression" (1977).
+A model (`near_stays`, or `stay_forests` of the optional extra) answers with comparable sessions; it has one part for
+chargers or cards it knows and one for newcomers. What follows is the same for all models: only sessions longer than the
+time already elapsed take part (the survival condition); weights are corrected by where the outcomes of recent cars fell
+in *their* forecasts (`stay_levels`), known cars and newcomers each by their own; and what a driver declares replaces
+the samples.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bidding.forecast.local_time import day_number, hour_of_day, local_seconds, weekday
+from bidding.forecast.local_time import DAY_S, local_seconds, utc_seconds
 from bidding.forecast.sessions import PluggedIn, SessionTable
+from bidding.forecast.stay_levels import Levels
 
 Floats = NDArray[np.float64]
 
-OWN_SESSIONS = 32
-POOL_SESSIONS = 160
-POOL_RECENT = 4000
-"""Older sessions leave the pool: what stays are weeks of a large fleet, months of a small one."""
-
-POOL_WEIGHT = 4.0
-HOURS_ALIKE = 1.5
-OTHER_KIND_OF_DAY = 0.2
-HALF_LIFE_SESSIONS = 16
-"""Of a charger's own sessions, the 16th before counts half: habits change with the car and the resident."""
-
-DAY_H = 24.0
-SATURDAY = 5
 HOUR_S = 3600.0
 SHORTEST_STAY_LEFT_S = 1
+
+CALIBRATION_CARS = 400
+"""Cars of the last days at the same hour: their levels say more than those of last month."""
+
+CALIBRATION_DAYS = 42
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cars:
+    """What is known of m cars while they are plugged in; arrays of shape (m,), chargers as in the history."""
+
+    charger: NDArray[np.int32]
+    plug_in_s: NDArray[np.int64]
+    power_kw: Floats
+
+    def __len__(self) -> int:
+        return len(self.charger)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StaySamples:
+    """Comparable sessions of m cars; arrays (m, k): whole stay, energy, and how much each counts.
+
+    `is_known` (m,) tells which cars were forecast from a history of their own.
+    """
+
+    stay_s: Floats
+    energy_kwh: Floats
+    weight: Floats
+    is_known: NDArray[np.bool_]
+
+
+class StayModel(Protocol):
+    """Looks up comparable sessions in the history it was made from."""
+
+    @property
+    def calibrated_from_s(self) -> int:
+        """Sessions begun from here on did not teach the model: how they fell in its forecasts can be believed."""
+        ...
+
+    def samples(self, cars: Cars, *, as_newcomers: bool = False) -> StaySamples:
+        """Return samples for cars, a car's own session never among them; as if without history when asked."""
+        ...
+
+
+class StayModels(Protocol):
+    """Makes the model of a moment from the sessions completed by then."""
+
+    def __call__(self, history: SessionTable, *, timezone: str, now_s: int) -> StayModel:
+        """Return the model; `history` has at least one session."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StayForecast:
     """Samples of departure and energy of m cars; arrays of shape (m, k), weights of a car add up to 1.
 
-    `is_known` (m,) tells which cars are on a charger with a history of its own. A car for which nothing comparable
-    is on file gets one sample: it leaves at once.
+    `weight` is calibrated on departures and keeps what belongs together in a sample; `energy_weight` is calibrated on
+    energies and serves their quantiles alone. A car for which nothing comparable is on file gets one sample: it leaves
+    at once.
     """
 
     plug_out_s: Floats
     energy_kwh: Floats
     weight: Floats
+    energy_weight: Floats
     is_known: NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -66,85 +106,93 @@ class StayForecast:
 
     def energy_quantiles_kwh(self, levels: Floats) -> Floats:
         """Return quantiles of the energy of the whole session, shape (m, len(levels))."""
-        return _weighted_quantiles(self.energy_kwh, self.weight, levels)
+        return _weighted_quantiles(self.energy_kwh, self.energy_weight, levels)
 
 
-class StayModel:
-    """Looks up comparable sessions in a history of completed ones."""
+def forecast_stays(
+    history: SessionTable, plugged_in: PluggedIn, *, models: StayModels, timezone: str, now_s: int
+) -> StayForecast:
+    """Return samples for the cars plugged in at `now_s`, from sessions completed by then."""
+    if not len(history):
+        return _leaves_now(plugged_in, now_s=now_s)
+    model = models(history, timezone=timezone, now_s=now_s)
+    cars = Cars(charger=plugged_in.charger, plug_in_s=plugged_in.plug_in_s, power_kw=plugged_in.power_kw)
+    samples = model.samples(cars)
+    survives = samples.stay_s > (now_s - cars.plug_in_s)[:, None]
+    says_when = ~np.isnan(plugged_in.declared_plug_out_s)
+    weight = samples.weight * (survives | says_when[:, None])
+    unheard = weight.sum(axis=1) <= 0
+    weight[unheard, 0] = 1.0
+    plug_out_s = cars.plug_in_s[:, None] + samples.stay_s
+    plug_out_s[unheard] = now_s + SHORTEST_STAY_LEFT_S
+    if says_when.any():
+        declared_s = np.maximum(plugged_in.declared_plug_out_s[says_when], now_s + SHORTEST_STAY_LEFT_S)
+        plug_out_s[says_when] = declared_s[:, None]
+    energy_kwh = samples.energy_kwh
+    says_what = ~np.isnan(plugged_in.declared_energy_kwh)
+    energy_kwh[says_what] = plugged_in.declared_energy_kwh[says_what, None]
+    energy_kwh = np.minimum(energy_kwh, cars.power_kw[:, None] * (plug_out_s - cars.plug_in_s[:, None]) / HOUR_S)
+    energy_weight = weight / weight.sum(axis=1, keepdims=True)
+    weight = energy_weight.copy()
+    past = _PastCars.before(history, now_s=now_s, timezone=timezone, from_s=model.calibrated_from_s)
+    for is_known in (True, False):
+        rows = np.flatnonzero((samples.is_known == is_known) & ~unheard)
+        if len(rows) and len(past):
+            stay, energy = past.levels(model, is_known=is_known)
+            energy_weight[rows] = energy.corrected(energy_kwh[rows], energy_weight[rows])
+            rows = rows[~says_when[rows]]
+            weight[rows] = stay.corrected(plug_out_s[rows], weight[rows])
+    return StayForecast(
+        plug_out_s=plug_out_s,
+        energy_kwh=energy_kwh,
+        weight=weight,
+        energy_weight=energy_weight,
+        is_known=samples.is_known,
+    )
 
-    def __init__(self, history: SessionTable, *, timezone: str) -> None:
-        local_s = local_seconds(history.plug_in_s, timezone=timezone)
-        self._history = history
-        self._timezone = timezone
-        self._hour = hour_of_day(local_s)
-        self._is_weekend = weekday(day_number(local_s)) >= SATURDAY
-        self._by_charger = np.lexsort((history.plug_in_s, history.charger))
-        self._charger_sorted = history.charger[self._by_charger]
-        recent = np.arange(max(len(history) - POOL_RECENT, 0), len(history))
-        self._pool = recent[np.argsort(self._hour[recent], kind="stable")]
 
-    def forecast(self, plugged_in: PluggedIn, *, now_s: int) -> StayForecast:
-        """Return samples for the cars plugged in at `now_s`, from sessions completed by then."""
-        cars = len(plugged_in)
-        if not len(self._history):
-            return _leaves_now(plugged_in, now_s=now_s)
-        own, own_weight = self._own(plugged_in)
-        pool, pool_weight = self._near(plugged_in)
-        rows = np.concatenate([own, pool], axis=1)
-        stay_s = (self._history.plug_out_s - self._history.plug_in_s)[rows].astype(np.float64)
-        elapsed_s = (now_s - plugged_in.plug_in_s).astype(np.float64)
-        survives = stay_s > elapsed_s[:, None]
-        weight = np.concatenate([own_weight, pool_weight], axis=1) * survives
-        energy_kwh = self._history.energy_kwh[rows]
-        plug_out_s = plugged_in.plug_in_s[:, None] + stay_s
-        declared = ~np.isnan(plugged_in.declared_plug_out_s)
-        if declared.any():
-            weight[declared] = np.concatenate([own_weight, pool_weight], axis=1)[declared]
-            declared_s = np.maximum(plugged_in.declared_plug_out_s[declared], now_s + SHORTEST_STAY_LEFT_S)
-            plug_out_s[declared] = declared_s[:, None]
-        stated = ~np.isnan(plugged_in.declared_energy_kwh)
-        energy_kwh[stated] = plugged_in.declared_energy_kwh[stated, None]
-        total = weight.sum(axis=1, keepdims=True)
-        unheard = total[:, 0] <= 0
-        weight[unheard, 0] = 1.0
-        total[unheard] = 1.0
-        plug_out_s[unheard & ~declared] = now_s + SHORTEST_STAY_LEFT_S
-        most_kwh = plugged_in.power_kw[:, None] * (plug_out_s - plugged_in.plug_in_s[:, None]) / HOUR_S
-        return StayForecast(
-            plug_out_s=plug_out_s,
-            energy_kwh=np.minimum(energy_kwh, most_kwh),
-            weight=weight / total,
-            is_known=own_weight.sum(axis=1) > 0 if cars else np.zeros(0, dtype=np.bool_),
+@dataclass(frozen=True, slots=True, eq=False)
+class _PastCars:
+    """Cars that stood there at the same hour of the last days, with what they had been plugged in for, and outcome."""
+
+    cars: Cars
+    elapsed_s: Floats
+    stay_s: Floats
+    energy_kwh: Floats
+
+    @classmethod
+    def before(cls, history: SessionTable, *, now_s: int, timezone: str, from_s: int) -> "_PastCars":
+        local_s = int(local_seconds(now_s, timezone=timezone))
+        rows, elapsed_s, found = [np.zeros(0, dtype=np.intp)], [np.zeros(0)], 0
+        for days in range(1, CALIBRATION_DAYS + 1):
+            instant_s = int(utc_seconds(local_s - days * DAY_S, timezone=timezone))
+            if found >= CALIBRATION_CARS or instant_s < from_s:
+                break
+            present = history.rows_present(instant_s, instant_s + 1)
+            present = present[history.plug_in_s[present] >= from_s][: CALIBRATION_CARS - found]
+            rows.append(present)
+            elapsed_s.append((instant_s - history.plug_in_s[present]).astype(np.float64))
+            found += len(present)
+        row = np.concatenate(rows)
+        return cls(
+            cars=Cars(charger=history.charger[row], plug_in_s=history.plug_in_s[row], power_kw=history.power_kw[row]),
+            elapsed_s=np.concatenate(elapsed_s),
+            stay_s=(history.plug_out_s - history.plug_in_s)[row].astype(np.float64),
+            energy_kwh=history.energy_kwh[row],
         )
 
-    def _own(self, plugged_in: PluggedIn) -> tuple[NDArray[np.intp], Floats]:
-        """Return the last sessions at each car's charger, (m, OWN_SESSIONS), and their weights."""
-        after = np.searchsorted(self._charger_sorted, plugged_in.charger, side="right")
-        age = np.arange(OWN_SESSIONS)
-        places = after[:, None] - 1 - age
-        rows = self._by_charger[np.maximum(places, 0)]
-        is_own = (places >= 0) & (self._history.charger[rows] == plugged_in.charger[:, None])
-        weight = self._alike(plugged_in, rows) * 0.5 ** (age / HALF_LIFE_SESSIONS)
-        return rows, np.where(is_own, weight, 0.0)
+    def __len__(self) -> int:
+        return len(self.cars)
 
-    def _near(self, plugged_in: PluggedIn) -> tuple[NDArray[np.intp], Floats]:
-        """Return pool sessions that began nearest in time of day, (m, k), weights adding up to POOL_WEIGHT."""
-        count = min(POOL_SESSIONS, len(self._pool))
-        hour = hour_of_day(local_seconds(plugged_in.plug_in_s, timezone=self._timezone))
-        place = np.searchsorted(self._hour[self._pool], hour)
-        rows = self._pool[(place[:, None] + np.arange(count) - count // 2) % len(self._pool)]
-        weight = self._alike(plugged_in, rows)
-        total = weight.sum(axis=1, keepdims=True)
-        return rows, np.divide(POOL_WEIGHT * weight, total, out=np.zeros_like(weight), where=total > 0)
-
-    def _alike(self, plugged_in: PluggedIn, rows: NDArray[np.intp]) -> Floats:
-        """Return how alike sessions are to the cars' in time of day and kind of day, in (0, 1]."""
-        local_s = local_seconds(plugged_in.plug_in_s, timezone=self._timezone)
-        apart_h = np.abs(hour_of_day(local_s)[:, None] - self._hour[rows])
-        apart_h = np.minimum(apart_h, DAY_H - apart_h)
-        is_weekend = weekday(day_number(local_s)) >= SATURDAY
-        same_kind = np.where(is_weekend[:, None] == self._is_weekend[rows], 1.0, OTHER_KIND_OF_DAY)
-        return np.asarray(np.exp(-0.5 * (apart_h / HOURS_ALIKE) ** 2) * same_kind)
+    def levels(self, model: StayModel, *, is_known: bool) -> tuple[Levels, Levels]:
+        """Return where stays and energies fell in the forecasts of known cars, or of cars taken for newcomers."""
+        samples = model.samples(self.cars, as_newcomers=not is_known)
+        weight = samples.weight * (samples.stay_s > self.elapsed_s[:, None])
+        heard = np.flatnonzero((weight.sum(axis=1) > 0) & (samples.is_known == is_known))
+        return (
+            Levels.of(samples.stay_s[heard], weight[heard], self.stay_s[heard]),
+            Levels.of(samples.energy_kwh[heard], weight[heard], self.energy_kwh[heard]),
+        )
 
 
 def _leaves_now(plugged_in: PluggedIn, *, now_s: int) -> StayForecast:
@@ -158,6 +206,7 @@ def _leaves_now(plugged_in: PluggedIn, *, now_s: int) -> StayForecast:
         plug_out_s=plug_out_s[:, None],
         energy_kwh=np.minimum(energy_kwh, most_kwh)[:, None],
         weight=np.ones((cars, 1)),
+        energy_weight=np.ones((cars, 1)),
         is_known=np.zeros(cars, dtype=np.bool_),
     )
 

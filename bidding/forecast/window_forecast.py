@@ -15,8 +15,9 @@ from bidding.forecast.arrivals import PastArrivals, past_arrivals
 from bidding.forecast.baselines import PriceCurve
 from bidding.forecast.capacity import COMPONENTS, Sessions, window_capacity
 from bidding.forecast.like_days import LikeDays, like_days
+from bidding.forecast.near_stays import NearStays
 from bidding.forecast.sessions import PluggedIn, SessionTable
-from bidding.forecast.stays import StayForecast, StayModel
+from bidding.forecast.stays import StayForecast, StayModels, forecast_stays
 
 Floats = NDArray[np.float64]
 
@@ -50,12 +51,14 @@ class ChargerGroup:
         history: sessions completed at bidding time.
         plugged_in: cars plugged in at bidding time, chargers numbered as in `history`.
         traits: per charger number, covering both.
+        stays: what forecasts departure and energy of the cars plugged in.
     """
 
     name: str
     history: SessionTable
     plugged_in: PluggedIn
     traits: Traits
+    stays: StayModels = NearStays
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +160,9 @@ def _group_scenarios(
     drawn_day: NDArray[np.intp],
     rng: np.random.Generator,
 ) -> GroupScenarios:
-    stays = StayModel(group.history, timezone=window.timezone).forecast(group.plugged_in, now_s=window.now_s)
+    stays = forecast_stays(
+        group.history, group.plugged_in, models=group.stays, timezone=window.timezone, now_s=window.now_s
+    )
     drawn_stays = _DrawnStays(stays=stays, chosen=stays.draw(_even_uniforms(len(stays), len(drawn_day), rng)))
     return GroupScenarios(
         name=group.name,

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
+from django.conf import settings
 from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
@@ -13,6 +15,8 @@ from assets.models import AggregationEan, Asset, AssetKind
 from bidding.dispatch.steady import USUAL_DAYS, steady_resources
 from bidding.forecast.baselines import arrival_kwh
 from bidding.forecast.sessions import SessionTable
+from bidding.forecast.stay_models import stay_models
+from bidding.forecast.stays import StayModels
 from bidding.forecast.window_forecast import ChargerGroup
 from bidding.models import Announcement
 from bidding.models.directions import as_literal
@@ -57,6 +61,7 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
                 history=history.sessions,
                 plugged_in=history.plugged_in,
                 traits=_traits([traits[asset_id] for asset_id in history.asset_ids]),
+                stays=_stays(aggregation_ean.ean, category),
             )
             for category, history in histories.items()
         ],
@@ -74,6 +79,13 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
         explanation=sized.explanation,
         reason=str(sized.explanation["reason"]),
     )
+
+
+@lru_cache(maxsize=256)
+def _stays(ean: str, category: str) -> StayModels:
+    """Return what forecasts departures and energy of one category of one group; forests stay fitted for their week."""
+    del ean, category  # one model each
+    return stay_models(settings.STAY_MODEL)
 
 
 def _by_category(plugs: Sequence[Asset]) -> dict[str, list[Asset]]:

@@ -35,6 +35,7 @@ def group_at(group: ChargerGroup, *, now_s: int) -> ChargerGroup:
             declared_energy_kwh=np.full(len(gone) + int(still.sum()), np.nan),
         ),
         traits=group.traits,
+        stays=group.stays,
     )
 
 

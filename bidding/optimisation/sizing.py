@@ -30,6 +30,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidding.forecast.baselines import PriceCurve
+from bidding.forecast.near_stays import NearStays
+from bidding.forecast.stays import StayModels
 from bidding.forecast.window_forecast import ChargerGroup, ForecastWindow, WindowForecast, forecast_window
 from bidding.optimisation.calibration import FEWEST_WINDOWS, Calibrator, Margin
 from bidding.optimisation.explanation import (
@@ -211,8 +213,9 @@ class _Sized:
 class CalibratedSizer:
     """The bid model behind the `Sizer` protocol: forecasts each window, learns from each outcome."""
 
-    def __init__(self, *, seed: int = 0, scenarios: int = SCENARIOS) -> None:
+    def __init__(self, *, seed: int = 0, scenarios: int = SCENARIOS, stays: StayModels = NearStays) -> None:
         self._seed = seed
+        self._stays = stays
         self._scenarios = scenarios
         self._calibrator = Calibrator()
         self._sized: dict[int, _Sized] = {}
@@ -222,7 +225,11 @@ class CalibratedSizer:
     def size(self, context: SizingContext) -> SizedBid:
         """Return the bid for a window."""
         group = ChargerGroup(
-            name="chargers", history=context.history, plugged_in=context.plugged_in, traits=context.traits
+            name="chargers",
+            history=context.history,
+            plugged_in=context.plugged_in,
+            traits=context.traits,
+            stays=self._stays,
         )
         self._learn(context, group)
         asked = _asked(context.window, now_s=context.now_s, timezone=context.timezone, prices=context.prices)

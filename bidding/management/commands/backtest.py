@@ -21,6 +21,8 @@ from bidding.backtest.report import report
 from bidding.backtest.windows import Calendar, calendar
 from bidding.forecast.price_files import PriceFileInvalid, read_prices
 from bidding.forecast.session_files import SessionFile, SessionFileInvalid, read_sessions
+from bidding.forecast.stay_models import NAMES, NEAREST, StayModelUnavailable, stay_models
+from bidding.forecast.stays import StayModels
 from bidding.optimisation.sizing import CalibratedSizer
 
 PROBLEMS_SHOWN = 50
@@ -49,6 +51,7 @@ class Command(BaseCommand):
         parser.add_argument("--warm-up", type=parse_duration, default="60d", help="history before the first bid")
         parser.add_argument("--min-bid-kw", type=float, default=1.0)
         parser.add_argument("--step-kw", type=float, default=1.0)
+        parser.add_argument("--stays", choices=NAMES, default=NEAREST, help="what forecasts departures and energy")
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--skip-invalid", action="store_true", help="leave invalid rows out and count them")
         parser.add_argument("--json", type=Path, metavar="OUT", help="write the whole report here")
@@ -69,7 +72,7 @@ class Command(BaseCommand):
             sessions=file.table,
             calendar=days,
             options=options,
-            sizer=CalibratedSizer(seed=options.seed),
+            sizer=CalibratedSizer(seed=options.seed, stays=_stays(given["stays"])),
         )
         steps = track(
             run.results(),
@@ -166,6 +169,13 @@ def _options(given: dict[str, Any]) -> BacktestOptions:
         raise CommandError(str(error)) from error
 
 
+def _stays(name: str) -> StayModels:
+    try:
+        return stay_models(name)
+    except StayModelUnavailable as error:
+        raise CommandError(str(error)) from error
+
+
 def _check_prices_cover(file: SessionFile, options: BacktestOptions) -> None:
     if options.baseline != "price" or options.prices is None:
         return
@@ -200,6 +210,7 @@ def _config(given: dict[str, Any], file: SessionFile, days: Calendar) -> dict[st
         "warm_up_days": given["warm_up"].total_seconds() / 86400,
         "min_bid_kw": given["min_bid_kw"],
         "step_kw": given["step_kw"],
+        "stays": given["stays"],
         "seed": given["seed"],
         "skip_invalid": given["skip_invalid"],
         "sessions_used": len(file.table),

@@ -3,9 +3,11 @@ import gzip
 import numpy as np
 import pytest
 
+from bidding.forecast.local_time import day_number
+from bidding.forecast.near_stays import OWN_SESSIONS, NearStays
 from bidding.forecast.session_files import read_sessions
 from bidding.forecast.sessions import PluggedIn, SessionTable
-from bidding.forecast.stays import StayModel
+from bidding.forecast.stays import Cars, StayForecast, forecast_stays
 from tests.shared_data import shared_path
 from tests.unit.bidding.forecast.fleets import DAY_S, evening_fleet, instant_s
 
@@ -23,9 +25,9 @@ def plugged_in(*, plug_in_s, charger=0, leaves_s=np.nan, energy_kwh=np.nan):
     )
 
 
-def regular(charger_id, hours, *, days=30):
+def regular(charger_id, hours, *, days=30, first=0):
     """One session a day from 16:00 for some hours."""
-    starts = [instant_s(day, 16) for day in range(days)]
+    starts = [instant_s(day, 16) for day in range(first, days)]
     return [(charger_id, start, start + int(hours * 3600), 10.0, TEN_KW) for start in starts]
 
 
@@ -36,12 +38,15 @@ def table(rows):
     )
 
 
+def forecast(history: SessionTable, cars: PluggedIn, *, now_s: int, timezone: str = "UTC") -> StayForecast:
+    return forecast_stays(history, cars, models=NearStays, timezone=timezone, now_s=now_s)
+
+
 def test_a_known_charger_is_forecast_from_its_own_sessions_and_a_newcomer_from_all():
     history = table(regular("long", 14) + regular("short", 2))
     now_s = instant_s(31, 16) + 60
-    model = StayModel(history, timezone="UTC")
-    known = model.forecast(plugged_in(plug_in_s=instant_s(31, 16), charger=0), now_s=now_s)
-    newcomer = model.forecast(plugged_in(plug_in_s=instant_s(31, 16), charger=7), now_s=now_s)
+    known = forecast(history, plugged_in(plug_in_s=instant_s(31, 16), charger=0), now_s=now_s)
+    newcomer = forecast(history, plugged_in(plug_in_s=instant_s(31, 16), charger=7), now_s=now_s)
     stays_long = known.weight[0][known.plug_out_s[0] > now_s + 3 * 3600].sum()
     assert (bool(known.is_known[0]), bool(newcomer.is_known[0])) == (True, False)
     assert stays_long > 0.8
@@ -51,18 +56,15 @@ def test_a_known_charger_is_forecast_from_its_own_sessions_and_a_newcomer_from_a
 def test_only_sessions_longer_than_the_time_elapsed_take_part():
     history = table(regular("long", 14) + regular("short", 2))
     start_s = instant_s(31, 16)
-    stays = StayModel(history, timezone="UTC").forecast(
-        plugged_in(plug_in_s=start_s, charger=7), now_s=start_s + 3 * 3600
-    )
+    stays = forecast(history, plugged_in(plug_in_s=start_s, charger=7), now_s=start_s + 3 * 3600)
     assert stays.departure_quantiles_s(LEVELS)[0].tolist() == [start_s + 14 * 3600] * 5
 
 
 def test_what_the_driver_declares_wins():
     history = table(regular("long", 14))
     start_s = instant_s(31, 16)
-    stays = StayModel(history, timezone="UTC").forecast(
-        plugged_in(plug_in_s=start_s, leaves_s=start_s + 5 * 3600, energy_kwh=22.0), now_s=start_s + 3600
-    )
+    car = plugged_in(plug_in_s=start_s, leaves_s=start_s + 5 * 3600, energy_kwh=22.0)
+    stays = forecast(history, car, now_s=start_s + 3600)
     assert stays.departure_quantiles_s(LEVELS)[0].tolist() == [start_s + 5 * 3600] * 5
     assert stays.energy_quantiles_kwh(LEVELS)[0].tolist() == [22.0] * 5
 
@@ -70,34 +72,46 @@ def test_what_the_driver_declares_wins():
 @pytest.mark.parametrize("history", [table(regular("a", 2, days=3)), table(regular("a", 2, days=3)).take(slice(0, 0))])
 def test_a_car_like_no_other_is_taken_to_leave_at_once(history):
     start_s = instant_s(31, 16)
-    stays = StayModel(history, timezone="UTC").forecast(plugged_in(plug_in_s=start_s), now_s=start_s + 5 * DAY_S)
+    stays = forecast(history, plugged_in(plug_in_s=start_s), now_s=start_s + 5 * DAY_S)
     assert stays.departure_quantiles_s(LEVELS)[0].tolist() == [start_s + 5 * DAY_S + 1] * 5
+
+
+def test_sessions_that_came_later_say_nothing_of_a_past_car():
+    """Calibration forecasts cars of past days: from what their charger had done before, without their own outcome."""
+    history = table(regular("a", 2, days=20) + regular("a", 4, first=20))
+    day_20 = int(np.searchsorted(history.plug_in_s, instant_s(20, 16)))
+    car = Cars(charger=history.charger[[day_20]], plug_in_s=history.plug_in_s[[day_20]], power_kw=np.array([TEN_KW]))
+    samples = NearStays(history, timezone="UTC", now_s=instant_s(31, 0)).samples(car)
+    own = samples.weight[0, :OWN_SESSIONS]
+    assert samples.stay_s[0, :OWN_SESSIONS][own > 0].tolist() == [2 * 3600.0] * 20
+    pool = samples.weight[0, OWN_SESSIONS:]
+    assert np.count_nonzero(pool) == len(history) - 1
+
+
+def shares_below(sessions: SessionTable, instants_s, *, timezone: str = "UTC") -> list[float]:
+    """Share of departures before each quantile of their forecast."""
+    below, total = np.zeros(len(LEVELS)), 0
+    for now_s in instants_s:
+        stays = forecast(
+            sessions.completed_before(now_s), sessions.plugged_in_at(now_s), now_s=now_s, timezone=timezone
+        )
+        rows = sessions.rows_present(now_s, now_s + 1)
+        below += (sessions.plug_out_s[rows][:, None] <= stays.departure_quantiles_s(LEVELS)).sum(axis=0)
+        total += len(rows)
+    return (below / total).tolist()
 
 
 def test_quantiles_are_calibrated_on_a_regular_fleet():
     sessions = evening_fleet(chargers=40, days=60)
-    below, total = np.zeros(len(LEVELS)), 0
-    for day in range(30, 58):
-        now_s = instant_s(day, 17)
-        now = sessions.plugged_in_at(now_s)
-        stays = StayModel(sessions.completed_before(now_s), timezone="UTC").forecast(now, now_s=now_s)
-        rows = sessions.rows_present(now_s, now_s + 1)
-        below += (sessions.plug_out_s[rows][:, None] <= stays.departure_quantiles_s(LEVELS)).sum(axis=0)
-        total += len(rows)
-    assert (below / total).tolist() == pytest.approx(LEVELS.tolist(), abs=0.06)
+    instants_s = [instant_s(day, 17) for day in range(30, 58)]
+    assert shares_below(sessions, instants_s) == pytest.approx(LEVELS.tolist(), abs=0.03)
 
 
-def test_quantiles_of_real_departures_are_not_far_off():
+@pytest.mark.parametrize("hour", [9, 17, 21])
+def test_quantiles_of_real_departures_are_calibrated(hour):
     path = shared_path("data/ev_no_residential/sessions.csv.gz")
     with gzip.open(path, "rt") as lines:
         sessions = read_sessions(lines, default_power_kw=7.4, skip_invalid=True).table
-    first_s = int(sessions.plug_in_s[0])
-    below, total = np.zeros(len(LEVELS)), 0
-    for day in range(200, 600, 9):
-        now_s = first_s + day * DAY_S
-        now = sessions.plugged_in_at(now_s)
-        stays = StayModel(sessions.completed_before(now_s), timezone="Europe/Oslo").forecast(now, now_s=now_s)
-        rows = sessions.rows_present(now_s, now_s + 1)
-        below += (sessions.plug_out_s[rows][:, None] <= stays.departure_quantiles_s(LEVELS)).sum(axis=0)
-        total += len(rows)
-    assert (below / total).tolist() == pytest.approx(LEVELS.tolist(), abs=0.1)
+    first_day = int(day_number(sessions.plug_in_s[0]))
+    instants_s = [(first_day + day) * DAY_S + (hour - 1) * 3600 for day in range(200, 600, 5)]
+    assert shares_below(sessions, instants_s, timezone="Europe/Oslo") == pytest.approx(LEVELS.tolist(), abs=0.035)
