@@ -3,16 +3,19 @@
 open_connection(*, partner, now, is_v2g_agreed=False, rate_unit="W", actor=None) -> (OcpiConnection, token)
 new_registration_token(*, partner_id, now, actor=None) -> token
 close_registration(*, connection_id, now) -> None
+parties_of(connection_id) -> {(country_code, party_id)}
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from aggregator.core import audit
-from assets.models import OcpiConnection, OcpiToken, Partner, ProfileCommand
+from assets.models import OcpiConnection, OcpiParty, OcpiToken, Partner, ProfileCommand
 from assets.ocpi import tokens
+from assets.ocpi.wire import InvalidObject
 
 
 class NotRegistered(ValueError):
@@ -72,6 +75,17 @@ def close_registration(*, connection_id: int, now: datetime) -> None:
         raise NotRegistered("There is no registration to end. POST credentials to register.")
     _forget(connection)
     audit.record(now=now, action="assets.ocpi.unregistered", subject=connection.partner)
+
+
+def parties_of(connection_id: int) -> set[tuple[str, str]]:
+    """Return the parties that a platform registered with, in capitals: it speaks for nobody else."""
+    return set(OcpiParty.objects.filter(connection=connection_id).values_list("country_code", "party_id"))
+
+
+def require_party(parties: Collection[tuple[str, str]], country_code: str, party_id: str) -> None:
+    """Raise `InvalidObject` unless an object is of one of these parties."""
+    if (country_code, party_id) not in parties:
+        raise InvalidObject(f"{country_code}*{party_id} is not one of the parties you registered with.")
 
 
 def withdraw_commands(*, partner_id: int, error: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from assets.ocpi.wire import InvalidObject, instant_of
+from assets.ocpi.wire import InvalidObject, instant_of, require_storable
 
 LONGEST_ID = 36
 GRID_VOLTAGE = 230
@@ -19,8 +19,16 @@ PROFILE_CAPABLE = "CHARGING_PROFILE_CAPABLE"
 V2X_CAPABLE = "V2X_CAPABLE"
 """EVSE capability of our V2G extension (docs/ocpi.md)."""
 SESSION_STATUSES = frozenset({"ACTIVE", "COMPLETED", "INVALID", "PENDING", "RESERVATION"})
-_LARGEST_NUMBER = 10**9
 W_PER_KW = 1_000
+LARGEST_CONNECTOR_W = 100_000_000
+_IDENTITY = ("country_code", "party_id", "id", "uid")
+_LARGEST_NUMBER = 10**9
+_WITHIN = {
+    "POWER": (-LARGEST_CONNECTOR_W / W_PER_KW, LARGEST_CONNECTOR_W / W_PER_KW),
+    "MAX_POWER": (0.0, LARGEST_CONNECTOR_W / W_PER_KW),
+    "STATE_OF_CHARGE": (0.0, 100.0),
+}
+"""Volumes that we use and what they may be (kW, kW, %): what is beyond is a mistake of units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,7 @@ class Location:
 
 def read_session(document: Any) -> Session:
     """Return the session in a document; raise `InvalidObject`."""
+    require_storable(document)
     fields = _object(document, "the Session")
     card = _object(fields.get("cdr_token"), "cdr_token")
     preferences = _object(fields.get("charging_preferences") or {}, "charging_preferences")
@@ -119,11 +128,11 @@ def read_session(document: Any) -> Session:
     starts_at, last_updated = _instant(fields, "start_date_time"), _instant(fields, "last_updated")
     ends_at = _optional_instant(fields, "end_date_time")
     session = Session(
-        country_code=_text(fields, "country_code", 2).upper(),
-        party_id=_text(fields, "party_id", 3).upper(),
-        session_id=_text(fields, "id", LONGEST_ID),
-        location_id=_text(fields, "location_id", LONGEST_ID),
-        evse_uid=_text(fields, "evse_uid", LONGEST_ID),
+        country_code=_id(fields, "country_code", 2).upper(),
+        party_id=_id(fields, "party_id", 3).upper(),
+        session_id=_id(fields, "id", LONGEST_ID),
+        location_id=_id(fields, "location_id", LONGEST_ID),
+        evse_uid=_id(fields, "evse_uid", LONGEST_ID),
         starts_at=starts_at,
         ends_at=ends_at,
         energy_wh=max(round(_number(fields, "kwh") * W_PER_KW), 0),
@@ -140,20 +149,25 @@ def read_session(document: Any) -> Session:
         ),
         is_discharge_allowed=preferences.get("discharge_allowed") is True,
     )
-    _text(fields, "connector_id", LONGEST_ID)
+    _id(fields, "connector_id", LONGEST_ID)
     _text(fields, "auth_method", 20)
     _text(fields, "currency", 3)
     return session
 
 
 def merged(stored: Mapping[str, Any], patch: Any) -> dict[str, Any]:
-    """Return a stored object with a PATCH laid over it; raise `InvalidObject` where `last_updated` is missing.
+    """Return a stored object with a PATCH laid over it; raise `InvalidObject`.
+
+    It needs `last_updated`, and says nothing about which object it is of: the address does.
 
     Charging periods are appended, once per start: the same patch again changes nothing (mod_sessions, PATCH).
     """
     changes = dict(_object(patch, "the PATCH"))
     if "last_updated" not in changes:
         raise InvalidObject("A PATCH needs last_updated, so that older ones can be told from newer ones.")
+    for name in _IDENTITY:
+        if name in changes and str(changes[name]).lower() != str(stored.get(name)).lower():
+            raise InvalidObject(f"A PATCH cannot change {name}. PUT the other object.")
     if "charging_periods" in changes:
         known = {_start(period): period for period in stored.get("charging_periods") or []}
         known |= {_start(period): period for period in _list(changes["charging_periods"], "charging_periods")}
@@ -163,15 +177,16 @@ def merged(stored: Mapping[str, Any], patch: Any) -> dict[str, Any]:
 
 def read_location(document: Any) -> Location:
     """Return the location in a document; raise `InvalidObject`."""
+    require_storable(document)
     fields = _object(document, "the Location")
-    location_id, last_updated = _text(fields, "id", LONGEST_ID), _instant(fields, "last_updated")
+    location_id, last_updated = _id(fields, "id", LONGEST_ID), _instant(fields, "last_updated")
     coordinates = _object(fields.get("coordinates"), "coordinates")
     for name in ("latitude", "longitude"):
-        _text(coordinates, name, 11)
+        _text(coordinates, name, LONGEST_ID)
     _text(fields, "time_zone", 255)
     return Location(
-        country_code=_text(fields, "country_code", 2).upper(),
-        party_id=_text(fields, "party_id", 3).upper(),
+        country_code=_id(fields, "country_code", 2).upper(),
+        party_id=_id(fields, "party_id", 3).upper(),
         location_id=location_id,
         evses=tuple(read_evse(evse, location_id=location_id) for evse in _optional_list(fields, "evses")),
         last_updated=last_updated,
@@ -187,7 +202,7 @@ def read_evse(document: Any, *, location_id: str) -> Evse:
         raise InvalidObject("connectors is empty. An EVSE has at least one.")
     return Evse(
         location_id=location_id,
-        uid=_text(fields, "uid", LONGEST_ID),
+        uid=_id(fields, "uid", LONGEST_ID),
         status=_text(fields, "status", 20).upper(),
         is_profile_capable=PROFILE_CAPABLE in capabilities,
         is_v2x_capable=V2X_CAPABLE in capabilities,
@@ -201,7 +216,7 @@ def read_evse(document: Any, *, location_id: str) -> Evse:
 def _connector(document: Any) -> tuple[int, int, int]:
     """Return phases, most power in and most power out of a connector; the last is our V2G extension."""
     fields = _object(document, "the Connector")
-    _text(fields, "id", LONGEST_ID)
+    _id(fields, "id", LONGEST_ID)
     power_type = _text(fields, "power_type", 20).upper()
     if power_type not in PHASES:
         raise InvalidObject(f"power_type is not one of {', '.join(PHASES)}.")
@@ -211,8 +226,8 @@ def _connector(document: Any) -> tuple[int, int, int]:
     import_w = limit_w if declared is None else min(limit_w, _number(fields, "max_electric_power"))
     export = fields.get("max_discharge_power")
     export_w = 0.0 if export is None else _number(fields, "max_discharge_power")
-    if import_w < 0 or export_w < 0:
-        raise InvalidObject("A connector's limits are not negative.")
+    if not 0 <= import_w <= LARGEST_CONNECTOR_W or not 0 <= export_w <= LARGEST_CONNECTOR_W:
+        raise InvalidObject("A connector's power is not within 0 and 100 MW. Check max_voltage (V), max_amperage (A).")
     return phases, round(import_w), round(export_w)
 
 
@@ -221,10 +236,15 @@ def _periods(documents: list[Any]) -> Iterator[ChargingPeriod]:
         fields = _object(document, "a ChargingPeriod")
         dimensions = _list(fields.get("dimensions"), "dimensions")
         rows = [_object(row, "a CdrDimension") for row in dimensions]
-        yield ChargingPeriod(
-            _instant(fields, "start_date_time"),
-            {_text(row, "type", 20).upper(): _number(row, "volume") for row in rows},
-        )
+        yield ChargingPeriod(_instant(fields, "start_date_time"), dict(map(_volume, rows)))
+
+
+def _volume(row: Mapping[str, Any]) -> tuple[str, float]:
+    dimension, volume = _text(row, "type", 20).upper(), _number(row, "volume")
+    least, most = _WITHIN.get(dimension, (volume, volume))
+    if not least <= volume <= most:
+        raise InvalidObject(f"{dimension} {volume:g} is not within {least:g} and {most:g}. Check its unit.")
+    return dimension, volume
 
 
 def _start(period: Any) -> datetime:
@@ -251,6 +271,14 @@ def _text(fields: Mapping[str, Any], name: str, longest: int) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isprintable():
         raise InvalidObject(f"{name} is missing or not text of 1 to {longest} printable characters.")
+    return value
+
+
+def _id(fields: Mapping[str, Any], name: str, longest: int) -> str:
+    """Return a CiString: printable ASCII, so that its case can be ignored."""
+    value = _text(fields, name, longest)
+    if not value.isascii():
+        raise InvalidObject(f"{name} is not ASCII. Ids are 1 to {longest} printable ASCII characters.")
     return value
 
 

@@ -1,6 +1,6 @@
 """Taking in a partner's locations: which EVSEs there are, what they can do, and which asset each one is.
 
-    take_locations(*, connection_id, documents, now) -> number of EVSEs
+    take_locations(*, connection_id, documents, now) -> Taken
     put_location / patch_location(*, connection_id, place, document, now) -> whether it is new
     stored_object(*, connection_id, place) -> document
 
@@ -19,11 +19,23 @@ from django.db.models.functions import Lower
 from aggregator.core import locks
 from assets import operations
 from assets.models import Asset, OcpiConnection, OcpiEvse, OcpiLocation
-from assets.ocpi.objects import GRID_VOLTAGE, Evse, merged, read_location
+from assets.ocpi.connections import parties_of, require_party
+from assets.ocpi.objects import GRID_VOLTAGE, LONGEST_ID, Evse, Location, merged, read_location
 from assets.ocpi.profiles import FLOOR_A
-from assets.ocpi.wire import InvalidObject
+from assets.ocpi.wire import InvalidObject, instant_of
+from assets.validation import kinds
+from assets.validation.kinds import CLOCK_SKEW
+from assets.validation.rows import InvalidRows
 
 _UNUSABLE = frozenset({"BLOCKED", "INOPERATIVE", "OUTOFORDER", "PLANNED", "REMOVED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How many EVSEs the locations of a page have; `refused` names each location that was not taken, and why."""
+
+    evses: int
+    refused: tuple[tuple[str, InvalidObject], ...]
 
 
 class PlaceUnknown(LookupError):
@@ -63,7 +75,8 @@ def stored_object(*, connection_id: int, place: Place) -> dict[str, Any]:
 def put_location(*, connection_id: int, place: Place, document: Any, now: datetime) -> bool:
     """Take in a location, or an EVSE or connector of a known one; return whether it is new.
 
-    Raises `InvalidObject`, and `PlaceUnknown` for a part of a location that was never told.
+    News older than what is known of the same object changes nothing. Raises `InvalidObject`, and `PlaceUnknown` for a
+    part of a location that was never told.
     """
     with transaction.atomic():
         locks.take(locks.AdvisoryLock.PARTNER_REPORTS, connection_id)
@@ -74,7 +87,9 @@ def put_location(*, connection_id: int, place: Place, document: Any, now: dateti
             whole = Place(place.country_code, place.party_id, place.location_id)
             stored = stored_object(connection_id=connection_id, place=whole)
             location, is_new = _replaced(stored, document, list(_steps(place)))
-        take_locations(connection_id=connection_id, documents=[location], now=now)
+        taken = take_locations(connection_id=connection_id, documents=[location], now=now)
+        for _, error in taken.refused:
+            raise error
         return is_new
 
 
@@ -87,16 +102,24 @@ def patch_location(*, connection_id: int, place: Place, document: Any, now: date
 
 
 @transaction.atomic
-def take_locations(*, connection_id: int, documents: Sequence[Any], now: datetime) -> int:
-    """Take in locations; return how many EVSEs they have. Raises `InvalidObject`; then nothing was stored.
+def take_locations(*, connection_id: int, documents: Sequence[Any], now: datetime) -> Taken:
+    """Take in a page of locations; what cannot be taken is named in the answer and keeps nothing else out.
 
     An EVSE that a location no longer lists stays as it was: the specification has it marked REMOVED.
     """
     locks.take(locks.AdvisoryLock.PARTNER_REPORTS, connection_id)
-    locations = [read_location(document) for document in documents]
+    connection = OcpiConnection.objects.get(pk=connection_id)
+    ours = parties_of(connection_id)
     known = dict(OcpiLocation.objects.filter(connection_id=connection_id).values_list("key", "last_updated"))
-    fresh = {}
-    for location, document in zip(locations, documents, strict=True):
+    refused: list[tuple[str, InvalidObject]] = []
+    fresh: dict[str, tuple[Location, Any]] = {}
+    for document in documents:
+        try:
+            location = _usable(read_location(document), connection, now)
+            require_party(ours, location.country_code, location.party_id)
+        except InvalidObject as error:
+            refused.append((str(document.get("id", ""))[:LONGEST_ID] if isinstance(document, dict) else "", error))
+            continue
         key = _key(location.country_code, location.party_id, location.location_id)
         if key not in known or known[key] <= location.last_updated:
             fresh[key] = location, document
@@ -110,8 +133,20 @@ def take_locations(*, connection_id: int, documents: Sequence[Any], now: datetim
         update_fields=["document", "last_updated"],
     )
     evses = {evse.uid.lower(): evse for location, _ in fresh.values() for evse in location.evses}
-    _link(OcpiConnection.objects.get(pk=connection_id), evses, now)
-    return len(evses)
+    _link(connection, evses, now)
+    return Taken(len(evses), tuple(refused))
+
+
+def _usable(location: Location, connection: OcpiConnection, now: datetime) -> Location:
+    """Return a location that is not from the future and whose EVSEs can be assets; raise `InvalidObject`."""
+    if location.last_updated > now + CLOCK_SKEW:
+        raise InvalidObject("last_updated has not happened yet. Check the clock and the zone.")
+    try:
+        kinds.ASSET.read([_asset_row(connection, evse, evse.uid) for evse in location.evses])
+    except InvalidRows as invalid:
+        error = invalid.errors[0]
+        raise InvalidObject(f"evses[{error.index}]: {error.field}: {error.message}") from invalid
+    return location
 
 
 def _link(connection: OcpiConnection, evses: Mapping[str, Evse], now: datetime) -> None:
@@ -195,25 +230,30 @@ def _is(row: Any, name: str, wanted: str) -> bool:
 def _replaced(
     document: Mapping[str, Any], part: Any, steps: Sequence[tuple[str, str, str]]
 ) -> tuple[dict[str, Any], bool]:
-    """Return a document with a part of it replaced or added, and its `last_updated`; and whether it was added."""
+    """Return a document with a part of it replaced or added, and whether it was added.
+
+    Parts change by themselves and in any order: each is only as old as its own `last_updated`, and what it is part of
+    is as young as its youngest part.
+    """
     if not isinstance(part, dict):
         raise InvalidObject("The body is not an object.")
-    if not steps:
-        return part, False
     (name, key, wanted), *deeper = steps
     rows = list(document.get(name) or [])
     index = next((number for number, row in enumerate(rows) if _is(row, key, wanted)), None)
+    is_new = index is None
     if deeper:
         if index is None:
             raise PlaceUnknown(f"The location has no such {key}. PUT it whole.")
         rows[index], is_new = _replaced(rows[index], part, deeper)
     elif index is None:
         rows.append(part)
-        is_new = True
-    else:
+    elif _updated(rows[index]) <= _updated(part):
         rows[index] = part
-        is_new = False
-    return {**document, name: rows, "last_updated": part.get("last_updated")}, is_new
+    return {**document, name: rows, "last_updated": max(document, part, key=_updated)["last_updated"]}, is_new
+
+
+def _updated(document: Mapping[str, Any]) -> datetime:
+    return instant_of(document.get("last_updated"), field="last_updated")
 
 
 def _key(country_code: str, party_id: str, location_id: str) -> str:

@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 from aggregator.core.ptu import PTU, ptu_start
 from assets.ocpi.objects import GRID_VOLTAGE
-from assets.ocpi.wire import InvalidObject, instant_of, text_of
+from assets.ocpi.wire import InvalidObject, instant_of, require_storable, text_of
 
 FLOOR_A = 6
 """The least current a charger can offer (IEC 61851); below it there is only 0, a pause."""
 SAME_LIMIT = 0.1
 """Limits have one decimal."""
+LARGEST = 10**9
 PHASES_WHEN_UNKNOWN = 3
 """As the specification assumes where a profile does not say."""
 
@@ -184,6 +185,7 @@ def read_async_result(data: Any) -> AsyncResult:
 
 def read_active_profile(document: Any) -> dict[str, Any]:
     """Return an ActiveChargingProfile as we keep it; raise `InvalidObject`."""
+    require_storable(document)
     if not isinstance(document, dict):
         raise InvalidObject("The body is no ActiveChargingProfile.")
     starts_at = instant_of(document.get("start_date_time"), field="start_date_time")
@@ -198,7 +200,7 @@ def read_active_profile(document: Any) -> dict[str, Any]:
 
 def _is_period(row: Any) -> bool:
     return isinstance(row, Mapping) and all(
-        isinstance(row.get(name), int | float) and not isinstance(row.get(name), bool)
+        isinstance(row.get(name), int | float) and not isinstance(row.get(name), bool) and abs(row[name]) < LARGEST
         for name in ("start_period", "limit")
     )
 

@@ -8,6 +8,7 @@ period, so that objects which change meanwhile do not move from page to page; th
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -35,6 +36,8 @@ class _Newest:
     """The newest `last_updated` of what was fetched; a page that is fetched again changes nothing."""
 
     at: datetime | None
+    latest: datetime
+    """No later than this: an object from the future would hide all that comes before it."""
 
     def see(self, documents: list[object]) -> None:
         """Remember the newest of a page."""
@@ -44,7 +47,8 @@ class _Newest:
                 at = instant_of(text, field="last_updated")
             except InvalidObject:
                 continue
-            self.at = at if self.at is None else max(self.at, at)
+            if at <= self.latest:
+                self.at = at if self.at is None else max(self.at, at)
 
 
 def pull_due(*, clock: Clock, http: Sends) -> int:
@@ -83,24 +87,29 @@ def _pull_locations(connection: OcpiConnection, peer: Peer, clock: Clock) -> Non
     url = endpoint(connection.endpoints, LOCATIONS, SENDER)
     if url is None:
         return
-    newest = _Newest(connection.locations_until)
+    newest = _Newest(connection.locations_until, clock.now() + CLOCK_SKEW)
     since = {"date_from": text_of(newest.at)} if newest.at else {}
     for page in peer.pages(url, **since, date_to=_until(clock)):
-        take_locations(connection_id=connection.pk, documents=page, now=clock.now())
+        taken = take_locations(connection_id=connection.pk, documents=page, now=clock.now())
+        _log("Location", connection, taken.refused)
         newest.see(page)
     connection.locations_until = newest.at
 
 
 def _pull_sessions(connection: OcpiConnection, peer: Peer, clock: Clock) -> None:
-    newest = _Newest(connection.sessions_until)
+    newest = _Newest(connection.sessions_until, clock.now() + CLOCK_SKEW)
     since = newest.at or clock.now() - REACH
     url = required_endpoint(connection.endpoints, SESSIONS, SENDER)
     for page in peer.pages(url, date_from=text_of(since), date_to=_until(clock)):
         taken = take_sessions(connection_id=connection.pk, documents=page, now=clock.now())
-        for name, error in taken.refused[:REFUSALS_LOGGED]:
-            logger.warning("Session %s of %s was not taken: %s", name, connection.partner, error)
+        _log("Session", connection, taken.refused)
         newest.see(page)
     connection.sessions_until = newest.at
+
+
+def _log(kind: str, connection: OcpiConnection, refused: Sequence[tuple[str, InvalidObject]]) -> None:
+    for name, error in refused[:REFUSALS_LOGGED]:
+        logger.warning("%s %s of %s was not taken: %s", kind, name, connection.partner, error)
 
 
 def _until(clock: Clock) -> str:

@@ -20,6 +20,7 @@ from aggregator.core import locks
 from assets import operations
 from assets.models import ChargingSession, OcpiEvse, OcpiSession
 from assets.ocpi.commands import follow_new_sessions
+from assets.ocpi.connections import parties_of, require_party
 from assets.ocpi.objects import LONGEST_ID, W_PER_KW, Session, merged, read_session
 from assets.ocpi.wire import InvalidObject, Status
 from assets.pseudonyms import pseudonym
@@ -117,12 +118,15 @@ def take_sessions(*, connection_id: int, documents: Sequence[Any], now: datetime
 
 
 def pseudonymised(partner_id: int, document: Any) -> Any:
-    """Return a Session object, or a PATCH of one, with pseudonyms for card and contract."""
+    """Return a Session object, or a PATCH of one, with pseudonyms for card and contract.
+
+    What is too long to be an id stays too long, so that it is refused afterwards.
+    """
     card = document.get("cdr_token") if isinstance(document, dict) else None
     if not isinstance(card, dict):
         return document
     hidden = {
-        name: pseudonym(partner_id, value.lower())[:LONGEST_ID]
+        name: pseudonym(partner_id, value.lower())[: LONGEST_ID if len(value) <= LONGEST_ID else None]
         for name in ("uid", "contract_id")
         if isinstance(value := card.get(name), str) and value
     }
@@ -134,12 +138,14 @@ def _read(
 ) -> tuple[list[_Told], int, list[tuple[str, InvalidObject]]]:
     """Return the sessions that bring news, how many do not, and what cannot be read."""
     refused: list[tuple[str, InvalidObject]] = []
+    ours = parties_of(connection_id)
     newest: dict[str, tuple[Session, dict[str, Any]]] = {}
     stale = 0
     for document in documents:
         hidden = pseudonymised(connection_id, document)
         try:
             session = _happened(read_session(hidden), now)
+            require_party(ours, session.country_code, session.party_id)
         except InvalidObject as error:
             refused.append((str(document.get("id", ""))[:LONGEST_ID] if isinstance(document, dict) else "", error))
             continue
@@ -163,8 +169,10 @@ def _read(
 
 
 def _happened(session: Session, now: datetime) -> Session:
-    if session.starts_at > now + CLOCK_SKEW:
-        raise InvalidObject("start_date_time has not happened yet. Report what was; check the clock and the zone.")
+    """Return a session that is not from the future: its `last_updated` would outdate all that is still to come."""
+    for name, instant in (("start_date_time", session.starts_at), ("last_updated", session.last_updated)):
+        if instant > now + CLOCK_SKEW:
+            raise InvalidObject(f"{name} has not happened yet. Report what was; check the clock and the zone.")
     return session
 
 

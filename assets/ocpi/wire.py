@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
+from math import isfinite
 from typing import Any
 
 VERSION = "2.2.1"
 LONGEST_INSTANT = 40
 """Read leniently: the specification allows 25 characters, and peers send more digits."""
 
+DEEPEST_NESTING = 32
+_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,64}")
 _NEXT_LINK = re.compile(r'<([^>]+)>\s*;[^,]*\brel="?next"?', re.IGNORECASE)
 
@@ -77,6 +80,23 @@ def instant_of(value: Any, *, field: str) -> datetime:
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise InvalidObject(f"{field} is not a DateTime. Write it like 2026-01-14T16:00:00Z.") from error
+
+
+def require_storable(document: Any) -> None:
+    """Raise `InvalidObject` for what JSON can hold and no database: NUL, half characters, infinity, endless nesting."""
+    pending = [(document, 0)]
+    while pending:
+        value, depth = pending.pop()
+        if depth > DEEPEST_NESTING:
+            raise InvalidObject(f"The object is nested more than {DEEPEST_NESTING} deep.")
+        if isinstance(value, dict):
+            pending += [(one, depth + 1) for pair in value.items() for one in pair]
+        elif isinstance(value, list):
+            pending += [(one, depth + 1) for one in value]
+        elif isinstance(value, str) and _NOT_STORABLE.search(value):
+            raise InvalidObject("A text holds a NUL or half a character. Send printable characters only.")
+        elif isinstance(value, float) and not isfinite(value):
+            raise InvalidObject("A number is beyond what can be kept.")
 
 
 def envelope(*, data: Any, now: datetime, status: int = Status.SUCCESS, message: str = "") -> dict[str, Any]:

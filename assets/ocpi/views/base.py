@@ -23,9 +23,9 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from aggregator.core.services import clock
-from assets.models import OcpiConnection, OcpiParty, OcpiToken
+from assets.models import OcpiConnection, OcpiToken
 from assets.ocpi import tokens
-from assets.ocpi.connections import AlreadyRegistered, NotRegistered
+from assets.ocpi.connections import AlreadyRegistered, NotRegistered, parties_of
 from assets.ocpi.wire import InvalidObject, Status, envelope, tokens_in
 
 logger = logging.getLogger(__name__)
@@ -96,6 +96,8 @@ class OcpiView(View):
         handler: Callable[..., Answer] | None = getattr(self, f"on_{(request.method or '').lower()}", None)
         if handler is None:
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method} has no meaning here.")
+        if not all(part.isascii() and part.isprintable() for part in path.values() if part is not None):
+            raise Refused(HTTPStatus.NOT_FOUND, "Ids are printable ASCII characters.")
         return handler(request, caller, **path)
 
     def _caller(self, request: HttpRequest, now: datetime) -> Caller:
@@ -154,9 +156,7 @@ def document_in(request: HttpRequest) -> Any:
 
 def require_party(caller: Caller, country_code: str, party_id: str) -> None:
     """Raise `Refused` unless the caller speaks for this party: what is another's does not exist for it."""
-    wanted = (country_code.upper(), party_id.upper())
-    known = OcpiParty.objects.filter(connection=caller.connection).values_list("country_code", "party_id")
-    if wanted not in set(known):
+    if (country_code.upper(), party_id.upper()) not in parties_of(caller.connection.pk):
         raise Refused(HTTPStatus.NOT_FOUND, "This party is not one of those you registered with.")
 
 

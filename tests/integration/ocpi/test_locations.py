@@ -116,5 +116,43 @@ def test_older_locations_change_nothing(connection):
     take_locations(connection_id=connection.pk, documents=[location()], now=NOW)
     older = location(evse(status="REMOVED"), last_updated="2026-01-13T12:00:00Z")
 
-    assert take_locations(connection_id=connection.pk, documents=[older], now=NOW) == 0
+    assert take_locations(connection_id=connection.pk, documents=[older], now=NOW).evses == 0
     assert OcpiEvse.objects.get().status == "CHARGING"
+
+
+def test_evses_change_in_any_order_and_each_goes_by_its_own_age(call):
+    call("PUT", L1, location(evse("E1"), evse("E2")))
+    call("PATCH", f"{L1}/E1", {"status": "OUTOFORDER", "last_updated": "2026-01-14T16:05:00Z"})
+
+    later_but_older = call("PATCH", f"{L1}/E2", {"status": "AVAILABLE", "last_updated": "2026-01-14T16:04:00Z"})
+    old_news = call("PUT", f"{L1}/E1", evse("E1", status="CHARGING", last_updated="2026-01-14T16:04:00Z"))
+
+    assert [later_but_older.status_code, old_news.status_code] == [200, 200]
+    assert dict(OcpiEvse.objects.values_list("key", "status")) == {"e1": "OUTOFORDER", "e2": "AVAILABLE"}
+    assert call("GET", L1).json()["data"]["last_updated"] == "2026-01-14T16:05:00Z"
+
+
+def test_a_patch_cannot_turn_one_object_into_another(call):
+    call("PUT", L1, location())
+
+    answer = call("PATCH", f"{L1}/E1", {"uid": "E9", "last_updated": "2026-01-14T16:05:00Z"})
+
+    assert (answer.status_code, answer.json()["status_code"]) == (200, 2001)
+    assert "cannot change uid" in answer.json()["status_message"]
+
+
+def test_a_page_keeps_the_locations_that_are_good_and_names_the_others(connection):
+    documents = [
+        location(),
+        location(id="L2", coordinates=None),
+        location(id="L3", party_id="XXX"),
+        location(evse("E4", connectors=[{**evse()["connectors"][0], "max_amperage": 10**9}]), id="L4"),
+        location(id="L5", last_updated="2026-01-14T16:30:00Z"),
+        "no object",
+    ]
+
+    taken = take_locations(connection_id=connection.pk, documents=documents, now=NOW)
+
+    assert taken.evses == 1
+    assert [name for name, _ in taken.refused] == ["L2", "L3", "L4", "L5", ""]
+    assert list(Asset.objects.values_list("external_id", flat=True)) == ["E1"]
