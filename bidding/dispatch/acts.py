@@ -35,6 +35,13 @@ class ReasonMissing(ValueError):
     """An act on an activation was given no reason."""
 
 
+def possible_acts(activation: Activation, *, now: datetime) -> tuple[str, ...]:
+    """Return the names of what can be done to an activation now."""
+    if activation.stop_reason or now >= activation.ends_at:
+        return ()
+    return ("resume" if activation.hold_reason else "hold", "cap", "stop")
+
+
 @transaction.atomic
 def hold_activation(*, activation_id: int, now: datetime, actor: AbstractBaseUser, reason: str) -> Activation:
     """Plan nothing new; what was told runs on, and feeding in ends by itself. Raises `NotPossible`."""
@@ -106,7 +113,7 @@ def _running(activation_id: int, now: datetime, reason: str) -> Activation:
     activation = (
         Activation.objects.select_related("aggregation_ean").select_for_update(of=("self",)).get(pk=activation_id)
     )
-    if activation.stop_reason or now >= activation.ends_at:
+    if not possible_acts(activation, now=now):
         raise NotPossible("The activation is over or already stopped; nothing is left to change.")
     return activation
 

@@ -16,7 +16,8 @@ from aggregator.core.locks import AdvisoryLock, try_take
 from aggregator.core.ptu import PTU, ptu_start
 from bidding.dispatch.alarms import clear_alarms, set_alarms
 from bidding.dispatch.allocation.catch_up import needed_kw
-from bidding.dispatch.planning import plan, within_cap
+from bidding.dispatch.intent import within_cap
+from bidding.dispatch.planning import plan
 from bidding.dispatch.report import shortfall_note
 from bidding.dispatch.watching import Seen, delivered_kwh_in_ptu, look
 from bidding.models import Activation, ActivationPtu, DispatchAlarm

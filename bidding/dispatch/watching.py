@@ -13,7 +13,7 @@ from aggregator.core.units import watt
 from bidding.dispatch.allocation.following import Response, judged
 from bidding.dispatch.duties import turn_to_next
 from bidding.dispatch.duty_table import DutyTable, keep_seen, read_duties
-from bidding.dispatch.planning import within_cap
+from bidding.dispatch.intent import within_cap
 from bidding.models import Activation, ActivationPtu, ActivationSample, Cause
 
 Floats = NDArray[np.float64]

@@ -15,22 +15,15 @@ from aggregator.operator.admin.columns import Column, window
 from aggregator.operator.admin.forms import BidForm, ChangeOrderForm
 from aggregator.operator.admin.reasons import ReasonForm, with_reason
 from aggregator.operator.explanation import explained, priced
-from bidding.dispatch.acts import NotPossible, stop_activation
 from bidding.markets.exchange.venue import Venue
 from bidding.models import (
-    Activation,
-    ActivationPtu,
-    ActivationSample,
     Announcement,
     BaselineNomination,
     Bid,
     Commitment,
-    DispatchAlarm,
-    Duty,
     LedgerEntry,
     NoBid,
     OrderChange,
-    UseCost,
 )
 from bidding.operations import approvals, bids, order_changes
 from bidding.services import exchange
@@ -58,11 +51,6 @@ class CommitmentInline(ReadOnlyInline):
 class OrderChangeInline(ReadOnlyInline):
     model = OrderChange
     fields = ("asked_at", "power_w", "price_eur_per_mwh", "status", "reason", "asked_by", "answer")
-
-
-class ActivationPtuInline(ReadOnlyInline):
-    model = ActivationPtu
-    fields = ("ptu_start", "ordered_w")
 
 
 class ExplainedAdmin(HistoryAdmin):
@@ -195,78 +183,6 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
             ),
             form_class=form_class,
         )
-
-
-@admin.register(Activation)
-class ActivationAdmin(HistoryAdmin):
-    list_display = (window, "aggregation_ean", "direction", "status", "is_kept", "reference", "stop_reason")
-    list_filter = ("status", "is_kept", "aggregation_ean", "direction")
-    list_select_related = ("aggregation_ean",)
-    search_fields = ("reference", "aggregation_ean__ean", "aggregation_ean__name")
-    date_hierarchy = "starts_at"
-    inlines = (ActivationPtuInline,)
-    actions = ("stop",)
-
-    @admin.action(description="Stop steering for it now", permissions=["act"])
-    def stop(self, request: HttpRequest, queryset: QuerySet[Activation]) -> HttpResponse | None:
-        """Let every asset go back to its own ways."""
-        actor = operator_of(request)
-
-        def act(activation: Model, reason: str) -> None:
-            stop_activation(activation_id=activation.pk, now=clock().now(), actor=actor, reason=reason)
-
-        return with_reason(
-            admin=self,
-            request=request,
-            queryset=queryset,
-            action="stop",
-            title="Stop steering for these activations",
-            done="activations stopped",
-            act=act,
-            refusals=(NotPossible,),
-        )
-
-
-@admin.register(ActivationPtu)
-class ActivationPtuAdmin(HistoryAdmin):
-    list_display = ("ptu_start", "activation", "ordered_w")
-    list_filter = ("activation__aggregation_ean",)
-    list_select_related = ("activation",)
-    search_fields = ("activation__reference",)
-    date_hierarchy = "ptu_start"
-
-
-@admin.register(Duty)
-class DutyAdmin(HistoryAdmin):
-    list_display = ("asset", "activation", "asked_w", "usual_w", "measured_w", "cause", "failures", "sampled_at")
-    list_filter = ("cause", "activation__aggregation_ean")
-    list_select_related = ("asset", "activation")
-    search_fields = ("asset__external_id", "activation__reference")
-
-
-@admin.register(ActivationSample)
-class ActivationSampleAdmin(HistoryAdmin):
-    list_display = ("at", "activation", "ordered_w", "delivered_w", "asked_w", "seen", "members")
-    list_filter = ("activation__aggregation_ean",)
-    list_select_related = ("activation",)
-    search_fields = ("activation__reference",)
-    date_hierarchy = "at"
-
-
-@admin.register(DispatchAlarm)
-class DispatchAlarmAdmin(HistoryAdmin):
-    list_display = ("raised_at", "activation", "kind", "message", "cleared_at")
-    list_filter = ("kind", ("cleared_at", admin.EmptyFieldListFilter))
-    list_select_related = ("activation",)
-    search_fields = ("message", "activation__reference")
-    date_hierarchy = "raised_at"
-
-
-@admin.register(UseCost)
-class UseCostAdmin(RegisterAdmin):
-    list_display = ("asset_kind", "partner", "wear_eur_per_mwh", "compensation_eur_per_mwh")
-    list_filter = ("asset_kind", "partner")
-    list_select_related = ("partner",)
 
 
 @admin.register(Announcement)

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from django.urls import reverse
+
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU
 from aggregator.operator import queries
@@ -44,6 +46,7 @@ def _activation(one: ActivationNow, now: datetime) -> dict[str, Any]:
     return {
         "title": f"{activation.aggregation_ean.name}: {activation.get_direction_display().lower()}",
         "href": page_of(activation),
+        "live": reverse("admin:bidding_activation_live", args=[activation.pk]),
         "status": cell(
             "Stopped" if activation.stop_reason else activation.get_status_display(), tone=_tone(activation)
         ),

@@ -1,0 +1,129 @@
+"""What an activation wishes of whom: the situation read, the policy asked, and less where too much is given."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aggregator.core.interval import Interval
+from aggregator.core.ptu import PTU
+from assets.models import Asset
+from bidding.dispatch.allocation.decision import Decision, Records, decide
+from bidding.dispatch.allocation.driver_budget import FIRST_RISK
+from bidding.dispatch.allocation.plan import SteadyResources
+from bidding.dispatch.allocation.release import release_delays_ptus
+from bidding.dispatch.allocation.reserve import LEAST_TRUSTED
+from bidding.dispatch.allocation.trimming import surplus_kw, trimmed_kw
+from bidding.dispatch.allocation.urgency import UrgencyPolicy
+from bidding.dispatch.duties import not_doing_their_part
+from bidding.dispatch.limits import is_limited, turn_limit_into_order
+from bidding.dispatch.records import records_of
+from bidding.dispatch.situation import plugs_at
+from bidding.dispatch.steady import steady_resources
+from bidding.models import Activation, ActivationPtu
+from bidding.models.directions import as_literal
+from bidding.portfolio import group_at
+
+Floats = NDArray[np.float64]
+
+W_PER_KW = 1_000
+LIVE_SAFETY = 1.0
+"""Standard deviations of room for drivers, half of what a plan without a loop keeps: a miss is found in two minutes."""
+SAMPLES_TO_TRIM = 3
+"""The least of these counts: what was given too much once may be needed the next minute."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Intent:
+    """n assets with what each would take, is asked, and how it stands; cars first. Arrays of shape (n,)."""
+
+    assets: tuple[Asset, ...]
+    usual_kw: Floats
+    asked_kw: Floats
+    records: Records
+    delays_ptus: NDArray[np.int64]
+
+
+def intent_of(
+    activation: Activation, ptu: ActivationPtu, *, starts_at: datetime, now: datetime, wanted_w: int | None
+) -> Intent:
+    """Return who is to do what; arguments as for `plan`. A limit that was called becomes an order on the way."""
+    group = group_at(aggregation_ean=activation.aggregation_ean, instant=now)
+    everyone = (*group.plugs, *group.batteries, *group.heat_pumps)
+    place = {asset.pk: index for index, asset in enumerate(everyone)}
+    records = records_of(assets=everyone, activation=activation, now=now)
+    ignored = not_doing_their_part(activation) | {pk for pk, at in place.items() if records.follows[at] < LEAST_TRUSTED}
+    remaining = Interval(starts_at, activation.ends_at)
+    direction = as_literal(activation.direction)
+    plugs = plugs_at(group=group, remaining=remaining, now=now, ignored_asset_ids=ignored)
+    steady_assets, steady = steady_resources(
+        group=group, remaining=remaining, direction=direction, ignored_asset_ids=ignored
+    )
+    if wanted_w is None:
+        if is_limited(ptu):
+            # A limit holds for all that the group takes, also by those who do not follow.
+            all_plugs = plugs_at(group=group, remaining=remaining, now=now, ignored_asset_ids=())
+            turn_limit_into_order(ptu, plugs=all_plugs, steady=steady)
+        wanted_w = within_cap(activation, ptu.ordered_w)
+    plug_records = records.of([place[asset.pk] for asset in plugs.assets])
+    steady_records = records.of([place[asset.pk] for asset in steady_assets])
+    decision = decide(
+        direction=direction,
+        wanted_kw=wanted_w / W_PER_KW,
+        plugs=plugs.view,
+        steady=steady,
+        policy=UrgencyPolicy(most_risk=FIRST_RISK, safety=LIVE_SAFETY),
+        plug_records=plug_records,
+        steady_records=steady_records,
+    )
+    plug_kw = _trimmed_kw(
+        activation, decision, plugs.view.power_kw, steady, ordered_w=within_cap(activation, ptu.ordered_w)
+    )
+    moved = np.flatnonzero(np.abs(decision.plan.steady_kw - steady.usual_kw) > 0)
+    chosen = (*plugs.assets, *(steady_assets[index] for index in moved))
+    return Intent(
+        assets=chosen,
+        usual_kw=np.concatenate([decision.plug_usual_kw, steady.usual_kw[moved]]),
+        asked_kw=np.concatenate([plug_kw, decision.plan.steady_kw[moved]]),
+        records=records.of([place[asset.pk] for asset in chosen]),
+        delays_ptus=np.concatenate(
+            [_delays(decision, plug_kw, plugs.view.power_kw), np.zeros(len(moved), dtype=np.int64)]
+        ),
+    )
+
+
+def within_cap(activation: Activation, ordered_w: int) -> int:
+    """Return what is delivered of an order under the operator's cap."""
+    return ordered_w if activation.cap_w is None else min(ordered_w, activation.cap_w)
+
+
+def _trimmed_kw(
+    activation: Activation, decision: Decision, power_kw: Floats, steady: SteadyResources, *, ordered_w: int
+) -> Floats:
+    """Return what is asked of cars, less what the loop has seen to be given too much."""
+    plug_kw = decision.plan.plug_kw
+    newest = activation.samples.order_by("-at")[:SAMPLES_TO_TRIM]
+    if activation.direction != "reduce" or len(newest) < SAMPLES_TO_TRIM or ordered_w == 0:
+        return plug_kw
+    held = plug_kw < power_kw
+    steady_kw = float((steady.usual_kw - decision.plan.steady_kw).sum())
+    return trimmed_kw(
+        asked_kw=plug_kw,
+        surplus_kw=surplus_kw(
+            ordered_kw=ordered_w / W_PER_KW,
+            delivered_kw=min(sample.delivered_w for sample in newest) / W_PER_KW,
+            asked_kw=newest[0].asked_w / W_PER_KW,
+            planned_kw=steady_kw + float((decision.plug_usual_kw - plug_kw)[held].sum()),
+        ),
+    )
+
+
+def _delays(decision: Decision, plug_kw: Floats, power_kw: Floats) -> NDArray[np.int64]:
+    return release_delays_ptus(
+        spare_h=decision.laxity_h,
+        needs_h=decision.need_h,
+        power_kw=power_kw,
+        is_held=plug_kw < power_kw,
+        ptu_h=PTU / timedelta(hours=1),
+    )
