@@ -21,7 +21,7 @@ from bidding.forecast.local_time import DAY_S, HOUR_S, local_seconds, utc_second
 from bidding.forecast.session_files import read_sessions
 from bidding.forecast.sessions import PluggedIn, SessionTable
 from bidding.forecast.stay_models import NAMES, stay_models
-from bidding.forecast.stays import StayModels, forecast_stays
+from bidding.forecast.stays import StayForecaster, StayModels
 
 Floats = NDArray[np.float64]
 
@@ -80,13 +80,9 @@ def walk(sessions: SessionTable, models: StayModels, *, timezone: str, newcomers
         here = sessions.plugged_in_at(now_s)
         if not len(here):
             continue
-        stays = forecast_stays(
-            sessions.completed_before(now_s),
-            as_newcomers(here) if newcomers else here,
-            models=models,
-            timezone=timezone,
-            now_s=now_s,
-        )
+        history = sessions.completed_before(now_s)
+        forecaster = StayForecaster(history, models=models, timezone=timezone, now_s=now_s)
+        stays = forecaster.forecast(as_newcomers(here) if newcomers else here)
         kept = stays.is_known != newcomers
         hours.quantiles.append((stays.departure_quantiles_s(LEVELS)[kept] - now_s) / HOUR_S)
         hours.outcomes.append((sessions.plug_out_s[rows][kept] - now_s) / HOUR_S)

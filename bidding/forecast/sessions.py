@@ -151,3 +151,13 @@ class PluggedIn:
 
     def __len__(self) -> int:
         return len(self.plug_in_s)
+
+    def take(self, rows: slice) -> Self:
+        """Return some of the cars."""
+        return type(self)(
+            charger=self.charger[rows],
+            plug_in_s=self.plug_in_s[rows],
+            power_kw=self.power_kw[rows],
+            declared_plug_out_s=self.declared_plug_out_s[rows],
+            declared_energy_kwh=self.declared_energy_kwh[rows],
+        )

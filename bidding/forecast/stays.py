@@ -92,13 +92,17 @@ class StayForecast:
     def __len__(self) -> int:
         return len(self.weight)
 
-    def draw(self, uniforms: Floats) -> NDArray[np.intp]:
-        """Return the sample index of each car for uniforms (m, S) in [0, 1): joint draws of departure and energy."""
-        chosen = np.empty(uniforms.shape, dtype=np.intp)
+    def draw(self, draws: int, rng: np.random.Generator) -> NDArray[np.intp]:
+        """Return which sample each car takes in each draw, (m, draws): departure and energy together.
+
+        Draws cover the weights evenly within each car (stratified), in an order of their own per car.
+        """
+        levels = (np.arange(draws) + rng.random((len(self), draws))) / draws
         cumulative = np.cumsum(self.weight, axis=1)
-        for car, (levels, row) in enumerate(zip(cumulative, uniforms, strict=True)):
-            chosen[car] = np.searchsorted(levels, row * levels[-1], side="right")
-        return np.asarray(np.minimum(chosen, self.weight.shape[1] - 1))
+        chosen = np.empty(levels.shape, dtype=np.intp)
+        for car, (edges, row) in enumerate(zip(cumulative, levels, strict=True)):
+            chosen[car] = np.searchsorted(edges, row * edges[-1], side="right")
+        return rng.permuted(np.minimum(chosen, self.weight.shape[1] - 1), axis=1)
 
     def departure_quantiles_s(self, levels: Floats) -> Floats:
         """Return quantiles of the departure, shape (m, len(levels)), UTC epoch seconds."""
@@ -109,46 +113,58 @@ class StayForecast:
         return _weighted_quantiles(self.energy_kwh, self.energy_weight, levels)
 
 
-def forecast_stays(
-    history: SessionTable, plugged_in: PluggedIn, *, models: StayModels, timezone: str, now_s: int
-) -> StayForecast:
-    """Return samples for the cars plugged in at `now_s`, from sessions completed by then."""
-    if not len(history):
-        return _leaves_now(plugged_in, now_s=now_s)
-    model = models(history, timezone=timezone, now_s=now_s)
-    cars = Cars(charger=plugged_in.charger, plug_in_s=plugged_in.plug_in_s, power_kw=plugged_in.power_kw)
-    samples = model.samples(cars)
-    survives = samples.stay_s > (now_s - cars.plug_in_s)[:, None]
-    says_when = ~np.isnan(plugged_in.declared_plug_out_s)
-    weight = samples.weight * (survives | says_when[:, None])
-    unheard = weight.sum(axis=1) <= 0
-    weight[unheard, 0] = 1.0
-    plug_out_s = cars.plug_in_s[:, None] + samples.stay_s
-    plug_out_s[unheard] = now_s + SHORTEST_STAY_LEFT_S
-    if says_when.any():
-        declared_s = np.maximum(plugged_in.declared_plug_out_s[says_when], now_s + SHORTEST_STAY_LEFT_S)
-        plug_out_s[says_when] = declared_s[:, None]
-    energy_kwh = samples.energy_kwh
-    says_what = ~np.isnan(plugged_in.declared_energy_kwh)
-    energy_kwh[says_what] = plugged_in.declared_energy_kwh[says_what, None]
-    energy_kwh = np.minimum(energy_kwh, cars.power_kw[:, None] * (plug_out_s - cars.plug_in_s[:, None]) / HOUR_S)
-    energy_weight = weight / weight.sum(axis=1, keepdims=True)
-    weight = energy_weight.copy()
-    past = _PastCars.before(history, now_s=now_s, timezone=timezone, from_s=model.calibrated_from_s)
-    for is_known in (True, False):
-        rows = np.flatnonzero((samples.is_known == is_known) & ~unheard)
-        if len(rows) and len(past):
-            stay, energy = past.levels(model, is_known=is_known)
-            energy_weight[rows] = energy.corrected(energy_kwh[rows], energy_weight[rows])
-            rows = rows[~says_when[rows]]
-            weight[rows] = stay.corrected(plug_out_s[rows], weight[rows])
-    return StayForecast(
-        plug_out_s=plug_out_s,
-        energy_kwh=energy_kwh,
-        weight=weight,
-        energy_weight=energy_weight,
-        is_known=samples.is_known,
-    )
+class StayForecaster:
+    """Forecasts cars plugged in at `now_s` from the sessions completed by then; made once, asked in any portions."""
+
+    def __init__(self, history: SessionTable, *, models: StayModels, timezone: str, now_s: int) -> None:
+        self._now_s = now_s
+        self._levels: dict[bool, tuple[Levels, Levels]] = {}
+        self._model = models(history, timezone=timezone, now_s=now_s) if len(history) else None
+        if self._model is not None:
+            from_s = self._model.calibrated_from_s
+            self._past = _PastCars.before(history, now_s=now_s, timezone=timezone, from_s=from_s)
+
+    def forecast(self, plugged_in: PluggedIn) -> StayForecast:
+        """Return samples for some of the cars."""
+        if self._model is None:
+            return _leaves_now(plugged_in, now_s=self._now_s)
+        cars = Cars(charger=plugged_in.charger, plug_in_s=plugged_in.plug_in_s, power_kw=plugged_in.power_kw)
+        samples = self._model.samples(cars)
+        says_when = ~np.isnan(plugged_in.declared_plug_out_s)
+        survives = samples.stay_s > (self._now_s - cars.plug_in_s)[:, None]
+        weight = samples.weight * (survives | says_when[:, None])
+        unheard = weight.sum(axis=1) <= 0
+        weight[unheard, 0] = 1.0
+        plug_out_s = cars.plug_in_s[:, None] + samples.stay_s
+        soonest_s = self._now_s + SHORTEST_STAY_LEFT_S
+        plug_out_s[unheard] = soonest_s
+        plug_out_s[says_when] = np.maximum(plugged_in.declared_plug_out_s[says_when], soonest_s)[:, None]
+        energy_kwh = samples.energy_kwh
+        says_what = ~np.isnan(plugged_in.declared_energy_kwh)
+        energy_kwh[says_what] = plugged_in.declared_energy_kwh[says_what, None]
+        most_kwh = cars.power_kw[:, None] * (plug_out_s - cars.plug_in_s[:, None]) / HOUR_S
+        energy_kwh = np.minimum(energy_kwh, most_kwh)
+        energy_weight = weight / weight.sum(axis=1, keepdims=True)
+        weight = energy_weight.copy()
+        for is_known in (True, False):
+            rows = np.flatnonzero((samples.is_known == is_known) & ~unheard)
+            if len(rows):
+                stay, energy = self._levels_of(self._model, is_known=is_known)
+                energy_weight[rows] = energy.corrected(energy_kwh[rows], energy_weight[rows])
+                rows = rows[~says_when[rows]]
+                weight[rows] = stay.corrected(plug_out_s[rows], weight[rows])
+        return StayForecast(
+            plug_out_s=plug_out_s,
+            energy_kwh=energy_kwh,
+            weight=weight,
+            energy_weight=energy_weight,
+            is_known=samples.is_known,
+        )
+
+    def _levels_of(self, model: StayModel, *, is_known: bool) -> tuple[Levels, Levels]:
+        if is_known not in self._levels:
+            self._levels[is_known] = self._past.levels(model, is_known=is_known)
+        return self._levels[is_known]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,12 +17,17 @@ from bidding.forecast.capacity import COMPONENTS, Sessions, window_capacity
 from bidding.forecast.like_days import LikeDays, like_days
 from bidding.forecast.near_stays import NearStays
 from bidding.forecast.sessions import PluggedIn, SessionTable
-from bidding.forecast.stays import StayForecast, StayModels, forecast_stays
+from bidding.forecast.stays import StayForecast, StayForecaster, StayModels
 
 Floats = NDArray[np.float64]
 
 PAIRS_AT_ONCE = 2**13
 """Car and sample pairs handled at once: temporaries of half a megabyte stay in the processor's cache."""
+
+CARS_AT_ONCE = 2048
+"""Cars forecast at once: their samples take some 50 MB however large the fleet."""
+
+FAR_OFF_S = 2**31 - 1
 
 FEWEST_DAYS = 10
 """With fewer like days there is no forecast, hence no bid."""
@@ -160,54 +165,52 @@ def _group_scenarios(
     drawn_day: NDArray[np.intp],
     rng: np.random.Generator,
 ) -> GroupScenarios:
-    stays = forecast_stays(
-        group.history, group.plugged_in, models=group.stays, timezone=window.timezone, now_s=window.now_s
-    )
-    drawn_stays = _DrawnStays(stays=stays, chosen=stays.draw(_even_uniforms(len(stays), len(drawn_day), rng)))
+    """Forecast the cars plugged in a portion at a time, so that memory holds no more than their drawn departures."""
+    stays = StayForecaster(group.history, models=group.stays, timezone=window.timezone, now_s=window.now_s)
+    cars, draws = len(group.plugged_in), len(drawn_day)
+    plugged_in_kw = np.zeros((draws, len(COMPONENTS), window.steps))
+    left_s = np.empty((cars, draws), dtype=np.int32)
+    for start in range(0, cars, CARS_AT_ONCE):
+        some = slice(start, start + CARS_AT_ONCE)
+        part = group.plugged_in.take(some)
+        forecast = stays.forecast(part)
+        chosen = forecast.draw(draws, rng)
+        _add_plugged_in_kw(plugged_in_kw, part, forecast, chosen, group=group, window=window)
+        leaves_s = np.ceil(np.take_along_axis(forecast.plug_out_s, chosen, axis=1))
+        left_s[some] = np.minimum(leaves_s - window.now_s, FAR_OFF_S)
     return GroupScenarios(
         name=group.name,
-        plugged_in_kw=_plugged_in_kw(group, window, drawn_stays),
-        arrivals_kw=_arrivals_kw(group, window, days, drawn_day, drawn_stays),
+        plugged_in_kw=plugged_in_kw,
+        arrivals_kw=_arrivals_kw(group, window, days, drawn_day, left_s),
     )
 
 
-def _even_uniforms(rows: int, columns: int, rng: np.random.Generator) -> Floats:
-    """Uniforms that cover [0, 1) evenly within each row, in an order of their own per row."""
-    order = np.argsort(rng.random((rows, columns)), axis=1)
-    return np.asarray((order + rng.random((rows, columns))) / columns)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _DrawnStays:
-    """Samples of the cars plugged in now, and which of them each scenario drew, (m, S)."""
-
-    stays: StayForecast
-    chosen: NDArray[np.intp]
-
-    def plug_out_s(self, car: NDArray[np.int64], scenario: NDArray[np.intp]) -> Floats:
-        """Departure of some cars in some scenarios, (cars, scenarios)."""
-        return np.asarray(self.stays.plug_out_s[car[:, None], self.chosen[car][:, scenario]])
-
-
-def _plugged_in_kw(group: ChargerGroup, window: ForecastWindow, drawn: _DrawnStays) -> Floats:
-    stays, chosen = drawn.stays, drawn.chosen
-    cars, draws = chosen.shape
-    total = np.zeros((draws, len(COMPONENTS), window.steps))
-    samples = stays.weight.shape[1]
-    at_once = max(PAIRS_AT_ONCE // max(samples, draws), 1)
-    for start in range(0, cars, at_once):
-        some = slice(start, min(start + at_once, cars))
-        used = stays.weight[some] > 0
-        car, sample = np.nonzero(used)
-        place = np.cumsum(used).reshape(used.shape) - 1
-        car = car + start
-        charger = group.plugged_in.charger[car]
-        capacity = window_capacity(
+def _add_plugged_in_kw(
+    total_kw: Floats,
+    cars: PluggedIn,
+    forecast: StayForecast,
+    chosen: NDArray[np.intp],
+    *,
+    group: ChargerGroup,
+    window: ForecastWindow,
+) -> None:
+    """Add what cars can hold, (S, 4, T), from the samples that were drawn (m, S); each is worked out once."""
+    samples = forecast.weight.shape[1]
+    at_once = max(PAIRS_AT_ONCE // max(samples, chosen.shape[1]), 1)
+    for start in range(0, len(cars), at_once):
+        taken = chosen[start : start + at_once]
+        is_drawn = np.zeros((len(taken), samples), dtype=np.bool_)
+        np.put_along_axis(is_drawn, taken, values=True, axis=1)
+        car, sample = np.nonzero(is_drawn)
+        place = np.cumsum(is_drawn).reshape(is_drawn.shape) - 1
+        car += start
+        charger = cars.charger[car]
+        capacity_kw = window_capacity(
             Sessions(
-                plug_in_s=group.plugged_in.plug_in_s[car],
-                plug_out_s=np.ceil(stays.plug_out_s[car, sample]).astype(np.int64),
-                energy_kwh=stays.energy_kwh[car, sample],
-                power_kw=group.plugged_in.power_kw[car],
+                plug_in_s=cars.plug_in_s[car],
+                plug_out_s=np.ceil(forecast.plug_out_s[car, sample]).astype(np.int64),
+                energy_kwh=forecast.energy_kwh[car, sample],
+                power_kw=cars.power_kw[car],
                 floor_kw=group.traits.floor_kw[charger],
                 v2g=group.traits.v2g[charger],
             ),
@@ -215,10 +218,8 @@ def _plugged_in_kw(group: ChargerGroup, window: ForecastWindow, drawn: _DrawnSta
             direction=window.direction,
             prices=window.prices,
         ).stacked()
-        taken = np.take_along_axis(place, chosen[some], axis=1)
-        for row in taken:
-            total += capacity[row]
-    return total
+        for row in np.take_along_axis(place, taken, axis=1):
+            total_kw += capacity_kw[row]
 
 
 def _arrivals_kw(
@@ -226,8 +227,13 @@ def _arrivals_kw(
     window: ForecastWindow,
     days: LikeDays,
     drawn_day: NDArray[np.intp],
-    drawn_stays: _DrawnStays,
+    left_s: NDArray[np.int32],
 ) -> Floats:
+    """Return what cars that still come can hold, (S, 4, T).
+
+    A charger that is free now brings what it brought on the donor day of the day drawn; one that is taken, only what
+    came on that day after the drawn departure of its car, `left_s` (m, S) after bidding time.
+    """
     past = past_arrivals(
         group.history,
         group.plugged_in,
@@ -236,40 +242,37 @@ def _arrivals_kw(
         day_starts_s=days.starts_s,
         window_starts_s=window.starts_s,
     )
-    history = group.history
-    moved = Sessions(
-        plug_in_s=history.plug_in_s[past.row] + past.shift_s,
-        plug_out_s=history.plug_out_s[past.row] + past.shift_s,
-        energy_kwh=history.energy_kwh[past.row],
-        power_kw=history.power_kw[past.row],
-        floor_kw=group.traits.floor_kw[past.charger],
-        v2g=group.traits.v2g[past.charger],
-    )
-    capacity = window_capacity(
-        moved, edges_s=window.edges_s, direction=window.direction, prices=window.prices
-    ).stacked()
     car_at = np.full(past.donor_day.shape[1], -1)
     car_at[group.plugged_in.charger] = np.arange(len(group.plugged_in))
-    is_free = car_at[past.charger] < 0
-    by_day = _free_chargers_kw(past, capacity, is_free, days=len(days))
-    total = by_day[drawn_day]
-    for day in np.unique(drawn_day):
-        rows = np.flatnonzero((past.day == day) & ~is_free)
-        if len(rows):
-            drawn = np.flatnonzero(drawn_day == day)
-            car = car_at[past.charger[rows]]
-            leaves_s = drawn_stays.plug_out_s(car, drawn)
-            comes = (leaves_s <= moved.plug_in_s[rows][:, None]).astype(np.float64)
-            total[drawn] += np.tensordot(comes.T, capacity[rows], axes=1)
-    return np.asarray(total)
+    of_day = np.searchsorted(past.day, np.arange(len(days) + 1))
+    free_kw = np.zeros((len(days), len(COMPONENTS), window.steps))
+    total_kw = np.zeros((len(drawn_day), *free_kw.shape[1:]))
+    for day in range(len(days)):
+        rows = slice(of_day[day], of_day[day + 1])
+        sessions = _moved(group, past, rows)
+        capacity_kw = window_capacity(
+            sessions, edges_s=window.edges_s, direction=window.direction, prices=window.prices
+        ).stacked()
+        car = car_at[past.charger[rows]]
+        free, taken = np.flatnonzero(car < 0), np.flatnonzero(car >= 0)
+        is_donor = past.donor_day[:, past.charger[rows][free]] == day
+        free_kw += np.tensordot(is_donor.astype(np.float64), capacity_kw[free], axes=1)
+        drawn = np.flatnonzero(drawn_day == day)
+        if len(drawn) and len(taken):
+            comes_s = sessions.plug_in_s[taken] - window.now_s
+            is_gone = left_s[car[taken][:, None], drawn] <= comes_s[:, None]
+            total_kw[drawn] += np.tensordot(is_gone.T.astype(np.float64), capacity_kw[taken], axes=1)
+    return np.asarray(total_kw + free_kw[drawn_day])
 
 
-def _free_chargers_kw(past: PastArrivals, capacity: Floats, is_free: NDArray[np.bool_], *, days: int) -> Floats:
-    """Sum the arrivals at chargers that are free now, for each day a scenario may draw, (D, 4, T)."""
-    rows = np.flatnonzero(is_free & (capacity[:, 1, :].max(axis=1, initial=0.0) > 0))
-    total = np.zeros((days, *capacity.shape[1:]))
-    charger, day = past.charger[rows], past.day[rows]
-    for drawn in range(days):
-        used = rows[past.donor_day[drawn, charger] == day]
-        total[drawn] = capacity[used].sum(axis=0)
-    return total
+def _moved(group: ChargerGroup, past: PastArrivals, rows: slice) -> Sessions:
+    """Return arrivals of a past day as they would be today."""
+    history, row, charger = group.history, past.row[rows], past.charger[rows]
+    return Sessions(
+        plug_in_s=history.plug_in_s[row] + past.shift_s[rows],
+        plug_out_s=history.plug_out_s[row] + past.shift_s[rows],
+        energy_kwh=history.energy_kwh[row],
+        power_kw=history.power_kw[row],
+        floor_kw=group.traits.floor_kw[charger],
+        v2g=group.traits.v2g[charger],
+    )

@@ -7,7 +7,7 @@ import pytest
 
 from bidding.forecast.near_stays import NearStays
 from bidding.forecast.stay_models import StayModelUnavailable, stay_models
-from bidding.forecast.stays import forecast_stays
+from bidding.forecast.stays import StayForecaster
 from bidding.forecast.window_forecast import ForecastWindow, forecast_window
 from tests.unit.bidding.forecast.fleets import evening_fleet, group_at, instant_s
 
@@ -28,7 +28,8 @@ def at(sessions, now_s, models, *, unseen=False):
     cars = sessions.plugged_in_at(now_s)
     if unseen:
         cars = replace(cars, charger=np.full(len(cars), UNSEEN, dtype=np.int32))
-    return forecast_stays(sessions.completed_before(now_s), cars, models=models, timezone="UTC", now_s=now_s)
+    history = sessions.completed_before(now_s)
+    return StayForecaster(history, models=models, timezone="UTC", now_s=now_s).forecast(cars)
 
 
 @pytest.mark.parametrize("unseen", [False, True])

@@ -7,7 +7,7 @@ from bidding.forecast.local_time import day_number
 from bidding.forecast.near_stays import OWN_SESSIONS, NearStays
 from bidding.forecast.session_files import read_sessions
 from bidding.forecast.sessions import PluggedIn, SessionTable
-from bidding.forecast.stays import Cars, StayForecast, forecast_stays
+from bidding.forecast.stays import Cars, StayForecast, StayForecaster
 from tests.shared_data import shared_path
 from tests.unit.bidding.forecast.fleets import DAY_S, evening_fleet, instant_s
 
@@ -39,7 +39,7 @@ def table(rows):
 
 
 def forecast(history: SessionTable, cars: PluggedIn, *, now_s: int, timezone: str = "UTC") -> StayForecast:
-    return forecast_stays(history, cars, models=NearStays, timezone=timezone, now_s=now_s)
+    return StayForecaster(history, models=NearStays, timezone=timezone, now_s=now_s).forecast(cars)
 
 
 def test_a_known_charger_is_forecast_from_its_own_sessions_and_a_newcomer_from_all():
