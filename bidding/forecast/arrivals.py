@@ -73,8 +73,11 @@ def past_arrivals(
 
 
 def _donor_days(history: SessionTable, plugged_in: PluggedIn, *, chargers: int, instants_s: Integers) -> Integers:
-    """Return for each day and charger the nearest day on which the charger was known and free; itself if taken now."""
-    days = len(instants_s)
+    """Return the day whose arrivals a charger takes, per day and charger; -1 for a charger never known.
+
+    A charger that is free now: the nearest day on which it was known and free. One that is taken now: the day itself,
+    or the first on which it was known, so that a growing fleet is not forecast from the days before it grew.
+    """
     taken = _taken(history, plugged_in, chargers=chargers, instants_s=instants_s)
     first_seen_s = np.full(chargers, np.iinfo(np.int64).max)
     np.minimum.at(first_seen_s, history.charger, history.plug_in_s)
@@ -82,8 +85,7 @@ def _donor_days(history: SessionTable, plugged_in: PluggedIn, *, chargers: int, 
     donor = _nearest(known & ~taken)
     taken_now = np.zeros(chargers, dtype=np.bool_)
     taken_now[plugged_in.charger] = True
-    same_day = np.where(known, np.arange(days)[:, None], -1)
-    return np.where(taken_now[None, :], same_day, donor)
+    return np.where(taken_now[None, :], _nearest(known), donor)
 
 
 def _taken(history: SessionTable, plugged_in: PluggedIn, *, chargers: int, instants_s: Integers) -> NDArray[np.bool_]:

@@ -232,7 +232,8 @@ def _arrivals_kw(
     """Return what cars that still come can hold, (S, 4, T).
 
     A charger that is free now brings what it brought on the donor day of the day drawn; one that is taken, only what
-    came on that day after the drawn departure of its car, `left_s` (m, S) after bidding time.
+    came on that day after the drawn departure of its car, `left_s` (m, S) after bidding time. The first day on which a
+    charger was known stands for all days before it.
     """
     past = past_arrivals(
         group.history,
@@ -257,11 +258,15 @@ def _arrivals_kw(
         free, taken = np.flatnonzero(car < 0), np.flatnonzero(car >= 0)
         is_donor = past.donor_day[:, past.charger[rows][free]] == day
         free_kw += np.tensordot(is_donor.astype(np.float64), capacity_kw[free], axes=1)
-        drawn = np.flatnonzero(drawn_day == day)
-        if len(drawn) and len(taken):
-            comes_s = sessions.plug_in_s[taken] - window.now_s
-            is_gone = left_s[car[taken][:, None], drawn] <= comes_s[:, None]
-            total_kw[drawn] += np.tensordot(is_gone.T.astype(np.float64), capacity_kw[taken], axes=1)
+        is_gone_by_s = sessions.plug_in_s - window.now_s
+        is_first = (past.donor_day[0, past.charger[rows]] == day) & (day > 0)
+        for arrival, drawn in (
+            (taken, np.flatnonzero(drawn_day == day)),
+            (taken[is_first[taken]], np.flatnonzero(drawn_day < day)),
+        ):
+            if len(arrival) and len(drawn):
+                is_gone = left_s[car[arrival][:, None], drawn] <= is_gone_by_s[arrival][:, None]
+                total_kw[drawn] += np.tensordot(is_gone.T.astype(np.float64), capacity_kw[arrival], axes=1)
     return np.asarray(total_kw + free_kw[drawn_day])
 
 
