@@ -77,6 +77,7 @@ def window_capacity(
     edges_s: Seconds,
     direction: Literal["reduce", "increase"],
     prices: PriceCurve | None = None,
+    drawn_kwh: Floats | None = None,
 ) -> WindowCapacity:
     """Return what each session can do in a window.
 
@@ -86,20 +87,12 @@ def window_capacity(
         direction: `reduce`: draw less than the baseline. `increase`: draw more.
         prices: with prices the baseline is charging in the cheapest PTUs of the stay (cars that cannot pause keep
             charging on arrival); without, it is charging on arrival.
+        drawn_kwh: another baseline, such as a day-ahead plan (`day_ahead`): energy before the window and in each of its
+            PTUs, shape (n, 1 + T).
     """
     ptu_h = float(edges_s[1] - edges_s[0]) / HOUR_S
-    from_start_s = np.concatenate([[DISTANT_PAST_S], edges_s])
-    drawn_kwh = arrival_kwh(sessions.plug_in_s, sessions.energy_kwh, sessions.power_kw, from_start_s)
-    if prices is not None and len(sessions):
-        planned_kwh = price_kwh(
-            sessions.plug_in_s,
-            sessions.plug_out_s,
-            sessions.energy_kwh,
-            sessions.power_kw,
-            from_start_s,
-            prices=prices,
-        )
-        drawn_kwh = np.where(sessions.floor_kw[:, None] > 0, drawn_kwh, planned_kwh)
+    if drawn_kwh is None:
+        drawn_kwh = _baseline_kwh(sessions, np.concatenate([[DISTANT_PAST_S], edges_s]), prices)
     hours = present_h(sessions.plug_in_s, sessions.plug_out_s, edges_s)
     rule = _held_back_kwh if direction == "reduce" else _taken_extra_kwh
     capacity_kwh, floor_kwh, departure_kwh = rule(sessions, drawn_kwh, hours, int(edges_s[-1]))
@@ -110,6 +103,16 @@ def window_capacity(
         floor_kw=floor_kwh / ptu_h,
         departure_kw=departure_kwh / ptu_h,
     )
+
+
+def _baseline_kwh(sessions: Sessions, edges_s: Seconds, prices: PriceCurve | None) -> Floats:
+    drawn_kwh = arrival_kwh(sessions.plug_in_s, sessions.energy_kwh, sessions.power_kw, edges_s)
+    if prices is None or not len(sessions):
+        return drawn_kwh
+    cheapest_kwh = price_kwh(
+        sessions.plug_in_s, sessions.plug_out_s, sessions.energy_kwh, sessions.power_kw, edges_s, prices=prices
+    )
+    return np.where(sessions.floor_kw[:, None] > 0, drawn_kwh, cheapest_kwh)
 
 
 def _held_back_kwh(sessions: Sessions, drawn_kwh: Floats, hours: Floats, ends_s: int) -> tuple[Floats, Floats, Floats]:
