@@ -56,6 +56,7 @@ _GROUPS = {
         ("assets.OcpiLocation", "OCPI locations", "location_on"),
         ("assets.OcpiEvse", "OCPI charge points", "ev_station"),
         ("assets.OcpiSession", "OCPI sessions", "electric_car"),
+        ("assets.OcpiEdge", "Parts of quarter hours", "timelapse"),
         ("assets.ProfileCommand", "Charging profiles sent", "tune"),
         ("assets.CommunicationTest", "Communication tests", "network_check"),
         ("assets.AnsweredRequest", "Answers kept for repeats", "replay"),

@@ -3,7 +3,16 @@ from assets.models.assets import Asset, AssetKind, AssetState
 from assets.models.communication_tests import CommunicationTest
 from assets.models.groups import AggregationEan, CongestionArea, Membership
 from assets.models.limits import SteeringLimit
-from assets.models.ocpi import OcpiConnection, OcpiEvse, OcpiLocation, OcpiParty, OcpiSession, OcpiToken, ProfileCommand
+from assets.models.ocpi import (
+    OcpiConnection,
+    OcpiEdge,
+    OcpiEvse,
+    OcpiLocation,
+    OcpiParty,
+    OcpiSession,
+    OcpiToken,
+    ProfileCommand,
+)
 from assets.models.partners import Partner
 from assets.models.sessions import ChargingSession
 from assets.models.setpoints import Setpoint, SetpointBatch
@@ -22,6 +31,7 @@ __all__ = [
     "MeterInterval",
     "MinuteReading",
     "OcpiConnection",
+    "OcpiEdge",
     "OcpiEvse",
     "OcpiLocation",
     "OcpiParty",

@@ -141,6 +141,29 @@ class OcpiSession(models.Model):
         return f"OCPI session {self.session_id}"
 
 
+class OcpiEdge(models.Model):
+    """What a session took of a PTU in which it began or ended: with its neighbours' parts, the energy of the PTU."""
+
+    asset = models.ForeignKey("assets.Asset", on_delete=models.PROTECT, related_name="ocpi_edges")
+    session_key = models.CharField(max_length=48, help_text="Party and id in lower case.")
+    starts_at = models.DateTimeField(help_text="Start of the PTU.")
+    import_wh = models.BigIntegerField()
+    export_wh = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = "part of a quarter hour"
+        verbose_name_plural = "parts of quarter hours"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["asset", "starts_at", "session_key"], name="ocpi_edge_once_per_session_and_ptu"
+            )
+        ]
+        indexes = [models.Index(fields=["starts_at"], name="ocpi_edge_by_age")]
+
+    def __str__(self) -> str:
+        return f"part of {self.asset_id} from {self.starts_at:%Y-%m-%d %H:%M} by {self.session_key}"
+
+
 class ProfileCommand(models.Model):
     """One request about a session's charging profile: stored before it is sent, answered twice (CPO, then station)."""
 

@@ -33,7 +33,11 @@ def known_assets(table: str) -> pgtrigger.Trigger:
 
 
 class MeterInterval(models.Model):
-    """Energy of one asset in one PTU. A correction is a new revision; nothing is overwritten."""
+    """Energy of one asset in one PTU. A correction is a new revision; nothing is overwritten.
+
+    What we derive ourselves, where a partner delivers nothing, has revisions below 0: whatever the partner says counts
+    instead, from its revision 0 on.
+    """
 
     class Quality(models.TextChoices):
         MEASURED = "measured", "Measured"
@@ -44,7 +48,7 @@ class MeterInterval(models.Model):
         "assets.Asset", on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="meter_intervals"
     )
     starts_at = models.DateTimeField(help_text="Start of the PTU.")
-    revision = models.PositiveIntegerField(default=0)
+    revision = models.IntegerField(default=0, help_text="The highest counts; below 0: derived, not delivered.")
     import_wh = models.BigIntegerField()
     export_wh = models.BigIntegerField(default=0)
     quality = models.CharField(max_length=9, choices=Quality.choices, default=Quality.MEASURED)
@@ -54,6 +58,9 @@ class MeterInterval(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(import_wh__gte=0, export_wh__gte=0), name="meter_registers_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(revision__gte=0) | Q(quality="estimated"), name="derived_values_are_estimates"
             ),
         ]
         triggers = [known_assets("meter_values")]

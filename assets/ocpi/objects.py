@@ -70,6 +70,11 @@ class Session:
         return self.status in {"COMPLETED", "INVALID"}
 
     @property
+    def until(self) -> datetime:
+        """When a session that is over ended."""
+        return self.ends_at or self.last_updated
+
+    @property
     def is_charging_session(self) -> bool:
         """Whether a car is or was at the plug; reservations and pending sessions come to nothing yet."""
         return self.status not in {"PENDING", "RESERVATION"}
@@ -140,7 +145,9 @@ def read_session(document: Any) -> Session:
         last_updated=last_updated,
         card=_text(card, "uid", LONGEST_ID),
         contract=_text(card, "contract_id", LONGEST_ID),
-        periods=tuple(_periods(_optional_list(fields, "charging_periods"))),
+        periods=tuple(
+            sorted(_periods(_optional_list(fields, "charging_periods")), key=lambda period: period.starts_at)
+        ),
         declared_departure_at=_optional_instant(preferences, "departure_time"),
         declared_energy_wh=(
             round(_number(preferences, "energy_need") * W_PER_KW)

@@ -21,6 +21,7 @@ from assets import operations
 from assets.models import ChargingSession, OcpiEvse, OcpiSession
 from assets.ocpi.commands import follow_new_sessions
 from assets.ocpi.connections import parties_of, require_party
+from assets.ocpi.metered import Metered, derive_meter_values
 from assets.ocpi.objects import LONGEST_ID, W_PER_KW, Session, merged, read_session
 from assets.ocpi.wire import InvalidObject, Status
 from assets.pseudonyms import pseudonym
@@ -106,6 +107,10 @@ def take_sessions(*, connection_id: int, documents: Sequence[Any], now: datetime
     told = [one for one in told if one.name not in names]
     created = [one for one in told if one.known is None]
     _keep(connection_id, [one for one in told if one.known or not _is_long_over(one, now)], closed)
+    derive_meter_values(
+        told=[Metered(one.evse.asset_id, _key(one), one.session) for one in told if one.session.is_charging_session],
+        now=now,
+    )
     states = list(_states(told, now))
     if states:
         operations.record_states(partner_id=connection_id, rows=states, now=now)
@@ -239,7 +244,7 @@ def _row(one: _Told) -> dict[str, Any]:
     if highest_kw:
         row["max_import_w"] = min(round(highest_kw * W_PER_KW), asset.max_import_w)
     if session.is_over:
-        row["plug_out_at"] = session.ends_at or session.last_updated
+        row["plug_out_at"] = session.until
     if session.declared_departure_at is not None and session.declared_departure_at > session.starts_at:
         row["declared_departure_at"] = session.declared_departure_at
     if session.declared_energy_wh is not None and session.declared_energy_wh >= 0:

@@ -14,6 +14,7 @@ Bad rows raise `InvalidRows` (`errors`: index, field, code, message) and nothing
     record_states(*, partner_id, rows, now) -> StatesRecorded(accepted, stale)
     record_sessions(*, partner_id, rows, now) -> Upserted
     store_meter_values / store_readings(*, partner_id, rows, now) -> ValuesStored(stored, duplicates)
+    store_derived_values(*, values, now) -> number that are new
     maintain_partitions(*, now) -> names of the month partitions made
     drop_old_months(*, now, keep_months, archive) -> names of the month partitions dropped
     create_congestion_area(*, code, name, grid_operator, postcodes) -> CongestionArea
@@ -49,11 +50,18 @@ from assets.operations.portfolio import (
     enrol_assets,
 )
 from assets.operations.reports import StatesRecorded, Upserted, record_sessions, record_states, upsert_assets
-from assets.operations.telemetry import ValuesStored, store_meter_values, store_readings
+from assets.operations.telemetry import (
+    DerivedValue,
+    ValuesStored,
+    store_derived_values,
+    store_meter_values,
+    store_readings,
+)
 from assets.validation.rows import InvalidRows, RowError
 
 __all__ = [
     "Credentials",
+    "DerivedValue",
     "Forgotten",
     "InvalidRows",
     "PartnerExists",
@@ -81,6 +89,7 @@ __all__ = [
     "rotate_callback_secret",
     "stop_all_partners",
     "stop_partner",
+    "store_derived_values",
     "store_meter_values",
     "store_readings",
     "upsert_assets",

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from aggregator.core.models import DeliveryAttempt
 from assets.control.channel import SETPOINTS_CHANNEL
-from assets.models import OcpiSession, ProfileCommand
+from assets.models import OcpiEdge, OcpiSession, ProfileCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Forgotten:
     sessions: int
     states: int
     ocpi_sessions: int
+    ocpi_edges: int
     delivery_attempts: int
 
 
@@ -29,7 +30,7 @@ def forget_driver_data(*, now: datetime, kept_for: timedelta, at_once: int = 5_0
 
     - Sessions lose the driver's pseudonym and what the driver declared, and the level the car came with.
     - States lose what the driver declared.
-    - OCPI sessions go, with what was asked for them; the setpoints stay.
+    - OCPI sessions go, with what was asked for them, and their parts of quarter hours; the setpoints stay.
     - Partners' own words in answers to setpoints go.
     """
     until = now - kept_for
@@ -37,6 +38,7 @@ def forget_driver_data(*, now: datetime, kept_for: timedelta, at_once: int = 5_0
         sessions=_until_none_is_left(lambda: _clear_sessions(until, at_once), at_once),
         states=_clear_states(until),
         ocpi_sessions=_until_none_is_left(lambda: _drop_ocpi_sessions(until, at_once), at_once),
+        ocpi_edges=_until_none_is_left(lambda: _drop_edges(until, at_once), at_once),
         delivery_attempts=_until_none_is_left(lambda: _drop_attempts(until, at_once), at_once),
     )
 
@@ -88,6 +90,11 @@ def _drop_ocpi_sessions(until: datetime, at_once: int) -> int:
     ids = list(old.values_list("pk", flat=True)[:at_once])
     ProfileCommand.objects.filter(session__in=ids).delete()
     return OcpiSession.objects.filter(pk__in=ids).delete()[0]
+
+
+def _drop_edges(until: datetime, at_once: int) -> int:
+    old = OcpiEdge.objects.filter(starts_at__lt=until).values_list("pk", flat=True)
+    return OcpiEdge.objects.filter(pk__in=list(old[:at_once])).delete()[0]
 
 
 def _drop_attempts(until: datetime, at_once: int) -> int:

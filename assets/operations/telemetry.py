@@ -81,6 +81,48 @@ def store_readings(*, partner_id: int, rows: Rows, now: datetime) -> ValuesStore
     return done
 
 
+DerivedValue = tuple[int, datetime, int, int]
+"""Asset, start of the PTU, import and export [Wh]."""
+
+
+def store_derived_values(*, values: Sequence[DerivedValue], now: datetime) -> int:
+    """Store quarter hours that we derived ourselves, in the caller's transaction; return how many are new.
+
+    They are estimates with revisions below 0, so whatever the partner delivers counts instead; where it has delivered,
+    nothing is stored. The same value again changes nothing, another one is a correction.
+    """
+    if not values:
+        return 0
+    assets, starts, imports, exports = zip(*values, strict=True)
+    derived = {
+        "asset_id": assets,
+        "start": [int(start.timestamp()) for start in starts],
+        "import_wh": imports,
+        "export_wh": exports,
+    }
+    create_partitions(_METER_VALUES.table, month_starts(derived["start"]))
+    with staged_integers("derived", derived), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO assets_meterinterval (asset_id, starts_at, revision, import_wh, export_wh, quality, known_at)
+            SELECT new.asset_id, to_timestamp(new.start), COALESCE(old.revision + 1, %(first)s),
+                   new.import_wh, new.export_wh, 'estimated', %(now)s
+            FROM (SELECT DISTINCT ON (asset_id, start) * FROM derived) AS new
+            LEFT JOIN LATERAL (
+                SELECT revision, import_wh, export_wh FROM assets_meterinterval
+                WHERE asset_id = new.asset_id AND starts_at = to_timestamp(new.start)
+                ORDER BY revision DESC LIMIT 1
+            ) AS old ON true
+            WHERE COALESCE(old.revision, %(first)s) < -1
+              AND (old.import_wh, old.export_wh) IS DISTINCT FROM (new.import_wh, new.export_wh)
+            ORDER BY new.asset_id, new.start
+            ON CONFLICT DO NOTHING
+            """,
+            {"first": -kinds.LAST_REVISION, "now": now},
+        )
+        return int(cursor.rowcount)
+
+
 def _key_columns(partner_id: int, columns: Columns, now: datetime) -> dict[str, Sequence[int]]:
     starts: list[int] = columns["starts_at"]
     errors = list(kinds.outside_meter_window(starts, now=now))

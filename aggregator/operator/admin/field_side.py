@@ -7,6 +7,7 @@ from assets.models import (
     AnsweredRequest,
     CommunicationTest,
     OcpiConnection,
+    OcpiEdge,
     OcpiEvse,
     OcpiLocation,
     OcpiParty,
@@ -72,6 +73,14 @@ class OcpiSessionAdmin(HistoryAdmin):
     list_filter = ("status", "is_discharge_allowed", "connection")
     list_select_related = ("evse",)
     search_fields = ("session_id", "evse__key")
+
+
+@admin.register(OcpiEdge)
+class OcpiEdgeAdmin(HistoryAdmin):
+    list_display = ("asset", "starts_at", "session_key", "import_wh", "export_wh")
+    list_select_related = ("asset__partner",)
+    search_fields = ("session_key", "asset__external_id")
+    date_hierarchy = "starts_at"
 
 
 @admin.register(ProfileCommand)

@@ -25,6 +25,7 @@ from assets.models import (
     Membership,
     MeterInterval,
     OcpiConnection,
+    OcpiEdge,
     OcpiEvse,
     OcpiLocation,
     OcpiParty,
@@ -309,6 +310,7 @@ class Evening:
             session=session, kind=ProfileCommand.Kind.CLEAR, reference=f"r-{number}", created_at=NOW,
             next_attempt_at=NOW, deadline_at=NOW + PTU,
         )  # fmt: skip
+        OcpiEdge.objects.create(asset=asset, session_key=f"s-{number}", starts_at=NOW, import_wh=1, export_wh=0)
         CommunicationTest.objects.create(setpoint=setpoint, before_w=7_400)
         AnsweredRequest.objects.create(
             partner=asset.partner, key=f"key-{number}", fingerprint="", answered_at=NOW, status=200,
