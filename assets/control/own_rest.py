@@ -47,22 +47,22 @@ def batch_document(batch: SetpointBatch, setpoints: Sequence[SentSetpoint]) -> d
         "revision": batch.revision,
         "sent_at": _instant(batch.created_at),
         "group_setpoint": _group_setpoint(setpoints),
-        "setpoints": []
-        if batch.partner.divides_itself
-        else [
-            {
-                "setpoint_id": setpoint.setpoint_id,
-                "asset": setpoint.asset,
-                "starts_at": _instant(setpoint.starts_at),
-                "ends_at": _instant(setpoint.ends_at),
-                "power_w": list(setpoint.power_w),
-                "start_early_s": setpoint.start_early_s,
-                "end_late_s": setpoint.end_late_s,
-                "fallback": FALLBACKS[setpoint.kind],
-                "ttl_s": time_to_live_s(setpoint.power_w),
-            }
-            for setpoint in setpoints
-        ],
+        "setpoints": [] if batch.partner.divides_itself else [setpoint_row(setpoint) for setpoint in setpoints],
+    }
+
+
+def setpoint_row(setpoint: SentSetpoint) -> dict[str, Any]:
+    """Return one setpoint as partners read it."""
+    return {
+        "setpoint_id": setpoint.setpoint_id,
+        "asset": setpoint.asset,
+        "starts_at": _instant(setpoint.starts_at),
+        "ends_at": _instant(setpoint.ends_at),
+        "power_w": list(setpoint.power_w),
+        "start_early_s": setpoint.start_early_s,
+        "end_late_s": setpoint.end_late_s,
+        "fallback": FALLBACKS[setpoint.kind],
+        "ttl_s": time_to_live_s(setpoint.power_w),
     }
 
 
