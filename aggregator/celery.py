@@ -56,6 +56,7 @@ TICKS = (
     ("bidding.uftp.tasks.send_messages", "market", 1),
     ("bidding.uftp.tasks.open_standing_days", "market", 15),
     ("bidding.tasks.run_dispatch", "dispatch", 1),
+    ("bidding.tasks.test_pausing", "default", 15),
     ("assets.tasks.send_setpoints", "dispatch", 1),
     ("assets.tasks.send_charging_profiles", "dispatch", 1),
     ("assets.tasks.pull_from_ocpi_partners", "default", 1),

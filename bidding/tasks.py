@@ -13,6 +13,7 @@ from aggregator.core.messaging.operations import Verdict, deliver_due
 from aggregator.core.models import OutboxMessage
 from aggregator.core.services import clock, http_client
 from bidding.dispatch.operations import run_activation
+from bidding.dispatch.pause_tests import judge_pause_tests, start_pause_tests
 from bidding.markets.exchange.venue import ExchangeUnavailable, Outcome, Venue
 from bidding.markets.gopacs.announcements import UnreadableAnnouncement, read_announcement
 from bidding.markets.gopacs.client import AnnouncementsUnavailable, fetch_announcements, fetch_helping_eans
@@ -194,3 +195,10 @@ def run_dispatch(**_unknown: object) -> None:
     """Plan what is due and keep every activation's status up to date."""
     for activation in activations_to_dispatch():
         run_activation(activation_id=activation.pk, now=clock().now())
+
+
+@shared_task
+def test_pausing(**_unknown: object) -> None:
+    """Judge the pause tests that are over; in quiet hours, make new ones."""
+    judge_pause_tests(now=clock().now())
+    start_pause_tests(now=clock().now())

@@ -46,6 +46,7 @@ _GROUPS = {
         ("bidding.DispatchAlarm", "Alarms", "notification_important"),
         ("bidding.Duty", "Parts of assets", "assignment_ind"),
         ("bidding.UseCost", "Costs of use", "euro"),
+        ("bidding.PauseTest", "Pause tests", "pause"),
         ("assets.SetpointBatch", "Setpoint batches", "outgoing_mail"),
         ("assets.Setpoint", "Setpoints", "tune"),
     ),

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, ptu_start
 from assets.models import Asset, AssetKind
+from bidding.dispatch.allocation.pausing import State
 from bidding.dispatch.allocation.view import DispatchView
 from bidding.dispatch.metered import metered_so_far
+from bidding.dispatch.pausing import pausing_states
 from bidding.forecast.outlook import Outlook, OutlookModel
 from bidding.forecast.sessions import SessionTable
 from bidding.portfolio import Group, latest_states, plug_history
@@ -62,6 +64,7 @@ def plugs_at(*, group: Group, remaining: Interval, now: datetime, ignored_asset_
         declared_kwh=wanted_kwh,
         declared_plug_out_s=here.declared_plug_out_s[keep],
     )
+    pausing = pausing_states(assets, now=now)
     # A V2G car may give what it brought above its floor. Seen from the policy it came earlier, at its floor, and has
     # charged that much since: energy, stay and elapsed time are shifted together, so its baseline does not change.
     shift_h = stored_kwh / power_kw
@@ -71,7 +74,7 @@ def plugs_at(*, group: Group, remaining: Interval, now: datetime, ignored_asset_
         elapsed_h=(remaining.starts_at.timestamp() - plug_in_s) / 3600 + shift_h,
         power_kw=power_kw,
         floor_kw=np.array(
-            [0.0 if asset.pausing == Asset.Pausing.CAN_PAUSE else asset.min_import_w / W_PER_KW for asset in assets]
+            [0.0 if pausing[asset.pk] == State.CAN_PAUSE else asset.min_import_w / W_PER_KW for asset in assets]
         ),
         v2g=np.array([asset.kind == AssetKind.V2G_CHARGER for asset in assets], dtype=np.bool_),
         energy_in_kwh=energy_kwh + stored_kwh,

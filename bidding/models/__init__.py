@@ -8,6 +8,7 @@ from bidding.models.ledger import Commitment, LedgerEntry
 from bidding.models.mandates import BidDutyContract, Mandate
 from bidding.models.nominations import BaselineNomination
 from bidding.models.participants import OwnKey, UftpParticipant, UftpPublicKey
+from bidding.models.pausing import PauseTest
 from bidding.models.prices import DayAheadPrice, PricingPolicy
 from bidding.models.uftp_messages import UftpMessage
 
@@ -34,6 +35,7 @@ __all__ = [
     "NoBid",
     "OrderChange",
     "OwnKey",
+    "PauseTest",
     "PricingPolicy",
     "UftpMessage",
     "UftpParticipant",

@@ -18,7 +18,7 @@ from aggregator.operator.admin.columns import window
 from aggregator.operator.admin.reasons import ReasonForm, with_reason
 from aggregator.operator.live import live_view
 from bidding.dispatch.acts import NotPossible, cap_activation, hold_activation, resume_activation, stop_activation
-from bidding.models import Activation, ActivationPtu, ActivationSample, DispatchAlarm, Duty, UseCost
+from bidding.models import Activation, ActivationPtu, ActivationSample, DispatchAlarm, Duty, PauseTest, UseCost
 
 _ACTS: Mapping[str, Callable[..., Activation]] = {
     "hold": hold_activation,
@@ -164,3 +164,12 @@ class UseCostAdmin(RegisterAdmin):
     list_display = ("asset_kind", "partner", "wear_eur_per_mwh", "compensation_eur_per_mwh")
     list_filter = ("asset_kind", "partner")
     list_select_related = ("partner",)
+
+
+@admin.register(PauseTest)
+class PauseTestAdmin(HistoryAdmin):
+    list_display = ("starts_at", "asset", "car_power_w", "outcome", "judged_at")
+    list_filter = ("outcome",)
+    list_select_related = ("asset",)
+    search_fields = ("asset__external_id",)
+    date_hierarchy = "starts_at"

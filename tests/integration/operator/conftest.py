@@ -60,6 +60,7 @@ from bidding.models import (
     NoBid,
     OrderChange,
     OwnKey,
+    PauseTest,
     PricingPolicy,
     UftpMessage,
     UftpParticipant,
@@ -360,6 +361,7 @@ class Evening:
         )
         DispatchAlarm.objects.create(activation=activation, kind="below_order", message="290 of 300 kW", raised_at=NOW)
         UseCost.objects.create(partner=partner, asset_kind="battery", wear_eur_per_mwh=30)
+        PauseTest.objects.create(asset=asset, car="card", car_power_w=11_000, starts_at=NOW)
         NoBid.objects.create(
             announcement=self.announcement(f"declined-{number}"), aggregation_ean=group, reason="62 kW", decided_at=NOW
         )

@@ -1,0 +1,54 @@
+"""What is believed of the cars at chargers: may they be paused? Made of pause tests, read by the engine.
+
+A car is known by its driver's card. What other cars of the same power showed stands for its model, of which nobody
+tells us; a partner that registers a charger as one whose car can pause, or cannot, is believed.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from assets.models import Asset, ChargingSession
+from bidding.dispatch.allocation.pausing import State, belief_of
+from bidding.models import PauseTest
+
+REACH = timedelta(weeks=52)
+Outcome = PauseTest.Outcome
+
+
+def pausing_states(assets: Sequence[Asset], *, now: datetime) -> dict[int, State]:
+    """Return what may be done with the car that is at each asset now, in three queries; no car counts as unknown."""
+    told = {
+        Asset.Pausing.CAN_PAUSE: State.CAN_PAUSE,
+        Asset.Pausing.CANNOT_PAUSE: State.CANNOT_PAUSE,
+    }
+    states = {asset.pk: told.get(Asset.Pausing(asset.pausing), State.UNKNOWN) for asset in assets}
+    open_ids = [pk for pk, state in states.items() if state == State.UNKNOWN]
+    here = {
+        asset_id: (car, power_w)
+        for asset_id, car, power_w in ChargingSession.objects.filter(
+            asset__in=open_ids, plug_out_at__isnull=True
+        ).values_list("asset_id", "driver_token", "max_import_w")
+        if car
+    }
+    if not here:
+        return states
+    of_car, of_model = _evidence(now)
+    for asset_id, (car, power_w) in here.items():
+        own = of_car[car]
+        alike = of_model[power_w] - own
+        states[asset_id] = belief_of(
+            car=(own[Outcome.WOKE], own[Outcome.FAILED]), model=(alike[Outcome.WOKE], alike[Outcome.FAILED])
+        ).state
+    return states
+
+
+def _evidence(now: datetime) -> tuple[dict[str, Counter[str]], dict[int, Counter[str]]]:
+    """Return the outcomes of the past year by car, and by the power that stands for its model."""
+    of_car: dict[str, Counter[str]] = defaultdict(Counter)
+    of_model: dict[int, Counter[str]] = defaultdict(Counter)
+    rows = PauseTest.objects.filter(starts_at__gte=now - REACH, outcome__in=[Outcome.WOKE, Outcome.FAILED])
+    for car, power_w, outcome in rows.values_list("car", "car_power_w", "outcome"):
+        of_car[car][outcome] += 1
+        of_model[power_w][outcome] += 1
+    return of_car, of_model
