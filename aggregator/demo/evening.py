@@ -7,7 +7,7 @@ evening comes out the same on a slow machine, and with a process killed and rest
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from datetime import time as clock_time
 from pathlib import Path
@@ -25,6 +25,7 @@ from aggregator.demo import portfolio as fleet
 from aggregator.demo.stage import Stage
 from assets.control.channel import SETPOINTS_CHANNEL
 from assets.models import Setpoint
+from assets.simulator.faults import mixed_faults
 from assets.simulator.portfolio import Portfolio, build_portfolio
 from bidding.models import Activation, Announcement, Bid, NoBid
 
@@ -55,6 +56,7 @@ class Evening:
     scale: float = 1.0
     sessions_file: Path | None = None
     sessions_zone: str = "Europe/Amsterdam"
+    misbehaving: float = 0.0
     timings: dict[str, float] = field(default_factory=dict)
     portfolio: Portfolio = field(init=False)
 
@@ -234,6 +236,7 @@ class Evening:
                 "portfolio": {"seed": self.portfolio.seed, "scale": self.portfolio.scale},
                 "sessions": {"file": self._file(), "zone": self.sessions_zone, "history_weeks": 8},
                 "partners": credentials,
+                "faults": asdict(mixed_faults(self.misbehaving)),
             }
         )
 

@@ -7,6 +7,7 @@ of an aggregation EAN is rounded to cents once; its lines add up to that and the
 in the aggregator's own. `tests/report_check.py` is that calculation.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,7 +17,8 @@ from django.db.models import Count, Q
 
 from aggregator.core.interval import Interval
 from assets.models import Setpoint
-from bidding.models import Announcement, Bid, ContractCall
+from bidding.dispatch.report import shortfalls
+from bidding.models import Activation, Announcement, Bid, ContractCall
 from settlement.delivery.operations import settle_due
 from settlement.models import DeliveryPtu, Statement
 from settlement.statements.operations import issue_statement
@@ -48,6 +50,7 @@ def build_report(
         "bids": _bids(day),
         "calls": _calls(day),
         "deliveries": _deliveries(statement, day),
+        "shortfalls": _shortfalls(statement, day),
         "setpoints": _setpoints(day),
         "drivers": {
             "sessions": int(drivers["sessions"]),
@@ -177,6 +180,27 @@ def _deliveries(statement: Statement, day: Interval) -> list[Row]:
             "delivered_w": row.delivered_w,
         }
         for row in rows
+    ]
+
+
+def _shortfalls(statement: Statement, day: Interval) -> list[Row]:
+    """Return what was missed in each PTU by the meter, and why; the causes add up to it."""
+    metered: dict[Activation, dict[datetime, int]] = defaultdict(dict)
+    rows = DeliveryPtu.objects.filter(
+        delivery__statements=statement, ptu_start__gte=day.starts_at, ptu_start__lt=day.ends_at
+    ).select_related("delivery__activation")
+    for row in rows.order_by("delivery__activation_id", "ptu_start", "pk"):
+        metered[row.delivery.activation][row.ptu_start] = row.delivered_w
+    return [
+        {
+            "aggregation_ean": activation.aggregation_ean_id,
+            "ptu_start": rfc3339(row.ptu_start),
+            "missing_w": row.missing_w,
+            "causes_w": dict(row.causes_w),
+        }
+        for activation, delivered_w in metered.items()
+        for row in shortfalls(activation, delivered_w=delivered_w)
+        if row.missing_w
     ]
 
 

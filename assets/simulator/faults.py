@@ -80,6 +80,12 @@ PHYSICAL = (
 RESULTS = ("results_late", "results_twice", "results_never")
 
 
+def mixed_faults(share: float) -> FaultShares:
+    """Return faults of all kinds for a share of the fleet, each as often as the others of its kind."""
+    kinds = (PHYSICAL, RESULTS, ("session_ends",))
+    return FaultShares(**{name: share / len(names) for names in kinds for name in names})
+
+
 class Told(Protocol):
     """The schedule as faults need it: what is told, and by which setpoint, in the minute of an instant."""
 

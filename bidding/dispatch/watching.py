@@ -24,7 +24,8 @@ SILENT_AFTER = timedelta(minutes=3)
 """Behind the newest state of its own partner: two samples a minute apart, and one for the way."""
 SILENT_AFTER_MEDIANS = 3
 """Times what its partner's assets usually lie behind, where that is more: over OCPI some tell each quarter hour."""
-PARTNER_SILENT_AFTER = timedelta(minutes=10)
+PARTNER_SILENT_AFTER = timedelta(minutes=16)
+"""Over OCPI some tell no more than each quarter hour."""
 BLIND_AFTER = timedelta(minutes=5)
 """Without any new state the loop looks all the same, at what it assumes."""
 

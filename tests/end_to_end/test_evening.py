@@ -166,6 +166,24 @@ def test_an_evening_survives_the_death_of_every_process_and_leaves_nothing_behin
     assert leftovers(demo.directory) == []
 
 
+def test_what_misbehaving_assets_and_a_dead_worker_cost_is_known_to_the_watt(play):
+    demo = play("--misbehaving", "0.2")
+    demo.wait_until(17, 50)
+    demo.kill("worker-market")
+
+    report = demo.report()
+
+    assert delivered_share(report) > 0.9
+    missed = {
+        (row["aggregation_ean"], row["ptu_start"]): row["ordered_w"] - row["delivered_w"]
+        for row in report["deliveries"]
+        if row["delivered_w"] < row["ordered_w"]
+    }
+    explained = {(row["aggregation_ean"], row["ptu_start"]): row for row in report["shortfalls"]}
+    assert {key: row["missing_w"] for key, row in explained.items()} == missed
+    assert all(sum(row["causes_w"].values()) == row["missing_w"] for row in explained.values())
+
+
 def test_an_evening_of_real_sessions(play):
     sessions = shared_path("data/ev_no_residential/sessions.csv.gz")
 

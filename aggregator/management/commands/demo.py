@@ -34,11 +34,19 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--sessions", type=Path, help="CSV or CSV.gz of real charging sessions to replay")
         parser.add_argument("--zone", default="Europe/Amsterdam", help="time zone of the place the sessions come from")
+        parser.add_argument(
+            "--misbehaving",
+            type=float,
+            default=0.0,
+            help="share of assets with faults of all kinds, 0 to 1",
+        )
         parser.add_argument("--day", type=date.fromisoformat, default=DAY, help="the demo's day, YYYY-MM-DD")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         if options["sessions"] and not options["sessions"].is_file():
             raise CommandError(f"There is no file {options['sessions']}. Give the path of a CSV or CSV.gz file.")
+        if not 0 <= options["misbehaving"] <= 1:
+            raise CommandError(f"--misbehaving is a share from 0 to 1, not {options['misbehaving']}.")
         # A closed terminal or a `kill` cleans up the same way as Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
@@ -66,6 +74,7 @@ class Command(BaseCommand):
                     day=options["day"],
                     sessions_file=options["sessions"],
                     sessions_zone=options["zone"],
+                    misbehaving=options["misbehaving"],
                 )
                 evening.prepare()
                 evening.play()
