@@ -1,9 +1,10 @@
 """Registering the demo's fleet, as an operator and the partners would."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from aggregator.core.ptu import MARKET_ZONE, ptus_of_day
 from assets.models import Asset, CongestionArea, Partner
 from assets.ocpi.connections import open_connection
 from assets.operations.partners import register_partner
@@ -11,11 +12,26 @@ from assets.operations.portfolio import create_aggregation_ean, create_congestio
 from assets.operations.reports import upsert_assets
 from assets.simulator.portfolio import Partner as SimulatedPartner
 from assets.simulator.portfolio import Portfolio
-from bidding.models import Mandate
+from bidding.models import Mandate, PricingPolicy
+from bidding.operations.prices import store_prices
 from bidding.operations.terms import set_terms
 
 AUTOMATIC_UP_TO_W, AUTOMATIC_UP_TO_EUR = 5_000_000, Decimal(10_000)
 """What each group's bids may go up to without a person: more than the evening needs."""
+
+COSTS: dict[str, Any] = {
+    "rebound_hours": 8,
+    "wear_eur_per_kwh": Decimal("0.0450"),
+    "round_trip_efficiency": Decimal("0.85"),
+    "drivers_eur_per_mwh": Decimal("60.00"),
+    "margin_eur_per_mwh": Decimal("40.00"),
+}
+"""What each group's bids ask beyond energy at day-ahead prices; invented."""
+
+_HOURLY_EUR_PER_MWH = (
+    78, 74, 71, 69, 70, 76, 92, 118, 126, 112, 101, 96, 93, 92, 95, 104, 121, 148, 156, 139, 117, 101, 92, 85,
+)  # fmt: skip
+"""A winter day's shape of day-ahead prices, by local hour; invented."""
 
 OCPI_PARTNER = "stadsladen"
 """The charge point operator of the street and the offices speaks OCPI; the other partners our own REST."""
@@ -38,7 +54,6 @@ def register(*, portfolio: Portfolio, now: datetime) -> dict[str, dict[str, Any]
             brp=group.brp,
             now=now,
             autonomy="automatic",
-            price_eur_per_mwh=group.price_eur_per_mwh,
         )
         set_terms(
             Mandate,
@@ -47,6 +62,8 @@ def register(*, portfolio: Portfolio, now: datetime) -> dict[str, dict[str, Any]
             automatic_up_to_w=AUTOMATIC_UP_TO_W,
             automatic_up_to_eur=AUTOMATIC_UP_TO_EUR,
         )
+        set_terms(PricingPolicy, aggregation_ean=made, now=now, **COSTS)
+    store_prices(prices=day_ahead_prices(now.astimezone(MARKET_ZONE).date()), source="invented", now=now)
     credentials: dict[str, dict[str, Any]] = {}
     for partner in portfolio.partners:
         registered, secrets = register_partner(name=partner.name, now=now)
@@ -58,6 +75,12 @@ def register(*, portfolio: Portfolio, now: datetime) -> dict[str, dict[str, Any]
         if partner.key == OCPI_PARTNER:
             credentials[partner.key]["ocpi"] = _speak_ocpi(registered, partner, now)
     return credentials
+
+
+def day_ahead_prices(day: date) -> dict[datetime, Decimal]:
+    """Return the price of each quarter hour of a day and the next."""
+    ptus = [start for each in (day, day + timedelta(days=1)) for start in ptus_of_day(each)]
+    return {start: Decimal(_HOURLY_EUR_PER_MWH[start.astimezone(MARKET_ZONE).hour]) for start in ptus}
 
 
 def _speak_ocpi(registered: Partner, partner: SimulatedPartner, now: datetime) -> dict[str, Any]:

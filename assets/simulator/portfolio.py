@@ -42,14 +42,13 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """An aggregation EAN with the price asked for its flexibility."""
+    """An aggregation EAN and where it is."""
 
     ean: str
     name: str
     area_code: str
     postcode: str
     brp: str
-    price_eur_per_mwh: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +142,10 @@ OVERVECHT = Area(
 )
 _BRP = Ean13.from_body("871999900001")
 
-CITY = Group(Ean18.from_body("87168510000000001"), "Centrum op straat", CENTRUM.code, "3511", _BRP, "180.00")
-QUARTER = Group(Ean18.from_body("87168510000000002"), "Overvecht laadpalen", OVERVECHT.code, "3562", _BRP, "210.00")
-DEPOT = Group(Ean18.from_body("87168510000000003"), "Overvecht depot en warmte", OVERVECHT.code, "3565", _BRP, "290.00")
-HOMES = Group(Ean18.from_body("87168510000000004"), "Overvecht thuis", OVERVECHT.code, "3563", _BRP, "250.00")
+CITY = Group(Ean18.from_body("87168510000000001"), "Centrum op straat", CENTRUM.code, "3511", _BRP)
+QUARTER = Group(Ean18.from_body("87168510000000002"), "Overvecht laadpalen", OVERVECHT.code, "3562", _BRP)
+DEPOT = Group(Ean18.from_body("87168510000000003"), "Overvecht depot en warmte", OVERVECHT.code, "3565", _BRP)
+HOMES = Group(Ean18.from_body("87168510000000004"), "Overvecht thuis", OVERVECHT.code, "3563", _BRP)
 """With the need of each area as the mock market's evening sets it, the city's bid is cleared in full, the quarter's in
 part and the depot's, the dearest, not at all. The homes are under a contract, and its grid operator calls it."""
 
