@@ -36,6 +36,23 @@ def test_any_bytes_get_an_answer_of_the_protocol(client, operator, body):
     assert post(client, body).status_code in {200, 400, 401, 411, 419, 429}
 
 
+headers = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=40)
+
+
+@bounded
+@given(
+    content_type=st.sampled_from(["text/xml", "text/xml; charset=", "application/xml;"]).flatmap(
+        lambda start: headers.map(start.__add__)
+    )
+    | headers,
+    length=st.none() | headers | st.integers(-(2**70), 2**70).map(str),
+)
+def test_any_headers_get_an_answer_of_the_protocol(client, operator, content_type, length):
+    more = {} if length is None else {"CONTENT_LENGTH": length}
+    answer = post(client, sealed(SAMPLES[0]), content_type=content_type, **more)
+    assert answer.status_code in {200, 400, 411, 413, 429}
+
+
 @bounded
 @given(document=damaged(documents))
 def test_anything_signed_gets_an_answer_and_can_be_processed(client, contract, document):

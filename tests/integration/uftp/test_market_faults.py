@@ -123,6 +123,7 @@ def test_what_is_unusual_but_right_is_taken(market, kind, element):
         ("reset", {}),
         ("reply_lost", {"times": 2}),
         ("slow_body", {"seconds": 0.3}),
+        ("huge_body", {"times": 2}),
     ],
 )
 def test_a_broker_in_trouble_gets_each_message_once(market, kind, more):
@@ -133,9 +134,10 @@ def test_a_broker_in_trouble_gets_each_message_once(market, kind, more):
     assert_called_once()
 
 
-def test_a_broker_that_answers_too_late_gets_each_message_once(market, monkeypatch):
+@pytest.mark.parametrize("kind", ["delay", "slow_body"])
+def test_a_broker_that_answers_too_late_gets_each_message_once(market, monkeypatch, kind):
     monkeypatch.setattr(line, "TIMEOUT_SECONDS", 0.3)
-    market.broker_fault("delay", seconds=1.0)
+    market.broker_fault(kind, seconds=1.0)
     market.call()
     market.until(lambda: OutboxMessage.objects.filter(attempts__gt=0).exists())
     monkeypatch.undo()

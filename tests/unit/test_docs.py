@@ -1,0 +1,44 @@
+"""What documents say about tests is true: the files and functions that they name exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent.parent
+DOCS = sorted((TESTS.parent / "docs").glob("*.md"))
+NAMED = re.compile(r"`(?P<path>[\w/…]*test_[\w/]+\.py)`|`(?P<function>test_\w+)(?P<more>…?)`")
+FILES = {path.relative_to(TESTS).as_posix(): path.read_text() for path in TESTS.rglob("test_*.py")}
+FUNCTIONS = {name for text in FILES.values() for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)}
+
+
+def is_file(named):
+    """Tell whether a test file is called so; … stands for folders, and leading ones may be left out."""
+    pattern = re.compile(r"(.*/)?" + re.escape(named).replace("…", ".*").removeprefix("tests/") + "$")
+    return any(pattern.match(file) for file in FILES)
+
+
+def is_function(named, *, is_beginning):
+    return named in FUNCTIONS or (is_beginning and any(name.startswith(named) for name in FUNCTIONS))
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_every_test_that_a_document_names_exists(document):
+    missing = [
+        found[0]
+        for found in NAMED.finditer(document.read_text())
+        if not (
+            is_file(found["path"])
+            if found["path"]
+            else is_function(found["function"], is_beginning=bool(found["more"]))
+        )
+    ]
+    assert missing == []
+
+
+def test_every_rule_of_the_markets_names_its_source_and_its_test():
+    text = (TESTS.parent / "docs" / "markets.md").read_text()
+    tables = re.findall(r"^\| (?:rule|condition) \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    rows = [[cell.strip() for cell in line.strip("|\n").split("|")] for table in tables for line in table.splitlines()]
+    assert len(rows) > 50
+    assert [row for row in rows if not all(row)] == []
