@@ -55,6 +55,7 @@ TICKS = (
     ("bidding.uftp.tasks.process_messages", "market", 1),
     ("bidding.uftp.tasks.send_messages", "market", 1),
     ("bidding.uftp.tasks.open_standing_days", "market", 15),
+    ("bidding.uftp.tasks.send_reports", "forecast", 15),
     ("bidding.tasks.run_dispatch", "dispatch", 1),
     ("bidding.tasks.test_pausing", "default", 15),
     ("assets.tasks.send_setpoints", "dispatch", 1),

@@ -22,6 +22,7 @@
 | `UFTP_TOKEN_URL`, `UFTP_CLIENT_ID`, `UFTP_CLIENT_SECRET` | OAuth2 towards broker and address book | none: no token |
 | `UFTP_ADDRESS_BOOK_URL` | participants V3, without `/participants/…` | none: participants by hand only |
 | `UFTP_DNS_RESOLVER` | instead: a validating resolver to look them up, `address` or `address:port` | none |
+| `UFTP_PROGNOSIS_AT` | local time from which tomorrow's D-Prognosis is sent, before calls are made | 06:00 |
 | `UFTP_REQUESTS_PER_MINUTE` | how often one UFTP participant may call | 1200 |
 | `OCPI_COUNTRY_CODE`, `OCPI_PARTY_ID`, `OCPI_ROLE`, `OCPI_NAME` | who we are in OCPI | NL, AGG, SCSP, Aggregator |
 | `OCPI_REQUESTS_PER_MINUTE` | how often one OCPI partner may call; it calls once per session | 6000 |
@@ -37,7 +38,7 @@
 """
 
 import secrets
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 
 import environ
@@ -248,6 +249,7 @@ UFTP_CLIENT_ID = env.str("UFTP_CLIENT_ID", default="")
 UFTP_CLIENT_SECRET = env.str("UFTP_CLIENT_SECRET", default="")
 UFTP_ADDRESS_BOOK_URL = env.str("UFTP_ADDRESS_BOOK_URL", default="")
 UFTP_DNS_RESOLVER = env.str("UFTP_DNS_RESOLVER", default="")
+UFTP_PROGNOSIS_AT = time.fromisoformat(env.str("UFTP_PROGNOSIS_AT", default="06:00"))
 UFTP_REQUESTS_PER_MINUTE = env.int("UFTP_REQUESTS_PER_MINUTE", default=1200)
 OCPI_COUNTRY_CODE = env.str("OCPI_COUNTRY_CODE", default="NL")
 OCPI_PARTY_ID = env.str("OCPI_PARTY_ID", default="AGG")

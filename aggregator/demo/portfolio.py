@@ -10,8 +10,8 @@ from assets.ocpi.connections import open_connection
 from assets.operations.partners import register_partner
 from assets.operations.portfolio import create_aggregation_ean, create_congestion_area, enrol_assets
 from assets.operations.reports import upsert_assets
+from assets.simulator.portfolio import CITY, DEPOT, HOMES, QUARTER, Portfolio
 from assets.simulator.portfolio import Partner as SimulatedPartner
-from assets.simulator.portfolio import Portfolio
 from bidding.models import Mandate, PricingPolicy
 from bidding.operations.prices import store_prices
 from bidding.operations.terms import set_terms
@@ -24,9 +24,9 @@ COSTS: dict[str, Any] = {
     "wear_eur_per_kwh": Decimal("0.0450"),
     "round_trip_efficiency": Decimal("0.85"),
     "drivers_eur_per_mwh": Decimal("60.00"),
-    "margin_eur_per_mwh": Decimal("40.00"),
 }
-"""What each group's bids ask beyond energy at day-ahead prices; invented."""
+MARGIN_EUR_PER_MWH = {CITY.ean: Decimal(40), QUARTER.ean: Decimal(60), DEPOT.ean: Decimal(120), HOMES.ean: Decimal(60)}
+"""What bids ask beyond energy at day-ahead prices; invented."""
 
 _HOURLY_EUR_PER_MWH = (
     78, 74, 71, 69, 70, 76, 92, 118, 126, 112, 101, 96, 93, 92, 95, 104, 121, 148, 156, 139, 117, 101, 92, 85,
@@ -62,7 +62,9 @@ def register(*, portfolio: Portfolio, now: datetime) -> dict[str, dict[str, Any]
             automatic_up_to_w=AUTOMATIC_UP_TO_W,
             automatic_up_to_eur=AUTOMATIC_UP_TO_EUR,
         )
-        set_terms(PricingPolicy, aggregation_ean=made, now=now, **COSTS)
+        set_terms(
+            PricingPolicy, aggregation_ean=made, now=now, margin_eur_per_mwh=MARGIN_EUR_PER_MWH[group.ean], **COSTS
+        )
     store_prices(prices=day_ahead_prices(now.astimezone(MARKET_ZONE).date()), source="invented", now=now)
     credentials: dict[str, dict[str, Any]] = {}
     for partner in portfolio.partners:

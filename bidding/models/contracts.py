@@ -1,5 +1,9 @@
 """Contracts under which a grid operator calls flexibility, and its calls."""
 
+from decimal import Decimal
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
@@ -7,6 +11,10 @@ from aggregator.core.fields import Ean18Field
 from bidding.markets.uftp.powers import PowerMeaning, Side
 from bidding.models.directions import Direction
 from bidding.models.participants import UftpParticipant
+
+
+def _in_full() -> list[Decimal]:
+    return [Decimal(1)]
 
 
 class Contract(models.Model):
@@ -49,6 +57,30 @@ class Contract(models.Model):
     price_eur_per_mwh = models.DecimalField(max_digits=10, decimal_places=2, help_text="Paid for energy moved.")
     availability_fee_eur_per_month = models.DecimalField(max_digits=12, decimal_places=2, default=0)
     penalty_eur_per_mwh = models.DecimalField(max_digits=10, decimal_places=2, default=0)
+    offered_shares = ArrayField(
+        models.DecimalField(
+            max_digits=3,
+            decimal_places=2,
+            validators=[MinValueValidator(Decimal("0.01")), MaxValueValidator(Decimal(1))],
+        ),
+        default=_in_full,
+        help_text="What our offers confirm of a request, one option per share; less than 1 for deviations only.",
+    )
+    min_activation_factor = models.DecimalField(
+        max_digits=3,
+        decimal_places=2,
+        default=Decimal(1),
+        help_text="The least part of an offered deviation that may be ordered; 1: all or nothing.",
+    )
+    takes_unsolicited_orders = models.BooleanField(
+        default=False, help_text="Whether an order binds that answers no offer; from UFTP 3.1.0."
+    )
+    sends_prognosis = models.BooleanField(
+        default=False, help_text="Whether the operator gets the group's expected power of each day, the day before."
+    )
+    sends_metering = models.BooleanField(
+        default=False, help_text="Whether the operator gets the group's metered energy of each called day."
+    )
     active_from = models.DateField()
     active_until = models.DateField(null=True, blank=True, help_text="The last day.")
 
@@ -71,6 +103,20 @@ class Contract(models.Model):
                 | Q(window_starts__isnull=False, window_ends__isnull=False),
                 name="contract_window_has_both_ends",
                 violation_error_message="Give both ends of the daily window, or neither for the whole day.",
+            ),
+            models.CheckConstraint(
+                condition=Q(power_meaning="delta") | Q(min_activation_factor=1, offered_shares=[Decimal(1)]),
+                name="contract_of_a_limit_is_whole",
+                violation_error_message="A limit cannot be offered or ordered in part. Choose deviations, or 1.",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    min_activation_factor__gt=0,
+                    min_activation_factor__lte=1,
+                    offered_shares__len__gte=1,
+                ),
+                name="contract_offers_something",
+                violation_error_message="Give at least one share, and an activation factor above 0 and at most 1.",
             ),
             models.CheckConstraint(
                 condition=Q(active_until__isnull=True) | Q(active_until__gte=F("active_from")),

@@ -23,7 +23,7 @@ class UftpMessage(models.Model):
     refers_to = models.CharField(max_length=36, blank=True, help_text="MessageID of the earlier message it is about.")
     contract_id = models.CharField(max_length=120, blank=True)
     period = models.DateField(null=True, blank=True)
-    congestion_point = models.CharField(max_length=300, blank=True)
+    congestion_point = models.CharField(max_length=300, blank=True, help_text="Or the EAN that was metered.")
     revision = models.BigIntegerField(null=True, blank=True)
     document = models.BinaryField(help_text="The XML, byte for byte.")
     result = models.CharField(max_length=8, choices=Result.choices, default=Result.OPEN)

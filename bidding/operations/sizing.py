@@ -88,6 +88,13 @@ def _stays(ean: str, category: str) -> StayModels:
     return stay_models(settings.STAY_MODEL)
 
 
+def expected_w(*, aggregation_ean: AggregationEan, period: Interval, now: datetime) -> list[int]:
+    """Return what a group is expected to take in each PTU of `period`, on what is known at `now`."""
+    group = group_at(aggregation_ean=aggregation_ean, instant=now)
+    histories = [plug_history(plugs=plugs, now=now) for plugs in _by_category(group.plugs).values()]
+    return [watt(power_kw) for power_kw in _baseline_kw(group, histories, period)]
+
+
 def _by_category(plugs: Sequence[Asset]) -> dict[str, list[Asset]]:
     found: dict[str, list[Asset]] = {}
     for asset in plugs:

@@ -1,11 +1,12 @@
 """What was agreed with a counterparty and what our records know, as the protocol's rules ask for it."""
 
+from collections.abc import Container
 from datetime import timedelta
 
 from django.db.models import Max
 
 from bidding.markets.uftp import messages as m
-from bidding.markets.uftp.case import Agreement, Records
+from bidding.markets.uftp.case import EVERYTHING, Agreement, Records
 from bidding.markets.uftp.codec import parse
 from bidding.markets.uftp.powers import PowerMeaning
 from bidding.markets.uftp.references import reference_of
@@ -46,6 +47,7 @@ def agreement_with(participant: UftpParticipant, contract: Contract | None) -> A
         contract_ids={each.contract_id for each in contracts},
         power_meaning=PowerMeaning(contract.power_meaning) if contract else PowerMeaning.DELTA,
         clock_tolerance=CLOCK_TOLERANCE,
+        unsolicited_orders=contract is not None and contract.takes_unsolicited_orders,
         barred=participant.is_barred,
     )
 
@@ -68,7 +70,16 @@ def records_of(participant: UftpParticipant, message: m.PayloadMessage) -> Recor
         ).exists(),
         ordered=row is not None and ContractCall.objects.filter(offer=row).exists(),
         latest_revision=_latest_revision(participant, message),
+        d_prognosis_ids=_sent_prognoses(participant, message),
     )
+
+
+def _sent_prognoses(participant: UftpParticipant, message: m.PayloadMessage) -> Container[str]:
+    """Return the prognoses of ours that a message may rest on."""
+    if getattr(message, "d_prognosis_message_id", None) is None:
+        return EVERYTHING
+    sent = participant.messages.filter(way=UftpMessage.Way.SENT, element=m.DPrognosis.element)
+    return set(sent.values_list("message_id", flat=True))
 
 
 def _latest_revision(participant: UftpParticipant, message: m.PayloadMessage) -> int | None:

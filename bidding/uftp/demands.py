@@ -63,16 +63,24 @@ def demands_of(isps: Sequence[PowerIsp], *, period: date, contract: Contract) ->
 
 
 def contract_reasons(
-    demands: Sequence[Demand], *, period: date, contract: Contract, called_at: datetime, now: datetime
+    demands: Sequence[Demand], *, period: date, contract: Contract, called_at: datetime | None, now: datetime
 ) -> Iterator[str]:
-    """Yield why the contract does not bind us to `demands`. `called_at` is when the request of this call arrived."""
+    """Yield why the contract does not bind us to `demands`.
+
+    `called_at` is when the request of this call arrived; None when we offered of our own accord, which waives the
+    deadline.
+    """
     if contract.limit_w is not None:
         yield NOT_CALLED
     if not is_active(contract, period):
         yield NOT_ACTIVE
     if not all(_in_window(demand.ptu_start, contract) for demand in demands):
         yield OUTSIDE_WINDOW
-    if contract.call_until is not None and called_at > _call_deadline(period, contract, contract.call_until):
+    if (
+        called_at
+        and contract.call_until is not None
+        and called_at > _call_deadline(period, contract, contract.call_until)
+    ):
         yield CALLED_TOO_LATE
     if any(demand.ptu_start <= now for demand in demands):
         yield ALREADY_STARTED

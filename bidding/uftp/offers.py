@@ -1,19 +1,118 @@
-"""Taking an offer back."""
+"""Offers: for a request, of our own accord, and taken back."""
 
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from aggregator.core import audit
+from aggregator.core.interval import Interval
+from aggregator.core.ptu import MARKET_ZONE, PTU, day_interval
 from bidding.markets.uftp import messages as m
+from bidding.markets.uftp.answers import mirror_offer
+from bidding.markets.uftp.case import Records
 from bidding.markets.uftp.codec import parse
-from bidding.models import ContractCall, UftpMessage
+from bidding.markets.uftp.semantics import rejection_reasons
+from bidding.markets.uftp.vocabulary import Role
+from bidding.models import Contract, ContractCall, UftpMessage, UftpParticipant
+from bidding.uftp.agreements import agreement_with, congestion_point_of
+from bidding.uftp.calls import is_available
+from bidding.uftp.demands import NOT_AVAILABLE, contract_reasons, demands_of
 from bidding.uftp.sending import ANSWER_WITHIN, new_message_id, send
+from bidding.uftp.services import own_domain
+
+
+class NotOfferable(RuntimeError):
+    """What cannot be offered under a contract; the text gives every reason."""
 
 
 class NotRevocable(RuntimeError):
     """The offer was not accepted, is ordered, or is revoked already."""
+
+
+def offer_for(request: m.FlexRequest, *, contract: Contract, now: datetime) -> m.FlexOffer:
+    """Return the offer that confirms a request in the shares of the contract, an option for each."""
+    return mirror_offer(
+        request,
+        message_id=new_message_id(),
+        shares={new_message_id(): share for share in sorted(contract.offered_shares, reverse=True)},
+        min_activation_factor=contract.min_activation_factor,
+        now=now,
+    )
+
+
+def available_options(offer: m.FlexOffer, *, contract: Contract) -> tuple[m.OfferOption, ...]:
+    """Return the options of an offer whose power the ledger still holds; what has no power is none."""
+    demands_of_option = [(o, demands_of(o.isps, period=offer.period, contract=contract)) for o in offer.options]
+    return tuple(
+        option for option, demands in demands_of_option if demands and is_available(contract=contract, demands=demands)
+    )
+
+
+@transaction.atomic
+def offer_unasked(
+    *,
+    contract_id: int,
+    window: Interval,
+    power_w: int,
+    expires_at: datetime,
+    now: datetime,
+    actor: AbstractBaseUser | None,
+    reason: str,
+) -> UftpMessage:
+    """Offer a power under a contract that nobody asked for, in the PTUs of `window`, which lies in one local day.
+
+    Its money is the contract's, as with a call. Raises `NotOfferable`.
+    """
+    contract = Contract.objects.select_for_update(of=("self",)).select_related("dso").get(pk=contract_id)
+    day = day_interval(window.starts_at.astimezone(MARKET_ZONE).date())
+    first, ptus = (window.starts_at - day.starts_at) // PTU + 1, (window.ends_at - window.starts_at) // PTU
+    offer = m.FlexOffer(
+        version=contract.dso.version,
+        sender_domain=own_domain(),
+        recipient_domain=contract.dso.domain,
+        time_stamp=now,
+        message_id=new_message_id(),
+        conversation_id=new_message_id(),
+        isp_duration=PTU,
+        time_zone=MARKET_ZONE.key,
+        period=window.starts_at.astimezone(MARKET_ZONE).date(),
+        congestion_point=congestion_point_of(contract),
+        expires_at=expires_at,
+        unsolicited=None if contract.dso.version == UftpParticipant.Version.V3_0_0 else True,
+        contract_id=contract.contract_id,
+        currency="EUR",
+        options=(
+            m.OfferOption(
+                option_reference=new_message_id(),
+                price=Decimal("0.00"),
+                min_activation_factor=contract.min_activation_factor,
+                isps=(m.PowerIsp(power_w=power_w, start=first, duration=ptus),),
+            ),
+        ),
+    )
+    reasons = list(
+        rejection_reasons(
+            offer,
+            sender_domain=own_domain(),
+            sender_role=Role.AGR,
+            agreement=replace(agreement_with(contract.dso, contract), recipient_domains={contract.dso.domain}),
+            records=Records(),
+            now=now,
+        )
+    )
+    if not reasons:
+        demands = demands_of(offer.options[0].isps, period=offer.period, contract=contract)
+        reasons = list(contract_reasons(demands, period=offer.period, contract=contract, called_at=None, now=now))
+    if not reasons and not available_options(offer, contract=contract):
+        reasons = [NOT_AVAILABLE]
+    if reasons:
+        raise NotOfferable(f"{contract} does not allow this offer: {'; '.join(reasons)}.")
+    row = send(participant=contract.dso, message=offer, now=now, deadline_at=expires_at, void_from=expires_at)
+    audit.record(now=now, action="bidding.uftp-offer.made", subject=row, actor=actor, reason=reason)
+    return row
 
 
 @transaction.atomic

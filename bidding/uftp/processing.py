@@ -1,6 +1,7 @@
 """What a stored message brings about: answers, offers, duties. One message, one transaction."""
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -10,7 +11,7 @@ from aggregator.core.locks import AdvisoryLock, try_take
 from aggregator.core.models import InboxMessage
 from bidding.markets.uftp import messages as m
 from bidding.markets.uftp import settlement_messages as s
-from bidding.markets.uftp.answers import mirror_offer, respond
+from bidding.markets.uftp.answers import respond
 from bidding.markets.uftp.codec import parse
 from bidding.markets.uftp.envelope import Envelope, read_envelope
 from bidding.markets.uftp.keys import SIGNATURE_BYTES
@@ -21,8 +22,9 @@ from bidding.markets.uftp.semantics import rejection_reasons
 from bidding.markets.uftp.vocabulary import Result, Role
 from bidding.models import Contract, UftpMessage, UftpParticipant
 from bidding.uftp.agreements import CLOCK_TOLERANCE, agreement_with, contract_of, message_row, records_of
-from bidding.uftp.calls import NotAvailable, is_available, take_call
+from bidding.uftp.calls import NotAvailable, take_call
 from bidding.uftp.demands import NOT_AVAILABLE, contract_reasons, demands_of
+from bidding.uftp.offers import available_options, offer_for
 from bidding.uftp.receiving import CHANNEL, sender_of
 from bidding.uftp.reservations import keep_reserved
 from bidding.uftp.sending import ANSWER_WITHIN, new_message_id, send, store
@@ -127,19 +129,21 @@ class _Handling:
         return self.reasons
 
     def _take_request(self, request: m.FlexRequest) -> None:
-        """Answer a request and, when it is accepted, confirm it in full by an offer that goes out after the answer."""
+        """Answer a request and, when it is accepted, confirm it by an offer that goes out after the answer."""
         if self.contract is None and not self.reasons:
             self.reasons.append(Reason.UNKNOWN_CONTRACT)
         if self.contract is None or self.reasons:
             self._answer()
             return
-        offer = mirror_offer(request, message_id=new_message_id(), option_reference=new_message_id(), now=self.now)
+        offer = offer_for(request, contract=self.contract, now=self.now)
         demands = demands_of(offer.options[0].isps, period=request.period, contract=self.contract)
         self.reasons += contract_reasons(
             demands, period=request.period, contract=self.contract, called_at=self.stored.at, now=self.now
         )
-        if not self.reasons and not is_available(contract=self.contract, demands=demands):
-            self.reasons.append(NOT_AVAILABLE)
+        if not self.reasons:
+            offer = replace(offer, options=available_options(offer, contract=self.contract))
+            if not offer.options:
+                self.reasons.append(NOT_AVAILABLE)
         self._answer()
         if not self.reasons:
             # On the operator's clock, too, the offer must come before it expires.
@@ -164,7 +168,7 @@ class _Handling:
         offer = self._referenced(m.FlexOffer, order.flex_offer_message_id)
         request = self._referenced(m.FlexRequest, offer.refers_to if offer else None)
         demands = demands_of(activated_isps(order), period=order.period, contract=contract)
-        called_at = request.at if request else self.stored.at
+        called_at = request.at if request else None if offer else self.stored.at
         self.reasons += contract_reasons(
             demands, period=order.period, contract=contract, called_at=called_at, now=self.now
         )

@@ -65,6 +65,7 @@ def store(
     """Write a message into the register of what was exchanged."""
     reference = reference_of(message)
     period: date | None = getattr(message, "period", None)
+    place: str = getattr(message, "congestion_point", "") or getattr(message, "ean", "")
     return UftpMessage.objects.create(
         participant=participant,
         way=way,
@@ -74,7 +75,7 @@ def store(
         refers_to=reference[1] if reference else "",
         contract_id=(getattr(message, "contract_id", None) or "")[:120],
         period=period,
-        congestion_point=getattr(message, "congestion_point", "")[:300],
+        congestion_point=place[:300],
         revision=getattr(message, "revision", None),
         document=document,
         at=now,

@@ -9,7 +9,7 @@ from aggregator.core.models import OutboxMessage
 from aggregator.core.services import clock
 from bidding.markets.uftp import messages as m
 from bidding.models import UftpMessage
-from bidding.uftp import services
+from bidding.uftp import reports, services
 from bidding.uftp.line import verdict_on
 from bidding.uftp.processing import process_due
 from bidding.uftp.receiving import CHANNEL
@@ -44,6 +44,13 @@ def send_messages(**_unknown: object) -> None:
 def open_standing_days(**_unknown: object) -> None:
     """Take on what contracts with fixed times demand today and tomorrow."""
     open_days(now=clock().now())
+
+
+@shared_task
+def send_reports(**_unknown: object) -> None:
+    """Tell operators what groups are expected to take, and what they took."""
+    if services.is_on():
+        reports.send_reports(now=clock().now())
 
 
 def give_up_what_follows(message: OutboxMessage) -> None:

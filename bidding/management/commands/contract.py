@@ -42,6 +42,13 @@ class Command(BaseCommand):
         parser.add_argument("--window-ends", type=time.fromisoformat)
         parser.add_argument("--call-days-before", type=int, default=1)
         parser.add_argument("--call-until", type=time.fromisoformat, help="local time after which a call does not bind")
+        parser.add_argument(
+            "--offered-shares", type=_money, nargs="+", default=[Decimal(1)], help="an option in offers for each"
+        )
+        parser.add_argument("--min-activation-factor", type=_money, default=Decimal(1))
+        parser.add_argument("--takes-unsolicited-orders", action="store_true")
+        parser.add_argument("--sends-prognosis", action="store_true", help="the day before, of every day")
+        parser.add_argument("--sends-metering", action="store_true", help="of every called day")
         parser.add_argument("--active-from", required=True, type=date.fromisoformat)
         parser.add_argument("--active-until", type=date.fromisoformat, help="the last day")
 

@@ -65,25 +65,34 @@ def mirror_offer(
     request: m.FlexRequest,
     *,
     message_id: str,
-    option_reference: str,
+    shares: Mapping[str, Decimal],
     now: datetime,
     expires_at: datetime | None = None,
     price: Decimal = Decimal("0.00"),
     currency: str = "EUR",
+    min_activation_factor: Decimal = Decimal("1.00"),
     baseline_reference: str | None = None,
 ) -> m.FlexOffer:
-    """Return the offer that confirms a request in full, the way called contracts are answered.
+    """Return the offer that confirms a request, the way called contracts are answered.
 
-    One option repeats every requested ISP with the power that was asked. The price defaults to zero because the money
+    There is an option for each of `shares`, by its OptionReference: it repeats every requested ISP with that part of
+    the power that was asked, towards zero. The price defaults to zero because the money
     is in the contract, the expiry to the request's own, and the conversation is the request's: the receiving library
     finds the request by conversation and MessageID together.
     """
-    requested = tuple(
-        m.PowerIsp(power_w=confirming_power_w(isp), start=isp.start, duration=isp.duration)
-        for isp in request.isps
-        if isp.disposition is Disposition.REQUESTED
+    requested = [isp for isp in request.isps if isp.disposition is Disposition.REQUESTED]
+    options = tuple(
+        m.OfferOption(
+            option_reference=reference,
+            price=price,
+            min_activation_factor=min_activation_factor,
+            isps=tuple(
+                m.PowerIsp(power_w=int(confirming_power_w(isp) * share), start=isp.start, duration=isp.duration)
+                for isp in requested
+            ),
+        )
+        for reference, share in shares.items()
     )
-    option = m.OfferOption(option_reference=option_reference, price=price, isps=requested)
     return m.FlexOffer(
         **_reply(request, message_id, now),
         isp_duration=request.isp_duration,
@@ -95,7 +104,7 @@ def mirror_offer(
         contract_id=request.contract_id,
         baseline_reference=baseline_reference,
         currency=currency,
-        options=(option,),
+        options=options,
     )
 
 

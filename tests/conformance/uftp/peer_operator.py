@@ -3,7 +3,7 @@
 It reads requests as base64 XML from stdin, one a line, sends each with the package's client, accepts what it is
 offered and orders it. Every message it receives is printed as one JSON line. Imports nothing of ours.
 
-Arguments: its port, our address, our public key.
+Arguments: its port, our address, our public key, the UFTP version.
 """
 
 import base64
@@ -20,9 +20,9 @@ from shapeshifter_uftp.uftp import AcceptedRejected, FlexOfferResponse, FlexOrde
 logging.getLogger("shapeshifter-uftp").handlers.clear()  # it would print whole messages
 logging.getLogger("shapeshifter-uftp").setLevel(logging.CRITICAL)
 logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
-PORT, ADDRESS, PUBLIC_KEY = sys.argv[1:]
+PORT, ADDRESS, PUBLIC_KEY, VERSION = sys.argv[1:]
 PRIVATE_KEY = base64.b64encode(crypto_sign_seed_keypair(b"p" * 32)[1]).decode()
-DOMAIN, VERSION = "dso.example.com", "3.0.0"
+DOMAIN = "dso.example.com"
 TELL, sys.stdout = sys.stdout, sys.stderr  # the package's web server logs to standard output
 
 

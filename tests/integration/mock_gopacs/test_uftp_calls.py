@@ -137,7 +137,7 @@ def accept(stage, request):
 
 def offer_to(stage, request, **changes):
     now = stage.aggregator.now
-    offer = mirror_offer(request, message_id=new_id(), option_reference="only", now=now, **changes)
+    offer = mirror_offer(request, message_id=new_id(), shares={"only": 1}, now=now, **changes)
     assert stage.aggregator.send(offer).status_code == 200
     return offer
 
@@ -165,7 +165,7 @@ def test_offers_are_judged_by_the_official_reasons(running_stage):
     request = opened(running_stage)
     accept(running_stage, request)
     now = running_stage.aggregator.now
-    good = mirror_offer(request, message_id=new_id(), option_reference="only", now=now)
+    good = mirror_offer(request, message_id=new_id(), shares={"only": 1}, now=now)
     first = good.options[0]
     offers = [
         ("Unknown FlexRequestMessageID reference", replace(good, flex_request_message_id=new_id())),
@@ -197,7 +197,7 @@ def test_offers_are_judged_by_the_official_reasons(running_stage):
 def test_an_offer_that_is_no_help_is_accepted_but_not_ordered(running_stage, change):
     request = opened(running_stage)
     accept(running_stage, request)
-    good = mirror_offer(request, message_id=new_id(), option_reference="only", now=running_stage.aggregator.now)
+    good = mirror_offer(request, message_id=new_id(), shares={"only": 1}, now=running_stage.aggregator.now)
     (option,) = good.options
     option = {
         "weaker": replace(option, isps=tuple(replace(isp, power_w=50_001) for isp in option.isps)),
@@ -215,7 +215,7 @@ def test_of_several_options_the_cheapest_that_helps_is_ordered(stage):
     with stage.market.clockwork():
         request = opened(stage)
         accept(stage, request)
-        good = mirror_offer(request, message_id=new_id(), option_reference="a", now=stage.aggregator.now)
+        good = mirror_offer(request, message_id=new_id(), shares={"a": 1}, now=stage.aggregator.now)
         (option,) = good.options
         weak = tuple(replace(isp, power_w=60_000) for isp in option.isps)
         options = (

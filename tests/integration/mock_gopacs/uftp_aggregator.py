@@ -182,7 +182,7 @@ class Aggregator(ThreadingHTTPServer):
             self.orders_taken_on.append(message.order_reference)
         self.send(respond(message, message_id=new_id(), now=self.now, reasons=reasons))
         if isinstance(message, m.FlexRequest) and not reasons:
-            self.send(mirror_offer(message, message_id=new_id(), option_reference=new_id(), now=self.now))
+            self.send(mirror_offer(message, message_id=new_id(), shares={new_id(): 1}, now=self.now))
 
     def _reasons(self, message: m.PayloadMessage, sender_role: Role) -> tuple[str, ...]:
         reference = reference_of(message)

@@ -25,7 +25,8 @@ def terms(evening, dso):
         "contract_id": "CLC-1", "kind": "CLC-A", "dso": dso.pk, "aggregation_ean": evening.group().pk,
         "congestion_point": "", "volume_w": 400_000, "power_meaning": "limit", "zero_side": "import",
         "window_starts": "17:00", "window_ends": "21:00", "call_days_before": 1, "price_eur_per_mwh": "95.00",
-        "availability_fee_eur_per_month": 0, "penalty_eur_per_mwh": 0, "active_from": "2026-01-01",
+        "availability_fee_eur_per_month": 0, "penalty_eur_per_mwh": 0,
+        "offered_shares": "1", "min_activation_factor": "1", "active_from": "2026-01-01",
     }  # fmt: skip
 
 

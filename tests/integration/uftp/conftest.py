@@ -17,7 +17,7 @@ from bidding.uftp.own_keys import make_own_key
 from tests.conformance.uftp.samples import AGR, CONTRACT, DAY, DSO, NOW
 from tests.integration.uftp.market_side import CONTRACT as MARKET_CONTRACT
 from tests.integration.uftp.market_side import MARKET_DSO, CallingMarket
-from tests.integration.uftp.operator_side import KEY, counterparty_server
+from tests.integration.uftp.operator_side import KEY, counterparty_server, post, sealed
 
 EAN = "871685900012636543"
 MARKET_NOW = datetime(2026, 1, 14, 14, 31, tzinfo=UTC)
@@ -90,6 +90,16 @@ def contract(operator, group):
         price_eur_per_mwh=Decimal("95.00"),
         active_from=DAY - timedelta(days=30),
     )
+
+
+@pytest.fixture
+def say(client):
+    """Let the operator send a message."""
+
+    def send(message, **options):
+        assert post(client, sealed(message, **options)).status_code == 200
+
+    return send
 
 
 @pytest.fixture

@@ -22,20 +22,10 @@ from bidding.uftp.address_book import remember_by_hand
 from bidding.uftp.offers import NotRevocable, revoke_offer
 from settlement.reconciliation.operations import reconcile_due
 from tests.conformance.uftp.samples import DAY, NOW, REQUEST, SAMPLES
-from tests.integration.uftp.operator_side import OTHER_KEY, limit_request, order_for, post, sealed
+from tests.integration.uftp.operator_side import OTHER_KEY, limit_request, order_for
 
 pytestmark = pytest.mark.django_db
 STARTS_AT = datetime(2026, 7, 1, 15, tzinfo=UTC)  # 17:00 in Amsterdam
-
-
-@pytest.fixture
-def say(client):
-    """Let the operator send a message."""
-
-    def send(message, **options):
-        assert post(client, sealed(message, **options)).status_code == 200
-
-    return send
 
 
 @pytest.fixture

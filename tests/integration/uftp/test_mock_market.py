@@ -1,13 +1,23 @@
 """Our service against the mock market's broker, token server, address book and operator, in a process of its own."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bidding.models import Activation, ContractCall, UftpParticipant
+from aggregator.core.interval import Interval
+from aggregator.core.ptu import ptus_of_day
+from assets import operations as portfolio
+from assets.models import MeterInterval
+from bidding.models import Activation, Contract, ContractCall, UftpMessage, UftpParticipant
+from bidding.uftp.offers import offer_unasked
+from bidding.uftp.reports import send_reports
+from tests.field_side import charger, make_assets, make_partner
+from tests.integration.uftp.conftest import MARKET_NOW
 from tests.integration.uftp.market_side import LIFE_CYCLE
 
 pytestmark = pytest.mark.django_db(transaction=True)
+TOMORROW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
 def test_the_market_calls_a_contract_and_sees_it_confirmed(calling_market):
@@ -20,6 +30,44 @@ def test_the_market_calls_a_contract_and_sees_it_confirmed(calling_market):
     call = ContractCall.objects.get()
     assert call.starts_at == datetime(2026, 1, 14, 16, tzinfo=UTC)
     assert set(Activation.objects.get().ptus.values_list("max_import_w", flat=True)) == {50_000}
+
+
+def assert_accepted(market, counts):
+    """So many messages of ours, and no others of these kinds, are accepted in the end."""
+    ours = UftpMessage.objects.filter(way=UftpMessage.Way.SENT, element__in=["D-Prognosis", "FlexOffer", "Metering"])
+    market.until(lambda: not ours.filter(result=UftpMessage.Result.OPEN).exists())
+    assert set(ours.values_list("result", "reasons")) == {(UftpMessage.Result.ACCEPTED, "")}
+    assert Counter(ours.values_list("element", flat=True)) == counts
+
+
+@pytest.fixture
+def clockwork(market_process):
+    with market_process.clockwork():
+        yield
+
+
+def test_the_market_accepts_what_is_expected_metered_and_offered_unasked(calling_market, group, clockwork):
+    market = calling_market(power_meaning="delta")
+    market.call()
+    assert market.play_to_the_end() == "CONFIRMED"
+    contract = Contract.objects.get()
+    Contract.objects.update(sends_prognosis=True, sends_metering=True)
+    assert send_reports(now=MARKET_NOW) == 1
+    offer_unasked(
+        contract_id=contract.pk, window=Interval(TOMORROW, TOMORROW + timedelta(hours=1)), power_w=-40_000,
+        expires_at=TOMORROW, now=MARKET_NOW, actor=None, reason="The depot is empty.",
+    )  # fmt: skip
+    assert_accepted(market, {"D-Prognosis": 1, "FlexOffer": 2})
+
+    (asset,) = make_assets(make_partner("Stadsladen"), [charger("c1")])
+    since = TOMORROW - timedelta(days=30)
+    portfolio.enrol_assets(aggregation_ean=group.ean, asset_ids=[asset.pk], starts_at=since, now=since)
+    portfolio.maintain_partitions(now=MARKET_NOW)
+    for ptu in ptus_of_day(MARKET_NOW.date()):
+        MeterInterval.objects.create(asset=asset, starts_at=ptu, import_wh=100, known_at=TOMORROW)
+    market.process.set_clock(TOMORROW, speed=1.0)
+    assert send_reports(now=TOMORROW) == 2  # the called day's metering, and the next prognosis
+    assert_accepted(market, {"D-Prognosis": 2, "FlexOffer": 2, "Metering": 1})
 
 
 @pytest.mark.parametrize(

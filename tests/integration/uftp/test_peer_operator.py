@@ -7,16 +7,21 @@ import socket
 import subprocess
 import threading
 import time
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from aggregator.core.interval import Interval
 from bidding.markets.uftp.codec import parse, serialise
 from bidding.markets.uftp.keys import key_from_seed
 from bidding.markets.uftp.transport import MESSAGE_PATH
 from bidding.markets.uftp.vocabulary import Role
-from bidding.models import Activation, ContractCall, UftpMessage
+from bidding.models import Activation, Contract, ContractCall, UftpMessage
 from bidding.uftp.address_book import remember_by_hand
+from bidding.uftp.offers import offer_unasked
+from bidding.uftp.reports import send_reports
 from scripts.peer_environment import PeerUnavailable, peer_python
 from tests.conformance.uftp import samples
 from tests.conformance.uftp.samples import DSO, NOW
@@ -30,11 +35,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class PeerOperator:
     """The peer's process, and what it tells."""
 
-    def __init__(self, *, address, public_key) -> None:
+    def __init__(self, *, address, public_key, version) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        command = [str(peer_python("uftp")), str(PROGRAM), str(self.port), address, public_key]
+        command = [str(peer_python("uftp")), str(PROGRAM), str(self.port), address, public_key, version]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -62,9 +67,11 @@ class PeerOperator:
 
 
 @pytest.fixture
-def peer_operator(live_server, own_key):
+def peer_operator(live_server, own_key, request):
     try:
-        peer = PeerOperator(address=live_server.url + MESSAGE_PATH, public_key=own_key.public_key)
+        peer = PeerOperator(
+            address=live_server.url + MESSAGE_PATH, public_key=own_key.public_key, version=request.param
+        )
     except PeerUnavailable as reason:
         pytest.skip(f"no UFTP peer: {reason}")
     yield peer
@@ -82,15 +89,20 @@ def wait_for(element, tick, *, way):
     pytest.fail(f"no {element} was {way}")
 
 
-def test_request_to_activation_with_a_foreign_operator(peer_operator, contract, tick):
+def know(peer_operator, version):
     remember_by_hand(
         domain=DSO,
         role=Role.DSO,
         public_key=key_from_seed(b"p" * 32).public_key,
         endpoint=f"http://127.0.0.1:{peer_operator.port}{MESSAGE_PATH}",
-        version="3.0.0",
+        version=version,
         now=NOW,
     )
+
+
+@pytest.mark.parametrize("peer_operator", ["3.0.0"], indirect=True)
+def test_request_to_activation_with_a_foreign_operator(peer_operator, contract, tick):
+    know(peer_operator, "3.0.0")
 
     peer_operator.send(limit_request())
     wait_for("FlexOffer", tick, way="sent")
@@ -102,3 +114,21 @@ def test_request_to_activation_with_a_foreign_operator(peer_operator, contract, 
     assert parse(base64.b64decode(answer["xml"])).rejection_reason is None
     assert ContractCall.objects.get().contract == contract
     assert Activation.objects.get().ptus.count() == 8
+
+
+@pytest.mark.parametrize("peer_operator", ["3.1.0"], indirect=True)
+def test_a_foreign_operator_reads_what_is_offered_unasked_and_expected(peer_operator, contract, tick):
+    know(peer_operator, "3.1.0")
+    contract.power_meaning, contract.sends_prognosis = Contract.Meaning.DELTA, True
+    contract.offered_shares = [Decimal(1), Decimal("0.5")]
+    contract.save()
+    window = Interval(datetime(2026, 7, 1, 15, tzinfo=UTC), datetime(2026, 7, 1, 17, tzinfo=UTC))
+    assert send_reports(now=NOW) == 1
+    offer_unasked(
+        contract_id=contract.pk, window=window, power_w=-200_000, expires_at=window.starts_at, now=NOW, actor=None,
+        reason="The depot is empty.",
+    )  # fmt: skip
+
+    wait_for("FlexOrder", tick, way="received")
+    assert {peer_operator.hear()["type"] for _ in range(3)} == {"DPrognosis", "FlexOffer", "FlexOrderResponse"}
+    assert ContractCall.objects.get().ptus.count() == 8

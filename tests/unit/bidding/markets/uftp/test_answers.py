@@ -83,13 +83,24 @@ def test_prognosis_is_answered_with_the_orders_that_still_hold():
 def test_mirror_offer_confirms_every_requested_isp():
     available = m.FlexRequestIsp(disposition=Disposition.AVAILABLE, min_power_w=0, max_power_w=9, start=1, duration=68)
     request = replace(REQUEST, isps=(available, *REQUEST.isps))
-    offer = mirror_offer(request, message_id=OFFER.message_id, option_reference="opt-1", now=NOW, baseline_reference="")
+    offer = mirror_offer(request, message_id=OFFER.message_id, shares={"opt-1": 1}, now=NOW, baseline_reference="")
     assert offer == OFFER
 
 
 def test_mirror_offer_takes_its_own_price_and_expiry():
     expires_at = NOW + timedelta(hours=1)
     offer = mirror_offer(
-        REQUEST, message_id=OTHER_ID, option_reference="o", now=NOW, expires_at=expires_at, price=Decimal("12.50")
+        REQUEST, message_id=OTHER_ID, shares={"o": 1}, now=NOW, expires_at=expires_at, price=Decimal("12.50")
     )
     assert (offer.expires_at, offer.options[0].price, offer.currency) == (expires_at, Decimal("12.50"), "EUR")
+
+
+def test_mirror_offer_gives_an_option_for_each_share():
+    factor = Decimal("0.50")
+    shares = {"all": Decimal(1), "a third": Decimal("0.33")}
+    offer = mirror_offer(REQUEST, message_id=OTHER_ID, shares=shares, now=NOW, min_activation_factor=factor)
+    asked = [isp.power_w for isp in OFFER.options[0].isps]
+    assert [option.option_reference for option in offer.options] == ["all", "a third"]
+    assert [isp.power_w for isp in offer.options[0].isps] == asked
+    assert [isp.power_w for isp in offer.options[1].isps] == [int(power_w * shares["a third"]) for power_w in asked]
+    assert {option.min_activation_factor for option in offer.options} == {factor}
