@@ -1,12 +1,12 @@
 """No bytes at all, and no damage to a signed message, make the door fail."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from aggregator.core.models import InboxMessage
 from bidding.markets.uftp.codec import serialise
-from bidding.markets.uftp.envelope import seal
+from bidding.markets.uftp.envelope import MAX_BODY_BYTES, seal
 from bidding.markets.uftp.vocabulary import Role
 from bidding.uftp.tasks import process_messages
 from tests.conformance.uftp.samples import DSO, SAMPLES
@@ -48,8 +48,11 @@ headers = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=4
     length=st.none() | headers | st.integers(-(2**70), 2**70).map(str),
 )
 def test_any_headers_get_an_answer_of_the_protocol(client, operator, content_type, length):
+    body = sealed(SAMPLES[0])
+    announced = int(length) if length and length.isascii() and length.isdigit() else 0
+    assume(announced <= len(body) or announced > MAX_BODY_BYTES)  # a server would wait for the rest, the client cannot
     more = {} if length is None else {"CONTENT_LENGTH": length}
-    answer = post(client, sealed(SAMPLES[0]), content_type=content_type, **more)
+    answer = post(client, body, content_type=content_type, **more)
     assert answer.status_code in {200, 400, 411, 413, 429}
 
 
