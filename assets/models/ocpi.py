@@ -179,7 +179,7 @@ class ProfileCommand(models.Model):
         REFUSED = "refused", "Refused"
         SILENT = "silent", "The station did not answer in time"
         SUPERSEDED = "superseded", "Replaced before it was sent"
-        WITHDRAWN = "withdrawn", "The partner was stopped"
+        WITHDRAWN = "withdrawn", "No longer to be sent"
         GIVEN_UP = "given_up", "Could not be sent in time"
 
     session = models.ForeignKey(OcpiSession, on_delete=models.PROTECT, related_name="commands")

@@ -2,6 +2,7 @@
 
 OcpiProfiles().enqueue(...)            the control adapter of partners that speak OCPI
 follow_new_sessions(*, connection_id, keys, now)   a car that comes while its EVSE is under setpoints is told too
+let_go(*, connection_id, keys)         what waits for a session that is over is not sent
 clear_profiles(*, partner_id, reason, now)         the kill switch: what may be in force is cleared
 """
 
@@ -22,6 +23,7 @@ from assets.ocpi.profiles import Outlet, RateUnit, Told, charging_profile, stand
 
 REFERENCE_BYTES = 16
 NO_SESSION = "No car is there; it is told when one comes."
+SESSION_OVER = "The session ended before it was told."
 NOT_CAPABLE = "The EVSE is not CHARGING_PROFILE_CAPABLE."
 NO_EVSE = "No EVSE over OCPI: fetch it from the setpoint feed."
 RELEASED_OVER = timedelta(minutes=5)
@@ -79,6 +81,19 @@ def follow_new_sessions(*, connection_id: int, keys: Sequence[str], now: datetim
     if sessions:
         connection = OcpiConnection.objects.get(pk=connection_id)
         write_commands(connection=connection, sessions=sessions, now=now, only_limits=True)
+
+
+def let_go(*, connection_id: int, keys: Sequence[str]) -> None:
+    """Send nothing more to sessions that are over, and say with their setpoints that the car left.
+
+    In the caller's transaction. The next car at the EVSE is told what is left.
+    """
+    waiting = ProfileCommand.objects.filter(
+        session__connection_id=connection_id, session__key__in=keys, status=ProfileCommand.Status.WAITING
+    )
+    setpoints = list(waiting.exclude(setpoint=None).values_list("setpoint_id", flat=True))
+    waiting.update(status=ProfileCommand.Status.WITHDRAWN, error=SESSION_OVER)
+    Setpoint.objects.filter(pk__in=setpoints, status=Setpoint.Status.PENDING).update(result_reason=SESSION_OVER)
 
 
 @dataclass(frozen=True, slots=True)

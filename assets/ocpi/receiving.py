@@ -19,7 +19,7 @@ from django.db import transaction
 from aggregator.core import locks
 from assets import operations
 from assets.models import ChargingSession, OcpiEvse, OcpiSession
-from assets.ocpi.commands import follow_new_sessions
+from assets.ocpi.commands import follow_new_sessions, let_go
 from assets.ocpi.connections import parties_of, require_party
 from assets.ocpi.metered import Metered, derive_meter_values
 from assets.ocpi.objects import LONGEST_ID, W_PER_KW, Session, merged, read_session
@@ -107,6 +107,10 @@ def take_sessions(*, connection_id: int, documents: Sequence[Any], now: datetime
     told = [one for one in told if one.name not in names]
     created = [one for one in told if one.known is None]
     _keep(connection_id, [one for one in told if one.known or not _is_long_over(one, now)], closed)
+    let_go(
+        connection_id=connection_id,
+        keys=[_key(one) for one in told if one.known is not None and one.session.is_over],
+    )
     derive_meter_values(
         told=[Metered(one.evse.asset_id, _key(one), one.session) for one in told if one.session.is_charging_session],
         now=now,

@@ -86,6 +86,7 @@ def look_after_silence(*, now: datetime) -> int:
         for one in silent
         if one.kind == Kind.SET
         and one.deadline_at > now
+        and one.session.status == "ACTIVE"
         and not one.session.commands.filter(status=Status.WAITING).exists()
     ]
     for one in asked:

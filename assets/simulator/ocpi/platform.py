@@ -4,6 +4,7 @@ import json
 import logging
 import secrets
 import threading
+import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -143,7 +144,23 @@ class OcpiPlatform:
             due = [name for at, name in self._lost if at <= now]
             self._lost = [(at, name) for at, name in self._lost if at > now]
         for session_id in due:
+            asset = self._asset(session_id)
             self._release(session_id, now)
+            if asset is not None:
+                self._callbacks.submit(self._tell_free, session_id, asset, now)
+
+    def _tell_free(self, session_id: str, asset: Asset, now: int) -> None:
+        """Tell unasked what is in force at a station that lost its profile: its own maximum."""
+        free = {
+            "charging_rate_unit": "W",
+            "charging_profile_period": [{"start_period": 0, "limit": asset.max_import_w}],
+        }
+        document = {"start_date_time": instant(now), "charging_profile": free}
+        url = "/".join([self._known["endpoints"]["chargingprofiles"], session_id])
+        try:
+            self._call("PUT", url, self._known["token_c"], document)
+        except RequestFailed as error:
+            logger.warning("What is in force could not be told: %s", error)
 
     # Charging profiles
 
@@ -261,8 +278,9 @@ class OcpiPlatform:
             headers={
                 "Authorization": authorization(token),
                 "Content-Type": "application/json",
-                "X-Request-ID": secrets.token_hex(16),
-                "X-Correlation-ID": secrets.token_hex(16),
+                "X-Request-ID": str(uuid.uuid4()),
+                "X-Correlation-ID": str(uuid.uuid4()),
+                **({} if token == self._access.registration_token else self._routing()),
             },
             body=None if document is None else json.dumps(document).encode(),
         )
@@ -274,6 +292,10 @@ class OcpiPlatform:
             self.refused += 1
             logger.error("Refused: %s", error)  # noqa: TRY400 - the text explains it; a traceback would not
             return None
+
+    def _routing(self) -> dict[str, str]:
+        """Return from whom a request to a functional module is; for whom, the token says."""
+        return {"OCPI-from-country-code": self.party.country_code, "OCPI-from-party-id": self.party.party_id}
 
     def _until_answered(self, method: str, url: str, token: str, document: Any = None) -> Any:
         while True:

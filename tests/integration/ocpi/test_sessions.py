@@ -258,3 +258,37 @@ def test_the_same_page_twice_changes_nothing(connection, evse_e1, django_assert_
 
     assert (taken.created, taken.updated) == (0, 20)
     assert json.dumps(list(ChargingSession.objects.order_by("id").values()), default=str) == before
+
+
+def test_a_clock_that_is_a_little_ahead_is_borne_and_one_far_ahead_blocks_nothing(call, evse_e1):
+    ahead = call("PUT", S1, session(kwh=2, last_updated="2026-01-14T16:11:00Z"))
+    far_ahead = call("PUT", S1, session(kwh=3, last_updated="2026-01-14T16:13:00Z"))
+    next_one = call("PUT", S1, session(kwh=4, last_updated="2026-01-14T16:11:30Z"))
+
+    assert [one.json()["status_code"] for one in (ahead, far_ahead, next_one)] == [1000, 2001, 1000]
+    assert "last_updated has not happened yet" in far_ahead.json()["status_message"]
+    assert charging_session().energy_wh == 4_000
+
+
+@pytest.mark.parametrize("path", ["/2.2.1/sessionsNL/STA/S1", "/2.2.1/sessions//NL/STA/S1", f"{S1}/"])
+def test_addresses_are_put_together_with_as_many_slashes_as_peers_like(call, evse_e1, path):
+    assert call("PUT", path, session()).status_code == 201
+
+
+def test_a_patch_cannot_turn_one_session_into_another(call, evse_e1):
+    call("PUT", S1, session())
+
+    answers = [
+        call("PATCH", S1, {name: value, "last_updated": "2026-01-14T16:06:00Z"})
+        for name, value in (("id", "S2"), ("party_id", "XXX"))
+    ]
+
+    assert [one.json()["status_code"] for one in answers] == [2001, 2001]
+    assert OcpiSession.objects.count() == 1
+
+
+def test_a_page_holds_sessions_of_registered_parties_only(connection, evse_e1):
+    taken = receiving.take_sessions(connection_id=connection.pk, documents=[session(party_id="XXX")], now=NOW)
+
+    assert [name for name, _ in taken.refused] == ["S1"]
+    assert not ChargingSession.objects.exists()
