@@ -3,6 +3,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aggregator.core.interval import Interval
 from assets.simulator.faults import PHYSICAL, RESULTS, Faults, FaultShares
@@ -23,6 +25,10 @@ def faults(**shares):
 
 @pytest.fixture
 def schedule():
+    return schedule_of_two()
+
+
+def schedule_of_two():
     """From minute 60 to 120 everybody is told 0, from 120 to 180 5 kW; before and after nothing."""
     made = Schedule(
         period=Interval(START, START + timedelta(hours=6)), positions={str(asset): asset for asset in range(N)}
@@ -150,3 +156,13 @@ def test_a_setpoint_begins_early_and_ends_late_by_whole_minutes():
     made.apply(1, (Setpoint(1, "a", S + 900, S + 1800, (0,), start_early_s=119, end_late_s=61),))
     told = [not np.isnan(made.at(S + minute * MINUTE)[0]) for minute in range(12, 34)]
     assert told == [False] + [True] * 18 + [False] * 3
+
+
+@given(st.lists(st.floats(0, 1 / len(PHYSICAL)), min_size=len(PHYSICAL), max_size=len(PHYSICAL)), st.integers(0, 300))
+def test_whatever_goes_wrong_nobody_hears_what_was_never_told_and_all_are_free_in_the_end(shares, minute):
+    made = faults(**dict(zip(PHYSICAL, shares, strict=True)))
+    told = schedule_of_two()
+    heard = made.heard(told, S + minute * MINUTE)
+    assert np.isin(heard[~np.isnan(heard)], [0.0, 5.0]).all()
+    if minute >= 180 + 6:  # the last setpoint ends at 180, and who follows late is six minutes behind
+        assert np.isnan(heard).all()

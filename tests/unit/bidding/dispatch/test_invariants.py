@@ -1,0 +1,116 @@
+"""What must hold of every plan, whatever the fleet, the order, the records and the caps are."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assets.control.limits import LEASE_PTUS
+from bidding.dispatch.allocation.caps import Scope, capped_kw
+from bidding.dispatch.allocation.decision import Records, decide
+from bidding.dispatch.allocation.plan import SteadyResources
+from bidding.dispatch.allocation.release import LONGEST_PTUS, release_delays_ptus
+from bidding.dispatch.allocation.trimming import trimmed_kw
+from bidding.dispatch.allocation.urgency import UrgencyPolicy
+from bidding.dispatch.allocation.view import DispatchView
+from bidding.dispatch.commands import until_end
+from bidding.forecast.outlook import Outlook
+
+SAMPLES = 6
+
+
+@st.composite
+def fleets(draw):
+    """Cars of every kind, V2G and full ones among them, batteries, and what is known of each."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    cars, steady = draw(st.integers(1, 25)), draw(st.integers(0, 4))
+    power = random.choice([3.7, 11.0, 22.0], cars)
+    elapsed = random.uniform(0, 8, cars)
+    left = np.where(random.random(cars) < 0.5, random.uniform(0, 40, cars), np.nan)
+    left[random.random(cars) < 0.2] = 0.0
+    view = DispatchView(
+        ptu_h=0.25,
+        left_in_window_h=draw(st.integers(1, 12)) * 0.25,
+        elapsed_h=elapsed,
+        power_kw=power,
+        floor_kw=np.where(random.random(cars) < 0.4, 1.4, 0.0),
+        v2g=random.random(cars) < 0.3,
+        energy_in_kwh=random.uniform(0, 30, cars),
+        left_kwh=left,
+        planned_kwh=None,
+        outlook=Outlook(
+            stay_h=elapsed[:, None] + random.gamma(1.0, 4.0, (cars, SAMPLES)),
+            energy_kwh=random.gamma(2.0, 10.0, (cars, SAMPLES)),
+            weight=np.ones((cars, SAMPLES)),
+            own=draw(st.integers(0, SAMPLES)),
+        ),
+    )
+    usual = np.where(random.random(steady) < 0.5, 0.0, random.uniform(0, 3, steady))
+    movable = np.where(usual > 0, usual, 100.0) * random.random(steady)
+    records = [Records(follows=random.uniform(0.5, 1, n), burden=random.uniform(-0.02, 0.3, n)) for n in (cars, steady)]
+    return view, SteadyResources(usual_kw=usual, movable_kw=movable), records, random
+
+
+@given(fleets(), st.sampled_from(["reduce", "increase"]), st.floats(0, 500), st.floats(0, 200))
+@settings(deadline=None)
+def test_a_plan_asks_nobody_for_what_would_harm_it(fleet, direction, ordered_kw, surplus_kw):
+    view, steady, (plug_records, steady_records), _ = fleet
+    decision = decide(
+        direction=direction,
+        wanted_kw=ordered_kw,
+        plugs=view,
+        steady=steady,
+        policy=UrgencyPolicy(),
+        plug_records=plug_records,
+        steady_records=steady_records,
+    )
+    asked = decision.plan.plug_kw
+    if direction == "reduce":
+        asked = trimmed_kw(asked_kw=asked, surplus_kw=surplus_kw)
+    assert np.isfinite(asked).all()
+    assert (asked <= view.power_kw + 1e-9).all()
+    assert (asked >= np.where(view.v2g, -view.power_kw, 0.0) - 1e-9).all()  # only V2G cars feed in
+    fed_in_kwh = np.maximum(-asked, 0.0) * view.left_in_window_h
+    assert (fed_in_kwh <= view.energy_in_kwh + 1e-6).all()  # none below the level its driver keeps
+    cannot_pause = (view.floor_kw > 0) & ~view.v2g & ~view.is_full
+    assert (asked[cannot_pause] >= view.floor_kw[cannot_pause] - 1e-9).all()
+    moved = decision.plan.steady_kw - steady.usual_kw
+    assert (np.abs(moved) <= steady.movable_kw + 1e-9).all()
+    assert ((moved <= 1e-9) if direction == "reduce" else (moved >= -1e-9)).all()
+
+
+@given(fleets(), st.floats(0, 500), st.floats(0, 300), st.floats(0, 300))
+@settings(deadline=None)
+def test_a_plan_within_caps_ends_by_itself_and_returns_in_time(fleet, ordered_kw, moved_room, step_room):
+    view, _, (records, _), random = fleet
+    none = np.zeros(0)
+    decision = decide(
+        direction="reduce",
+        wanted_kw=ordered_kw,
+        plugs=view,
+        steady=SteadyResources(usual_kw=none, movable_kw=none),
+        policy=UrgencyPolicy(),
+        plug_records=records,
+        steady_records=Records(follows=none, burden=none),
+    )
+    count, alone = len(view.power_kw), view.power_kw
+    everyone = np.zeros(count, dtype=np.int64)
+    asked = capped_kw(
+        asked_kw=decision.plan.plug_kw,
+        standing_kw=alone,
+        before_kw=alone,
+        alone_kw=alone,
+        order=random.permutation(count),
+        moved=[Scope(everyone, np.array([moved_room]))],
+        step=[Scope(everyone, np.array([step_room]))],
+        may_change=random.random(count) < 0.9,
+    )
+    assert np.abs(asked - alone).sum() <= min(moved_room, step_room) + 1e-6
+    delays = release_delays_ptus(
+        spare_h=decision.laxity_h, needs_h=decision.need_h, power_kw=alone, is_held=asked < alone, ptu_h=view.ptu_h
+    )
+    assert ((delays >= 0) & (delays <= LONGEST_PTUS)).all()
+    assert (delays[asked >= alone] == 0).all()
+    assert (delays * view.ptu_h <= np.maximum(decision.laxity_h, 0.0) + 1e-9).all()  # nobody leaves late for it
+    for kilowatt, alone_kw in zip(asked.tolist(), alone.tolist(), strict=True):
+        told = until_end(round(kilowatt * 1000), round(alone_kw * 1000), 12)
+        assert all(0 <= watts <= alone_kw * 1000 for watts in told[LEASE_PTUS:])  # feeding in lapses unless renewed
