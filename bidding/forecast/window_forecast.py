@@ -124,7 +124,7 @@ def forecast_window(
     rng: np.random.Generator,
     outdoor_c: dict[int, float] | None = None,
 ) -> WindowForecast | None:
-    """Draw scenarios for a window; None while there are fewer than `FEWEST_DAYS` like days to draw from.
+    """Draw scenarios for a window; None without chargers, or with fewer than `FEWEST_DAYS` like days to draw from.
 
     Args:
         groups: chargers that share the days' common shocks.
@@ -133,6 +133,8 @@ def forecast_window(
         rng: the only source of chance.
         outdoor_c: mean outdoor temperature by local day number (see `like_days`).
     """
+    if not groups:
+        return None
     plug_ins_s = [group.history.plug_in_s for group in groups]
     known_s = plug_ins_s[0] if len(plug_ins_s) == 1 else np.sort(np.concatenate(plug_ins_s))
     days = like_days(

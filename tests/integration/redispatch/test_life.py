@@ -4,7 +4,9 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.conf import settings
 
+from aggregator.celery import app
 from bidding import tasks
 from bidding.models import Activation, Announcement, Bid, BidDutyContract, LedgerEntry, NoBid, OrderChange
 from bidding.operations.approvals import NotInState
@@ -30,6 +32,11 @@ def on_the_book(field):
     field.at(NOW)
     assert field.bid().status == Bid.Status.SUBMITTED
     return field
+
+
+def test_gopacs_is_polled_no_faster_than_it_asks():
+    schedule = app.conf.beat_schedule["bidding.tasks.poll_announcements"]["schedule"]
+    assert schedule / settings.TICK_SECONDS == 5  # of a minute each, outside tests and demo
 
 
 def test_an_order_is_changed_to_less_power_and_another_price(on_the_book, operator):

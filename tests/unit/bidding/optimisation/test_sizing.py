@@ -120,6 +120,12 @@ def test_no_chargers_no_bid():
     assert size(spec(), sessions=empty).bid_kw == 0
 
 
+def test_a_group_without_chargers_has_a_reason_not_to_bid():
+    window = spec()
+    bid = size_window(window=window, now_s=window.starts_s - 3600, timezone="UTC", groups=[], scenarios=SCENARIOS)
+    assert (bid.bid_kw, bid.explanation["limited_by"]) == (0, "history")
+
+
 def test_under_the_minimum_there_is_no_bid():
     assert size(spec(min_bid_kw=1000.0)).bid_kw == 0
 
