@@ -4,6 +4,7 @@ from collections import deque
 
 from bidding.backtest.competitors import QUANTILE_DAYS, history_quantile_kw
 from bidding.optimisation.interface import SizedBid, SizingContext, WindowOutcome
+from bidding.optimisation.replayed_capacity import ReplayedCapacity
 
 
 class RecentCapacitySizer:
@@ -11,13 +12,14 @@ class RecentCapacitySizer:
 
     def __init__(self, *, seed: int = 0) -> None:
         del seed  # nothing here is drawn
-        self._capacity_kw: deque[float] = deque(maxlen=QUANTILE_DAYS)
+        self._capacity: deque[ReplayedCapacity] = deque(maxlen=QUANTILE_DAYS)
 
     def size(self, context: SizingContext) -> SizedBid:
         """Return the order statistic as a bid of the product."""
-        power_kw = history_quantile_kw(list(self._capacity_kw), reliability=context.window.reliability)
-        return SizedBid(context.window.product_bid_kw(power_kw), {"windows": len(self._capacity_kw)})
+        past_kw = [capacity.at(context.most_risk) for capacity in self._capacity]
+        power_kw = history_quantile_kw(past_kw, reliability=context.window.reliability)
+        return SizedBid(context.window.product_bid_kw(power_kw), {"windows": len(past_kw)})
 
     def observe(self, outcome: WindowOutcome) -> None:
         """Remember what dispatch could keep."""
-        self._capacity_kw.append(outcome.capacity_kw)
+        self._capacity.append(outcome.capacity)

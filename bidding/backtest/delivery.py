@@ -1,5 +1,6 @@
 """Playing a window: the policy asks, the cars do what they can, the drivers leave when they leave."""
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,8 @@ Floats = NDArray[np.float64]
 DELIVERED_TOLERANCE_KW = 1e-6
 """A PTU counts as delivered when it is short by no more than this: rounding of floats, not of kilowatts."""
 
-CAPACITY_STEPS = 7
+CAPACITY_STEP = 1 / 128
+MOST_PLAYS = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,21 +85,30 @@ class WindowPlay:
             unserved_kwh=float(np.maximum(fleet.energy_kwh - at_plug_out_kwh - FULL_KWH, 0.0).sum()),
         )
 
-    def capacity_kw(self, upper_kw: float) -> float:
-        """Return the largest promise, up to `upper_kw`, the policy keeps: by bisection, so within 1/128 of it."""
+    def capacity_kw(self, upper_kw: float, *, likely_kw: float = 0.0) -> float:
+        """Return the largest promise the policy keeps: by bisection, so within 1/128 of it.
+
+        Args:
+            upper_kw: no promise above this is kept.
+            likely_kw: where the answer may be, to be quick if it is.
+        """
         low_kw, high_kw = 0.0, upper_kw
         if high_kw <= DELIVERED_TOLERANCE_KW:
             return 0.0
-        promise_kw = high_kw
-        for _ in range(CAPACITY_STEPS + 1):
+        first_kw = [likely_kw, likely_kw * (1 + CAPACITY_STEP)] if 0 < likely_kw < upper_kw else []
+        promises = deque([*first_kw, upper_kw])
+        for _ in range(MOST_PLAYS):
+            promise_kw = promises.popleft()
             least_kw = self.deliver(promise_kw).least_kw
             if least_kw >= promise_kw - DELIVERED_TOLERANCE_KW:
                 low_kw = promise_kw
             else:
                 high_kw = promise_kw
-            if low_kw >= high_kw * (1 - 2**-CAPACITY_STEPS):
+                promises.clear()
+            if low_kw >= high_kw * (1 - CAPACITY_STEP):
                 break
-            promise_kw = least_kw if low_kw < least_kw < high_kw else (low_kw + high_kw) / 2
+            if not promises:
+                promises.append(least_kw if low_kw < least_kw < high_kw else (low_kw + high_kw) / 2)
         return low_kw
 
     def _view(self, here: NDArray[np.intp], ptu: int, now_s: int, energy_in_kwh: Floats) -> DispatchView:

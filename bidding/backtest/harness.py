@@ -1,12 +1,13 @@
 """Walking forward through the data: bid with what is known, play the window, show what became of it.
 
 Nothing here looks ahead on behalf of a bidder. A sizer and the competitors see an outcome only once all of it would
-be known in the field, and a bid is never touched again.
+be known in the field, and a bid is never touched again. In the warm-up bids are made on paper: sizer and driver budget
+learn from them, and nothing of it is reported.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
@@ -30,6 +31,7 @@ from bidding.optimisation.interface import (
     WindowOutcome,
     WindowSpec,
 )
+from bidding.optimisation.replayed_capacity import ReplayedCapacity
 
 DAY_S = 86_400
 
@@ -120,42 +122,46 @@ class WalkForward:
         spec = self._spec(window)
         now_s = window.starts_s - int(self._options.lead.total_seconds())
         self._show_known(now_s)
-        sized, sizing_s = SizedBid(0.0), 0.0
-        bids_kw = dict.fromkeys(COMPETITORS, 0.0)
-        if not window.is_warm_up:
-            began = perf_counter()
-            sized = self._sizer.size(self._context(spec, now_s))
-            sizing_s = perf_counter() - began
-            past_kw = self._past_kw[window.is_weekend]
-            power_kw = competitor_power_kw(past_kw, reliability=spec.reliability)
-            bids_kw = {name: spec.product_bid_kw(power_kw[name]) for name in COMPETITORS}
+        began = perf_counter()
+        sized = self._sizer.size(self._context(spec, now_s))
+        sizing_s = perf_counter() - began
+        power_kw = competitor_power_kw(self._past_kw[window.is_weekend], reliability=spec.reliability)
 
         fleet = window_fleet(self._sessions, window=spec, traits=self._traits, prices=self._options.prices)
         best_kw = perfect_information_kw(fleet, direction=spec.direction)
         rows = self._sessions.rows_present(window.starts_s, window.ends_s)
+        most_risk = self._drivers.most_risk
         play = WindowPlay(
             fleet=fleet,
             outlook=self._outlooks.of(rows, now_s=window.starts_s),
-            policy=self._policy(self._drivers.most_risk),
+            policy=self._policy(most_risk),
             direction=spec.direction,
             baseline=spec.baseline,
         )
-        capacity_kw = play.capacity_kw(best_kw)
+        capacity = self._capacity(play, best_kw, most_risk)
         ours = _play(play, sized.bid_kw)
-        self._remember(window, play, ours, capacity_kw, best_kw)
+        self._remember(window, play, ours, capacity, best_kw)
         if window.is_warm_up:
             return None
-        competitors = {name: _play(play, bid_kw) for name, bid_kw in bids_kw.items()}
         return WindowResult(
             starts_s=window.starts_s,
             ends_s=window.ends_s,
             ours=ours,
             explanation=sized,
             perfect_information_kw=best_kw,
-            capacity_kw=capacity_kw,
+            capacity_kw=capacity.at(most_risk),
             energy_kwh=self._came_for_kwh(window),
-            competitors=competitors,
+            competitors={name: _play(play, spec.product_bid_kw(power_kw[name])) for name in COMPETITORS},
             sizing_seconds=sizing_s,
+        )
+
+    def _capacity(self, play: WindowPlay, best_kw: float, most_risk: float) -> ReplayedCapacity:
+        """Return what the policy would have kept; an increase puts no driver to a risk, so no limit changes it."""
+        if self._options.direction == "increase":
+            return ReplayedCapacity.constant(play.capacity_kw(best_kw))
+        return ReplayedCapacity.replay(
+            lambda risk, likely_kw: replace(play, policy=self._policy(risk)).capacity_kw(best_kw, likely_kw=likely_kw),
+            also=most_risk,
         )
 
     def _spec(self, window: BacktestWindow) -> WindowSpec:
@@ -181,6 +187,7 @@ class WalkForward:
             traits=ChargerTraits(floor_kw=self._traits.floor_kw[:known], v2g=self._traits.v2g[:known]),
             timezone=self._options.timezone,
             prices=self._options.prices,
+            most_risk=self._drivers.most_risk,
         )
 
     def _came_for_kwh(self, window: BacktestWindow) -> float:
@@ -194,11 +201,11 @@ class WalkForward:
             known = self._pending.popleft()
             self._sizer.observe(known.outcome)
             self._past_kw[known.is_weekend].append(known.outcome.perfect_information_kw)
-            if not known.is_warm_up:
+            if known.outcome.bid_kw > 0 or not known.is_warm_up:
                 self._drivers.record(unserved_kwh=known.outcome.unserved_kwh, energy_kwh=known.outcome.energy_kwh)
 
     def _remember(
-        self, window: BacktestWindow, play: WindowPlay, ours: PlayedBid, capacity_kw: float, best_kw: float
+        self, window: BacktestWindow, play: WindowPlay, ours: PlayedBid, capacity: ReplayedCapacity, best_kw: float
     ) -> None:
         """Keep the outcome until it is known."""
         outcome = WindowOutcome(
@@ -206,7 +213,7 @@ class WalkForward:
             known_at_s=play.fleet.known_at_s,
             bid_kw=ours.bid_kw,
             is_delivered=ours.is_delivered,
-            capacity_kw=capacity_kw,
+            capacity=capacity,
             perfect_information_kw=best_kw,
             unserved_kwh=ours.unserved_kwh,
             energy_kwh=self._came_for_kwh(window),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bidding.forecast.baselines import PriceCurve
 from bidding.forecast.sessions import PluggedIn, SessionTable
+from bidding.optimisation.replayed_capacity import ReplayedCapacity
 
 Direction = Literal["reduce", "increase"]
 BaselineKind = Literal["arrival", "price"]
@@ -80,6 +81,7 @@ class SizingContext:
         traits: per charger number; covers every charger in `history` and `plugged_in`.
         timezone: IANA name of the local time in which days and hours repeat.
         prices: day-ahead prices of the `price` baseline, else None.
+        most_risk: the limit on a driver's risk with which the window would be dispatched.
     """
 
     now_s: int
@@ -89,6 +91,7 @@ class SizingContext:
     traits: ChargerTraits
     timezone: str
     prices: PriceCurve | None = None
+    most_risk: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +106,15 @@ class SizedBid:
 class WindowOutcome:
     """What became of a window, shown to the sizer once all of it is known.
 
-    Windows of the warm-up are shown as well, with a bid of zero, so that a sizer can calibrate before its first bid.
+    Windows of the warm-up are shown as well, with bids on paper, so that a sizer can calibrate before its first bid.
 
     Attributes:
         starts_s: start of the window it belongs to.
         known_at_s: when the last of it became known: every car of the window full or gone.
         bid_kw: what was promised; 0 when there was no bid.
         is_delivered: whether every PTU reached the bid; None without a bid.
-        capacity_kw: the largest promise the dispatch policy would have kept in every PTU (it learns departures only
-            when they happen and serves drivers first). A bid at or below it is delivered.
+        capacity: the largest promise the dispatch policy would have kept in every PTU (it learns departures only
+            when they happen and serves drivers first), by the limit on drivers' risk.
         perfect_information_kw: the most that someone who knew every session could have delivered in every PTU.
         unserved_kwh: energy drivers left without because of the bid.
         energy_kwh: energy that drivers came for in the 24 hours to the window's end.
@@ -121,7 +124,7 @@ class WindowOutcome:
     known_at_s: int
     bid_kw: float
     is_delivered: bool | None
-    capacity_kw: float
+    capacity: ReplayedCapacity
     perfect_information_kw: float
     unserved_kwh: float = 0.0
     energy_kwh: float = 0.0

@@ -43,7 +43,7 @@ from bidding.optimisation.explanation import (
     main_limit,
 )
 from bidding.optimisation.interface import SizedBid, SizingContext, WindowOutcome, WindowSpec
-from bidding.optimisation.rehearsal import calibrate_on_past, rehearse, window_rng
+from bidding.optimisation.rehearsal import calibrate_on_past, window_rng
 from bidding.optimisation.reliability_curve import ReliabilityCurve
 from bidding.optimisation.track_record import PlacedBid
 
@@ -53,6 +53,9 @@ SCENARIOS = 400
 """Enough that the 1 % order statistic is the fourth of them, and a window still takes milliseconds."""
 
 JUST_BELOW = 0.999
+
+REMEMBERED_WINDOWS = 150
+"""Half a year of weekdays: the longest record a level is judged by, and what its scores were corrected with."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,14 +158,11 @@ def _size(
     return SizedBid(bid_kw, explanation.to_json())
 
 
-def _asked(
-    window: WindowSpec, *, now_s: int, timezone: str, prices: PriceCurve | None, starts_s: int | None = None
-) -> ForecastWindow:
-    shift_s = 0 if starts_s is None else window.starts_s - starts_s
+def _asked(window: WindowSpec, *, now_s: int, timezone: str, prices: PriceCurve | None) -> ForecastWindow:
     return ForecastWindow(
-        now_s=now_s - shift_s,
-        starts_s=window.starts_s - shift_s,
-        ends_s=window.ends_s - shift_s,
+        now_s=now_s,
+        starts_s=window.starts_s,
+        ends_s=window.ends_s,
         direction=window.direction,
         timezone=timezone,
         ptu_s=window.ptu_s,
@@ -191,35 +191,46 @@ def _reason(bid_kw: float, margin: Margin, limit: Limit, window: WindowSpec) -> 
     return f"No bid: less than {max(window.min_bid_kw, window.step_kw):g} kW is sure enough.", "minimum_bid"
 
 
-def _realised_kw(outcome: WindowOutcome) -> float:
+def _realised_kw(outcome: WindowOutcome, *, most_risk: float) -> float:
     """Return what could be relied on: the capacity, but less than a bid that was broken although it was within it.
 
     Dispatch holds no more cars than a promise takes, so a small promise can fail where a larger one would not have.
     """
+    capacity_kw = outcome.capacity.at(most_risk)
     if outcome.is_delivered is False:
-        return min(outcome.capacity_kw, JUST_BELOW * outcome.bid_kw)
-    return outcome.capacity_kw
+        return min(capacity_kw, JUST_BELOW * outcome.bid_kw)
+    return capacity_kw
 
 
 @dataclass(frozen=True, slots=True)
 class _Sized:
-    """What is remembered of a window until its outcome is known."""
+    """A window's forecast, and how many of the windows sized before it were known when it was made."""
 
     curve: ReliabilityCurve
     known: int
     reliability: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Learnt:
+    """A forecast with its outcome."""
+
+    sized: _Sized
+    outcome: WindowOutcome
+
+
 class CalibratedSizer:
-    """The bid model behind the `Sizer` protocol: forecasts each window, learns from each outcome."""
+    """The bid model behind the `Sizer` protocol: forecasts each window, learns from each outcome.
+
+    What past windows could have kept is read off anew for every bid, at the limit on risk of its dispatch.
+    """
 
     def __init__(self, *, seed: int = 0, scenarios: int = SCENARIOS, stays: StayModels = NearStays) -> None:
         self._seed = seed
         self._stays = stays
         self._scenarios = scenarios
-        self._calibrator = Calibrator()
         self._sized: dict[int, _Sized] = {}
-        self._unlearned: list[WindowOutcome] = []
+        self._learnt: list[_Learnt] = []
         self._margins: list[float] = []
 
     def size(self, context: SizingContext) -> SizedBid:
@@ -231,20 +242,19 @@ class CalibratedSizer:
             traits=context.traits,
             stays=self._stays,
         )
-        self._learn(context, group)
         asked = _asked(context.window, now_s=context.now_s, timezone=context.timezone, prices=context.prices)
         forecast = forecast_window([group], asked, scenarios=self._scenarios, rng=window_rng(self._seed, asked))
         if forecast is not None:
             self._sized[asked.starts_s] = _Sized(
                 curve=ReliabilityCurve.of(forecast.capacity_kw.min(axis=1)),
-                known=len(self._calibrator),
+                known=len(self._learnt),
                 reliability=context.window.reliability,
             )
         bid = _size(
             window=context.window,
             forecast=forecast,
             contributions_kw={},
-            calibrator=self._calibrator,
+            calibrator=self._calibrator(context.most_risk),
             margin_history=tuple(self._margins),
         )
         margin = bid.explanation.get("margin")
@@ -253,23 +263,22 @@ class CalibratedSizer:
         return bid
 
     def observe(self, outcome: WindowOutcome) -> None:
-        """Remember what became of a window; it is learnt from at the next sizing."""
-        self._unlearned.append(outcome)
+        """Remember what became of a window; one with too little history to be forecast teaches nothing."""
+        sized = self._sized.pop(outcome.starts_s, None)
+        if sized is not None:
+            self._learnt.append(_Learnt(sized, outcome))
 
-    def _learn(self, context: SizingContext, group: ChargerGroup) -> None:
-        """Feed outcomes to the calibrator; a window never sized (warm-up) is forecast as it would have been."""
-        for outcome in self._unlearned:
-            asked = _asked(
-                context.window,
-                now_s=context.now_s,
-                timezone=context.timezone,
-                prices=context.prices,
-                starts_s=outcome.starts_s,
+    def _calibrator(self, most_risk: float) -> Calibrator:
+        """Return a calibrator that has seen the last windows under today's limit on risk."""
+        calibrator = Calibrator()
+        first = max(len(self._learnt) - REMEMBERED_WINDOWS, 0)
+        for learnt in self._learnt[first:]:
+            calibrator.learn(
+                learnt.sized.curve,
+                realised_kw=_realised_kw(learnt.outcome, most_risk=most_risk),
+                known=max(learnt.sized.known - first, 0),
             )
-            sized = self._sized.pop(outcome.starts_s, None)
-            curve = sized.curve if sized else rehearse([group], asked, scenarios=self._scenarios, seed=self._seed)
-            if curve is not None:
-                self._calibrator.learn(curve, realised_kw=_realised_kw(outcome), known=sized.known if sized else None)
-            if sized is not None and outcome.is_delivered is not None:
-                self._calibrator.record_bid(reliability=sized.reliability, is_kept=outcome.is_delivered)
-        self._unlearned.clear()
+        for learnt in self._learnt:
+            if learnt.outcome.is_delivered is not None:
+                calibrator.record_bid(reliability=learnt.sized.reliability, is_kept=learnt.outcome.is_delivered)
+        return calibrator

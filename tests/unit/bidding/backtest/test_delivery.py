@@ -96,11 +96,11 @@ def test_no_play_beats_perfect_information_or_wastes_a_driver_with_nobody_surpri
 
 
 @settings(max_examples=30, deadline=None)
-@given(CARS, st.booleans())
-def test_the_capacity_is_kept_and_never_above_the_bound(drawn, v2g):
+@given(CARS, st.booleans(), st.floats(0.0, 1.2))
+def test_the_capacity_is_kept_and_never_above_the_bound_wherever_the_search_begins(drawn, v2g, likely):
     cars = [(a, max(a, 0) + s, share * power * (max(a, 0) + s - a), power) for a, s, share, power in drawn]
     play = _play(fleet(*cars, v2g=v2g))
     bound_kw = perfect_information_kw(play.fleet, direction="reduce")
-    capacity_kw = play.capacity_kw(bound_kw)
+    capacity_kw = play.capacity_kw(bound_kw, likely_kw=likely * bound_kw)
     assert 0.0 <= capacity_kw <= bound_kw
     assert capacity_kw == 0.0 or play.deliver(capacity_kw).keeps(capacity_kw)

@@ -106,7 +106,7 @@ def test_outcomes_are_shown_in_order_and_only_once_known():
     for now_s, seen in spy.asked_s:
         assert all(outcome.known_at_s <= now_s for outcome in spy.shown[:seen])
         assert all(outcome.starts_s < now_s for outcome in spy.shown[:seen])
-    assert spy.shown[0].bid_kw == 0.0  # the warm-up is shown without a bid
+    assert spy.shown[0].bid_kw == 1.0  # the warm-up is bid on as well, on paper
 
 
 def test_a_bid_up_to_the_capacity_is_delivered_and_a_window_without_bid_loses_nothing():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from bidding.forecast.sessions import SessionTable
 from bidding.forecast.window_forecast import ForecastWindow, forecast_window
 from bidding.optimisation.interface import SizingContext, WindowOutcome, WindowSpec
+from bidding.optimisation.replayed_capacity import ReplayedCapacity
 from bidding.optimisation.rehearsal import window_rng
 from bidding.optimisation.sizing import CalibratedSizer, Contribution, ContributionShapeError, size_window
 from bidding.optimisation.track_record import PlacedBid
@@ -140,17 +141,19 @@ def test_the_explanation_survives_json():
 
 
 def outcome(window, *, capacity_kw, bid_kw=0.0, is_delivered=None):
+    """Return what became of a window; `capacity_kw` is one for every limit on risk, or several limits' own."""
+    capacity = capacity_kw if isinstance(capacity_kw, ReplayedCapacity) else ReplayedCapacity.constant(capacity_kw)
     return WindowOutcome(
         starts_s=window.starts_s,
         known_at_s=window.ends_s,
         bid_kw=bid_kw,
         is_delivered=is_delivered,
-        capacity_kw=capacity_kw,
-        perfect_information_kw=capacity_kw,
+        capacity=capacity,
+        perfect_information_kw=max(capacity.capacity_kw),
     )
 
 
-def context(window, *, lead_h=4):
+def context(window, *, lead_h=4, most_risk=0.3):
     now_s = window.starts_s - lead_h * 3600
     known = group_at(SESSIONS, now_s)
     return SizingContext(
@@ -160,22 +163,37 @@ def context(window, *, lead_h=4):
         plugged_in=known.plugged_in,
         traits=known.traits,
         timezone="UTC",
+        most_risk=most_risk,
     )
+
+
+def shown(days, *, capacity_kw):
+    """Return a sizer that sized these days and saw what became of them."""
+    sizer = CalibratedSizer(seed=0, scenarios=SCENARIOS)
+    for day in days:
+        sizer.size(context(spec(day)))
+        sizer.observe(outcome(spec(day), capacity_kw=capacity_kw))
+    return sizer
 
 
 @pytest.mark.parametrize(("capacity_kw", "is_sold"), [(40.0, True), (0.0, False)])
 def test_the_sizer_learns_from_windows_shown_before_its_first_bid(capacity_kw, is_sold):
-    sizer = CalibratedSizer(seed=0, scenarios=SCENARIOS)
-    for day in range(20, 45):
-        sizer.observe(outcome(spec(day), capacity_kw=capacity_kw))
+    sizer = shown(range(20, 45), capacity_kw=capacity_kw)
     assert (sizer.size(context(spec())).bid_kw > 0) is is_sold
+
+
+def test_the_past_is_read_off_at_the_limit_on_risk_the_window_will_be_dispatched_with():
+    """One record, two limits: what a cautious dispatch could not have kept is not promised under it."""
+    sizer = shown(range(20, 45), capacity_kw=ReplayedCapacity((0.1, 0.6), (5.0, 40.0)))
+    cautious, middle, bold = (
+        sizer.size(context(spec(), most_risk=limit)).explanation["power_kw"] for limit in (0.1, 0.25, 0.6)
+    )
+    assert cautious < middle < bold
 
 
 def test_a_broken_promise_lowers_the_next_one():
     def next_power_kw(*, is_delivered):
-        sizer = CalibratedSizer(seed=0, scenarios=SCENARIOS)
-        for day in range(15, 40):
-            sizer.observe(outcome(spec(day), capacity_kw=20.0))
+        sizer = shown(range(15, 40), capacity_kw=20.0)
         first = replace(spec(43), reliability=0.9)
         bid_kw = sizer.size(context(first)).bid_kw
         sizer.observe(outcome(first, capacity_kw=20.0, bid_kw=bid_kw, is_delivered=is_delivered))
