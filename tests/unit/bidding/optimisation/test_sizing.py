@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from bidding.forecast.sessions import SessionTable
 from bidding.forecast.window_forecast import ForecastWindow, forecast_window
 from bidding.optimisation.interface import SizingContext, WindowOutcome, WindowSpec
-from bidding.optimisation.replayed_capacity import ReplayedCapacity
 from bidding.optimisation.rehearsal import window_rng
+from bidding.optimisation.replayed_capacity import ReplayedCapacity
 from bidding.optimisation.sizing import CalibratedSizer, Contribution, ContributionShapeError, size_window
 from bidding.optimisation.track_record import PlacedBid
 from tests.unit.bidding.forecast.fleets import evening_fleet, group_at, instant_s
