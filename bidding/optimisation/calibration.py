@@ -13,7 +13,7 @@ Five corrections, each learnt from windows whose outcome is known, newer ones co
 4. *Drift*: each broken promise lowers the level, each kept one raises it again, in the proportion that balances at
    the promised share (adaptive conformal inference, Gibbs and Candès 2021; quantile tracking, Angelopoulos 2023).
 5. *Own record*: no level is used at which past windows broke the promise so often that a kept promise would explain it
-   in fewer than half of all cases (binomial tail), nor one that would have led to a bid in hardly any of them.
+   in fewer than half of all cases (binomial tail), nor one that would have led to a bid in few of them.
 
 Corrections 3 and 5 count only windows that would have led to a bid, at `REFERENCE_LEVEL` and at the level itself:
 windows without a bid keep no promise and cannot make up for broken ones. Every correction is monotone in the promised
@@ -47,6 +47,10 @@ SCORE_PRIOR = 2.0
 
 FEWEST_WINDOWS = 8
 """Known outcomes before the first bid, and windows in which a level must have led to a bid before it is used."""
+
+LEAST_OFFERED = 0.5
+"""Share of recent windows in which a level must have led to a bid. Bids made now and then are those whose forecast
+erred on the bright side: fleets of two to four chargers kept half of them where 90 % was meant."""
 
 RECORD_WINDOWS = 100
 """The shortest record that can speak of 99 %; a longer one holds bids down after a fleet or dispatch has changed."""
@@ -152,7 +156,7 @@ class Calibrator:
             offers_kw = _product_bids(np.asarray(self._powers_kw), product_bid_kw)
             level, bids = self._level(offers_kw, miss_share=1 - reliability, drift=drift)
             level = min(level, self._level_by_record(offers_kw, miss_share=1 - reliability))
-            if _offered(offers_kw, level) < FEWEST_WINDOWS:
+            if not _is_usual(offers_kw, level):
                 level = 0.0
         return Margin(
             realised_share=means.realised_share,
@@ -221,10 +225,16 @@ class Calibrator:
         return min(max((float(weight @ (apart * (realised - recent))) + prior) / (size + prior), 0.0), 1.0)
 
 
-def _offered(offers_kw: Floats, level: float) -> int:
-    """Return in how many of the windows on record a level would have led to a bid."""
+def _is_usual(offers_kw: Floats, level: float) -> bool:
+    """Tell whether a level would have led to a bid often enough, on record and of late, to be judged by it."""
     column = int(np.searchsorted(LEVELS, level, side="right")) - 1
-    return int((offers_kw[-RECORD_WINDOWS:, column] > 0).sum()) if column >= 0 else 0
+    if column < 0:
+        return False
+    offered = offers_kw[:, column] > 0
+    weight = _ages_weight(len(offered), SCORE_HALF_LIFE)
+    return bool(
+        offered[-RECORD_WINDOWS:].sum() >= FEWEST_WINDOWS and weight[offered].sum() >= LEAST_OFFERED * weight.sum()
+    )
 
 
 def _ages_weight(windows: int, half_life: float) -> Floats:

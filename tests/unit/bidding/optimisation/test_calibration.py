@@ -127,3 +127,14 @@ def test_bids_never_rise_with_the_promise_and_never_pass_the_best_scenario(outco
     ]
     assert all(later <= earlier + 1e-9 for earlier, later in pairwise(powers))
     assert all(0 <= power_kw <= curve.largest_kw + 1e-9 for power_kw in powers)
+
+
+@pytest.mark.parametrize(("days_with_cars", "is_sold"), [(1, False), (2, True)])
+def test_what_led_to_a_bid_now_and_then_is_not_promised(days_with_cars, is_sold):
+    """Cars on one day of three, or on two, forecast exactly: the rare bids are not yet trusted."""
+    calibrator = Calibrator()
+    for window in range(90):
+        mean_kw = 60.0 if window % 3 < days_with_cars else 0.1
+        calibrator.learn(curve_around(mean_kw), realised_kw=mean_kw)
+    margin = calibrator.margin(curve_around(60.0), reliability=0.9, product_bid_kw=product_bid_kw)
+    assert (margin.power_kw(curve_around(60.0)) >= 1) is is_sold
