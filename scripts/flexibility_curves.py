@@ -53,6 +53,7 @@ SETS = {
     "workplace (Dundee)": ("ev_uk_public_workplace/sessions_dundee.csv.gz", "workplace_council", "Europe/London"),
     "public (NL, 4 busy sockets)": ("ev_nl_public_stations/sessions.csv.gz", "public_ac", "Europe/Amsterdam"),
 }
+LEAD_SETS = ("residential (NO)", "workplace (Dundee)")
 GAP_WITHOUT_DATA = (date(2017, 12, 2), date(2018, 2, 21))
 
 
@@ -353,29 +354,40 @@ def shifted_years(day: date) -> date:
     return like + timedelta(days=(day.weekday() - like.weekday()) % 7)
 
 
+def lead_losses(data: Path, name: str) -> dict[tuple[str, str], Floats]:
+    """KW per charger lost by knowing of a one-hour reduction one hour ahead instead of a day, by cars and baseline.
+
+    Each (24,), by start hour from noon; the mean of 25 weekdays.
+    """
+    hours, leads = 48, (1, 24)
+    history = read_history(data, name)
+    random = np.random.default_rng(2)
+    days = [history.weekdays()[place] for place in random.choice(len(history.weekdays()), 25, replace=False)]
+    found = {}
+    for kind, plan in (("one-way", "price"), ("V2G", "price"), ("one-way", "arrival"), ("V2G", "arrival")):
+        losses = np.zeros(24)
+        for day in days:
+            fleet = noon_fleet(history, day, hours=hours, two_way=kind == "V2G")
+            if not fleet.devices:
+                continue
+            price = (
+                np.arange(float(hours))
+                if plan == "arrival"
+                else prices_of(data, shifted_years(day), hours, history.zone)
+            )
+            own = lp.solve_fleet(corridor=fleet, step_hours=1.0, cost=price).profile_kw
+            for hour in range(24):
+                short, long = (_one_hour_reduction(fleet, own, hour=hour, lead=min(lead, hour)) for lead in leads)
+                losses[hour] += (long - short) / history.chargers / len(days)
+        found[kind, plan] = losses
+    return found
+
+
 def lead_time(data: Path) -> None:
     """Loss of one-hour reduction when it is known one hour ahead instead of a day, by start hour (local)."""
-    hours, leads = 48, (1, 24)
-    random = np.random.default_rng(2)
     _table("set", "cars", "baseline", *(f"{(12 + hour) % 24}" for hour in range(24)))
-    for name in ("residential (NO)", "workplace (Dundee)"):
-        history = read_history(data, name)
-        days = [history.weekdays()[place] for place in random.choice(len(history.weekdays()), 25, replace=False)]
-        for kind, plan in (("one-way", "price"), ("V2G", "price"), ("one-way", "arrival"), ("V2G", "arrival")):
-            losses = np.zeros(24)
-            for day in days:
-                fleet = noon_fleet(history, day, hours=hours, two_way=kind == "V2G")
-                if not fleet.devices:
-                    continue
-                price = (
-                    np.arange(float(hours))
-                    if plan == "arrival"
-                    else prices_of(data, shifted_years(day), hours, history.zone)
-                )
-                own = lp.solve_fleet(corridor=fleet, step_hours=1.0, cost=price).profile_kw
-                for hour in range(24):
-                    short, long = (_one_hour_reduction(fleet, own, hour=hour, lead=min(lead, hour)) for lead in leads)
-                    losses[hour] += (long - short) / history.chargers / len(days)
+    for name in LEAD_SETS:
+        for (kind, plan), losses in lead_losses(data, name).items():
             _row(name, kind, plan, *(f"{loss:.2f}" for loss in losses))
 
 

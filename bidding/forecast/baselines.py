@@ -1,6 +1,7 @@
 """What a charging session draws when nobody intervenes: charging on arrival, or in the cheapest PTUs of the stay.
 
 Energies are exact to the second: a PTU in which a car is plugged in for six minutes offers six minutes of power.
+Arrays (sessions, PTUs) lie in memory PTU by PTU: long loops over sessions instead of short ones over PTUs.
 """
 
 from dataclasses import dataclass
@@ -35,9 +36,9 @@ class PriceCurve:
 
 def present_h(plug_in_s: Seconds, plug_out_s: Seconds, edges_s: Seconds) -> Floats:
     """Return the hours each stay overlaps each period, shape (sessions, len(edges_s) - 1)."""
-    starts = np.maximum(plug_in_s[:, None], edges_s[None, :-1])
-    ends = np.minimum(plug_out_s[:, None], edges_s[None, 1:])
-    return np.asarray(np.maximum(ends - starts, 0) / HOUR_S)
+    starts = np.maximum(edges_s[:-1, None], plug_in_s)
+    ends = np.minimum(edges_s[1:, None], plug_out_s)
+    return np.asarray(np.maximum(ends - starts, 0) / HOUR_S).T
 
 
 def arrival_kwh(plug_in_s: Seconds, energy_kwh: Floats, power_kw: Floats, edges_s: Seconds) -> Floats:
@@ -45,8 +46,9 @@ def arrival_kwh(plug_in_s: Seconds, energy_kwh: Floats, power_kw: Floats, edges_
 
     The energy must fit in the stay (`SessionTable` sees to that). Shape (sessions, len(edges_s) - 1).
     """
-    hours = np.maximum(edges_s[None, :] - plug_in_s[:, None], 0) / HOUR_S
-    return np.diff(np.minimum(power_kw[:, None] * hours, energy_kwh[:, None]), axis=1)
+    hours = np.maximum(edges_s[:, None] - plug_in_s, 0) / HOUR_S
+    taken_kwh = np.minimum(hours * power_kw, energy_kwh)
+    return np.asarray(taken_kwh[1:] - taken_kwh[:-1]).T
 
 
 def price_kwh(

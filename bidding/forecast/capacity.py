@@ -64,8 +64,12 @@ class WindowCapacity:
     departure_kw: Floats
 
     def stacked(self) -> Floats:
-        """Return the four side by side, shape (n, 4, T), in the order of `COMPONENTS`."""
-        return np.stack([getattr(self, name) for name in COMPONENTS], axis=1)
+        """Return the four side by side, shape (n, 4, T), in the order of `COMPONENTS`, session by session in memory."""
+        sessions, steps = self.capacity_kw.shape
+        result = np.empty((sessions, len(COMPONENTS), steps))
+        for place, name in enumerate(COMPONENTS):
+            result[:, place] = getattr(self, name)
+        return result
 
 
 COMPONENTS = ("capacity_kw", "rated_kw", "floor_kw", "departure_kw")
@@ -125,19 +129,22 @@ def _held_back_kwh(sessions: Sessions, drawn_kwh: Floats, hours: Floats, ends_s:
     steps = hours.shape[1]
     before_kwh = drawn_kwh[:, 0]
     baseline_kwh = np.cumsum(drawn_kwh[:, 1:], axis=1)
-    at_floor_kwh = np.minimum(
-        np.cumsum(np.minimum(sessions.floor_kw, sessions.power_kw)[:, None] * hours, axis=1),
-        (sessions.energy_kwh - before_kwh)[:, None],
-    )
+    at_floor_kwh = np.zeros_like(baseline_kwh)
+    if sessions.floor_kw.any():
+        floor_kw = np.minimum(sessions.floor_kw, sessions.power_kw)
+        still_kwh = sessions.energy_kwh - before_kwh
+        at_floor_kwh = np.minimum(np.cumsum(floor_kw[:, None] * hours, axis=1), still_kwh[:, None])
     after_kwh = sessions.power_kw * np.maximum(sessions.plug_out_s - ends_s, 0) / HOUR_S
     must_kwh = np.maximum(sessions.energy_kwh - after_kwh, 0.0)
     spare_kwh = np.maximum(before_kwh + baseline_kwh[:, -1] - must_kwh, 0.0)
     wanted_kwh = baseline_kwh - at_floor_kwh
     withheld_kwh = np.minimum(wanted_kwh, spare_kwh[:, None])
-    rest_kwh = np.where(sessions.v2g, np.maximum(before_kwh - must_kwh, 0.0), 0.0) * ROUND_TRIP_EFFICIENCY
-    discharge_kwh = np.minimum(sessions.power_kw[:, None] * hours, rest_kwh[:, None] / steps)
+    capacity_kwh = _per_ptu(withheld_kwh)
+    if sessions.v2g.any():
+        rest_kwh = np.where(sessions.v2g, np.maximum(before_kwh - must_kwh, 0.0), 0.0) * ROUND_TRIP_EFFICIENCY
+        capacity_kwh += np.minimum(sessions.power_kw[:, None] * hours, rest_kwh[:, None] / steps)
     return (
-        _per_ptu(withheld_kwh) + discharge_kwh,
+        capacity_kwh,
         _per_ptu(at_floor_kwh),
         _per_ptu(wanted_kwh - withheld_kwh),
     )
@@ -156,4 +163,6 @@ def _taken_extra_kwh(
 
 
 def _per_ptu(cumulative_kwh: Floats) -> Floats:
-    return np.diff(cumulative_kwh, axis=1, prepend=0.0)
+    result = cumulative_kwh.copy(order="K")
+    result[:, 1:] -= cumulative_kwh[:, :-1]
+    return result

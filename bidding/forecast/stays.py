@@ -7,6 +7,7 @@ in *their* forecasts (`stay_levels`), known cars and newcomers each by their own
 the samples.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -78,15 +79,16 @@ class StayModels(Protocol):
 class StayForecast:
     """Samples of departure and energy of m cars; arrays of shape (m, k), weights of a car add up to 1.
 
-    `weight` is calibrated on departures and keeps what belongs together in a sample; `energy_weight` is calibrated on
-    energies and serves their quantiles alone. A car for which nothing comparable is on file gets one sample: it leaves
-    at once.
+    `weight` is calibrated on departures and keeps what belongs together in a sample; `energy_levels` calibrate the
+    quantiles of energy, for known cars and for newcomers. A car for which nothing comparable is on file gets one
+    sample: it leaves at once.
     """
 
     plug_out_s: Floats
     energy_kwh: Floats
     weight: Floats
-    energy_weight: Floats
+    uncalibrated_weight: Floats
+    energy_levels: Mapping[bool, Levels]
     is_known: NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -95,14 +97,16 @@ class StayForecast:
     def draw(self, draws: int, rng: np.random.Generator) -> NDArray[np.intp]:
         """Return which sample each car takes in each draw, (m, draws): departure and energy together.
 
-        Draws cover the weights evenly within each car (stratified), in an order of their own per car.
+        Each sample is drawn as often as its weight says, give or take one (systematic), in an order of its car's own.
         """
-        levels = (np.arange(draws) + rng.random((len(self), draws))) / draws
-        cumulative = np.cumsum(self.weight, axis=1)
-        chosen = np.empty(levels.shape, dtype=np.intp)
-        for car, (edges, row) in enumerate(zip(cumulative, levels, strict=True)):
-            chosen[car] = np.searchsorted(edges, row * edges[-1], side="right")
-        return rng.permuted(np.minimum(chosen, self.weight.shape[1] - 1), axis=1)
+        cars, samples = self.weight.shape
+        reached = np.cumsum(self.weight, axis=1)
+        reached *= draws / reached[:, -1:]
+        edge = np.ceil(reached - rng.random((cars, 1))).astype(np.intp)
+        edge[:, -1] = draws
+        count = np.diff(np.minimum(edge, draws), axis=1, prepend=0)
+        chosen = np.repeat(np.tile(np.arange(samples), cars), count.ravel()).reshape(cars, draws)
+        return rng.permuted(chosen, axis=1)
 
     def departure_quantiles_s(self, levels: Floats) -> Floats:
         """Return quantiles of the departure, shape (m, len(levels)), UTC epoch seconds."""
@@ -110,7 +114,11 @@ class StayForecast:
 
     def energy_quantiles_kwh(self, levels: Floats) -> Floats:
         """Return quantiles of the energy of the whole session, shape (m, len(levels))."""
-        return _weighted_quantiles(self.energy_kwh, self.energy_weight, levels)
+        weight = self.uncalibrated_weight.copy()
+        for is_known, of_energy in self.energy_levels.items():
+            rows = self.is_known == is_known
+            weight[rows] = of_energy.corrected(self.energy_kwh[rows], weight[rows])
+        return _weighted_quantiles(self.energy_kwh, weight, levels)
 
 
 class StayForecaster:
@@ -144,20 +152,21 @@ class StayForecaster:
         energy_kwh[says_what] = plugged_in.declared_energy_kwh[says_what, None]
         most_kwh = cars.power_kw[:, None] * (plug_out_s - cars.plug_in_s[:, None]) / HOUR_S
         energy_kwh = np.minimum(energy_kwh, most_kwh)
-        energy_weight = weight / weight.sum(axis=1, keepdims=True)
-        weight = energy_weight.copy()
+        uncalibrated = weight / weight.sum(axis=1, keepdims=True)
+        weight = uncalibrated.copy()
+        energy_levels = {}
         for is_known in (True, False):
             rows = np.flatnonzero((samples.is_known == is_known) & ~unheard)
             if len(rows):
-                stay, energy = self._levels_of(self._model, is_known=is_known)
-                energy_weight[rows] = energy.corrected(energy_kwh[rows], energy_weight[rows])
+                of_stay, energy_levels[is_known] = self._levels_of(self._model, is_known=is_known)
                 rows = rows[~says_when[rows]]
-                weight[rows] = stay.corrected(plug_out_s[rows], weight[rows])
+                weight[rows] = of_stay.corrected(plug_out_s[rows], weight[rows])
         return StayForecast(
             plug_out_s=plug_out_s,
             energy_kwh=energy_kwh,
             weight=weight,
-            energy_weight=energy_weight,
+            uncalibrated_weight=uncalibrated,
+            energy_levels=energy_levels,
             is_known=samples.is_known,
         )
 
@@ -222,7 +231,8 @@ def _leaves_now(plugged_in: PluggedIn, *, now_s: int) -> StayForecast:
         plug_out_s=plug_out_s[:, None],
         energy_kwh=np.minimum(energy_kwh, most_kwh)[:, None],
         weight=np.ones((cars, 1)),
-        energy_weight=np.ones((cars, 1)),
+        uncalibrated_weight=np.ones((cars, 1)),
+        energy_levels={},
         is_known=np.zeros(cars, dtype=np.bool_),
     )
 
