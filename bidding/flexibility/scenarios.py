@@ -1,6 +1,8 @@
 """Deliverable power of a group in one window for many scenarios; memory grows with neither devices nor scenarios.
 
-This is what sizing calls: every scenario is a set of sessions, the answer one number per scenario and direction.
+Every scenario is a set of sessions, the answer one number per scenario and direction: the exact one, for whoever knows
+the sessions of a scenario. Sizing draws its scenarios car by car and sums a plan each car can keep by itself
+(`forecast.capacity`), which is never above this.
 """
 
 from collections.abc import Iterable
