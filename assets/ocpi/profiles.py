@@ -6,7 +6,7 @@ absolute instant and lasts a given time: what is lost on the way, or forgotten h
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from math import floor
 from typing import Any, TypeVar
@@ -54,10 +54,15 @@ _Result = TypeVar("_Result", SyncResult, AsyncResult)
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One setpoint: a power per PTU from `starts_at`; from 0 at most this, below 0 feed in this much."""
+    """One setpoint: a power per PTU from `starts_at`; from 0 at most this, below 0 feed in this much.
+
+    It begins so many seconds before its first PTU and stays so many after its last one: a fleet moves like a slope.
+    """
 
     starts_at: datetime
     power_w: Sequence[int]
+    start_early_s: int = 0
+    end_late_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +95,14 @@ def standing_schedule(told: Iterable[Told], *, since: datetime, free_w: int) -> 
     """
     first = ptu_start(since)
     power_by_ptu: dict[datetime, int] = {}
+    early_s, late_s = dict[datetime, int](), dict[datetime, int]()
     for one in told:
         for number, power_w in enumerate(one.power_w):
             at = one.starts_at + number * PTU
             if at >= first:
                 power_by_ptu[at] = power_w
+                early_s[at] = one.start_early_s if number == 0 else 0
+                late_s[at] = one.end_late_s if number == len(one.power_w) - 1 else 0
     asked = sorted(at for at, power_w in power_by_ptu.items() if power_w < free_w)
     if not asked:
         return None
@@ -105,7 +113,8 @@ def standing_schedule(told: Iterable[Told], *, since: datetime, free_w: int) -> 
         if not steps or steps[-1][1] != power_w:
             steps.append((at, power_w))
         at += PTU
-    return Schedule(tuple(steps), ends_at)
+    steps[0] = asked[0] - timedelta(seconds=early_s[asked[0]]), steps[0][1]
+    return Schedule(tuple(steps), ends_at + timedelta(seconds=late_s[asked[-1]]))
 
 
 def charging_profile(schedule: Schedule, outlet: Outlet) -> dict[str, Any]:

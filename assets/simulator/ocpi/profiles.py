@@ -20,10 +20,15 @@ class UnsuitableProfile(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a station keeps for a session: a power per quarter hour from `starts_at` (UTC seconds)."""
+    """What a station keeps for a session: a power per quarter hour from `starts_at` (UTC seconds).
+
+    The first holds from so many seconds earlier on, the last so many longer.
+    """
 
     starts_at: int
     power_w: tuple[int, ...]
+    start_early_s: int = 0
+    end_late_s: int = 0
 
     @property
     def ends_at(self) -> int:
@@ -56,7 +61,7 @@ def read_profile(body: Any, asset: Asset) -> tuple[Profile, str]:
     """Return the profile and the response_url of a SetChargingProfile.
 
     Raises `InvalidProfile` for what the specification forbids, `UnsuitableProfile` for what these stations cannot do:
-    they change power on quarter hours of the profile, and keep nothing without an end.
+    between its start and its end they change power on quarter hours, and they keep nothing without an end.
     """
     try:
         response_url, profile = str(body["response_url"]), body["charging_profile"]
@@ -69,11 +74,13 @@ def read_profile(body: Any, asset: Asset) -> tuple[Profile, str]:
         raise InvalidProfile("charging_profile_period starts at 0 and ascends.")
     if "start_date_time" not in profile or "duration" not in profile:
         raise UnsuitableProfile("This platform takes profiles with an absolute start and a duration only.")
-    duration = int(profile["duration"])
-    if duration <= 0 or duration % PTU_SECONDS or any(start % PTU_SECONDS for start in starts):
+    start = utc_seconds(profile["start_date_time"])
+    end = start + int(profile["duration"])
+    first, last = -(-start // PTU_SECONDS) * PTU_SECONDS, end // PTU_SECONDS * PTU_SECONDS
+    if last <= first or any((start + second) % PTU_SECONDS for second in starts[1:]):
         raise UnsuitableProfile("These stations change power on quarter hours.")
-    values = tuple(powers[bisect_right(starts, second) - 1] for second in range(0, duration, PTU_SECONDS))
-    return Profile(utc_seconds(profile["start_date_time"]), values), response_url
+    values = tuple(powers[bisect_right(starts, at - start) - 1] for at in range(first, last, PTU_SECONDS))
+    return Profile(first, values, first - start, end - last), response_url
 
 
 def _power_w(period: dict[str, Any], unit: str, asset: Asset) -> int:

@@ -43,12 +43,13 @@ class Both:
         self.platform, self.charger, self.clock, self.http = platform, charger, clock, http
         self.session_id = f"{charger.external_id}-s1"
 
-    def tell(self, power_w, *, start="16:15", revision=1):
+    def tell(self, power_w, *, start="16:15", revision=1, **ramp):
         planned = PlannedSetpoint(
             asset_id=Asset.objects.get(external_id=self.charger.external_id).pk,
             starts_at=at(start),
             ends_at=at(start) + timedelta(minutes=15 * len(power_w)),
             power_w=list(power_w),
+            **ramp,
         )
         [batch] = send_setpoints(
             now=self.clock.now(),
@@ -140,6 +141,20 @@ def test_a_profile_is_set_kept_to_its_end_and_cleared(both):
     both.send()
     wait_for(lambda: is_answered(released))
     assert both.in_force() is None
+
+
+def test_a_profile_that_begins_early_and_ends_late_does_so_at_the_station(both):
+    setpoint = both.tell([4_140, 0], start_early_s=120, end_late_s=60)
+    both.send()
+
+    wait_for(lambda: is_answered(setpoint))
+    kept = both.platform._profiles[both.session_id]
+    assert (kept.starts_at, kept.power_w, kept.start_early_s, kept.end_late_s) == (
+        at("16:15").timestamp(),
+        (4_140, 0),
+        120,
+        60,
+    )
 
 
 @pytest.mark.parametrize("both", [{"callback_twice_share": 1.0}], ids=["faulty"], indirect=True)
