@@ -1,4 +1,4 @@
-"""The one HTTP client. Every outgoing call goes through it; nothing else may import `requests`.
+"""The one HTTP client. Every outgoing call goes through it or, many at once, through `http_many`, under its rules.
 
 Addresses come from partners and counterparties, so they are untrusted: http(s) only, no private or loopback
 addresses unless the host is allowed by name, no redirects, a time limit, and a cap on what is read back.
@@ -86,7 +86,7 @@ class HttpClient:
         Raises `RequestRefused` before anything is sent when the address may not be called, and `RequestFailed` when
         no usable answer came.
         """
-        self._check_address(url)
+        self.check_address(url)
         silence_seconds = timeout_seconds or self._read_timeout_seconds
         try:
             with self._session().request(
@@ -111,7 +111,8 @@ class HttpClient:
             session.trust_env = False  # a proxy or .netrc of the machine must not see or change market messages
         return session
 
-    def _check_address(self, url: str) -> None:
+    def check_address(self, url: str) -> None:
+        """Raise `RequestRefused` when an address may not be called, `RequestFailed` when it cannot be looked up."""
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise RequestRefused(f"{url!r} is not an address to call: give http:// or https:// with a host.")

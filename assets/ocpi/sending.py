@@ -9,7 +9,6 @@ profile.
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +19,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from aggregator.core.clock import Clock
-from aggregator.core.http import RequestFailed, RequestRefused, Response
+from aggregator.core.http import HttpClient, RequestFailed, RequestRefused, Response
+from aggregator.core.http_many import Request, exchange_all
 from assets.control.operations import record_setpoint_results
 from assets.models import OcpiConnection, ProfileCommand
 from assets.ocpi.client import AddressRefused, Peer, Sends
@@ -30,8 +30,6 @@ from assets.ocpi.services import registered_peer, us
 from assets.ocpi.wire import VERSION, InvalidObject, PeerFault, joined, read_envelope
 
 CLAIMED_AT_ONCE = 500
-AT_ONCE = 16
-"""Requests under way to partners at a time: as many as keep one worker busy while peers think."""
 CLAIM_LASTS = timedelta(minutes=2)
 """Longer than the slowest round of requests, which the HTTP client cuts off."""
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=5), timedelta(minutes=2)
@@ -59,24 +57,23 @@ class _Request:
     body: bytes | None
 
 
-def send_commands(*, clock: Clock, http: Sends) -> SendReport:
+def send_commands(*, clock: Clock, http: HttpClient) -> SendReport:
     """Send every command that is due; what partners answer decides about setpoints (`assets.ocpi.results`)."""
     total = SendReport()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        while True:
-            given_up = _give_up(clock.now())
-            requests, failures = _requests(_claim(clock.now()), http)
-            outcomes = list(pool.map(_exchange, requests))
-            pairs = [(request.command, outcome) for request, outcome in zip(requests, outcomes, strict=True)]
-            report = _keep([*pairs, *failures], now=clock.now())
-            total = SendReport(
-                accepted=total.accepted + report.accepted,
-                refused=total.refused + report.refused,
-                postponed=total.postponed + report.postponed,
-                given_up=total.given_up + given_up,
-            )
-            if len(pairs) + len(failures) < CLAIMED_AT_ONCE:
-                return total
+    while True:
+        given_up = _give_up(clock.now())
+        requests, failures = _requests(_claim(clock.now()), http)
+        outcomes = exchange_all(http, [_with_headers(request) for request in requests])
+        pairs = [(request.command, outcome) for request, outcome in zip(requests, outcomes, strict=True)]
+        report = _keep([*pairs, *failures], now=clock.now())
+        total = SendReport(
+            accepted=total.accepted + report.accepted,
+            refused=total.refused + report.refused,
+            postponed=total.postponed + report.postponed,
+            given_up=total.given_up + given_up,
+        )
+        if len(pairs) + len(failures) < CLAIMED_AT_ONCE:
+            return total
 
 
 def _waiting() -> Any:
@@ -122,7 +119,9 @@ def _requests(
             url = joined(
                 required_endpoint(connection.endpoints, PROFILES, RECEIVER), quote(command.session.session_id, safe="")
             )
-            peer = peers.setdefault(connection.pk, registered_peer(http=http, connection=connection))
+            peer = peers.get(connection.pk)
+            if peer is None:
+                peer = peers[connection.pk] = registered_peer(http=http, connection=connection)
             peer.check(url)
         except (InvalidObject, AddressRefused) as error:
             failures.append((command, error))
@@ -141,17 +140,9 @@ def _worded(command: ProfileCommand, peer: Peer, url: str, response_url: str) ->
     return _Request(command, peer, "DELETE", f"{url}?{urlencode({'response_url': response_url})}", None)
 
 
-def _exchange(request: _Request) -> Response | Exception:
-    """Send one request; touches no database, as it runs in a thread of its own."""
-    try:
-        return request.peer.http.request(
-            method=request.method,
-            url=request.url,
-            headers=request.peer.headers(has_body=request.body is not None),
-            body=request.body,
-        )
-    except (RequestFailed, RequestRefused) as error:
-        return error
+def _with_headers(request: _Request) -> Request:
+    headers = request.peer.headers(has_body=request.body is not None)
+    return Request(request.method, request.url, headers, request.body)
 
 
 @transaction.atomic

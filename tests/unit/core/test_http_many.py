@@ -1,0 +1,63 @@
+"""Many requests at once, held to the rules of a single one."""
+
+import time
+
+import pytest
+
+from aggregator.core.http import HttpClient, RequestFailed, RequestRefused
+from aggregator.core.http_many import Request, exchange_all
+from tests.unit.core.test_http import client, peer
+
+__all__ = ["client", "peer"]  # fixtures
+
+
+def get(url):
+    return Request("GET", url)
+
+
+def test_answers_come_in_the_order_of_the_requests(peer, client):
+    found = exchange_all(client, [get(f"{peer}/{path}") for path in ("redirect", "", "redirect", *["x"] * 60)])
+    assert [answer.status_code for answer in found] == [302, 200, 302, *[200] * 60]
+    assert found[1].body == b"hello"
+
+
+def test_one_that_fails_stops_no_other(peer, client):
+    refused, endless, unknown, closed, fine = exchange_all(
+        client,
+        [
+            get("http://169.254.169.254/"),
+            get(f"{peer}/endless"),
+            get("ftp://example.org/"),
+            get("http://127.0.0.1:1/"),
+            get(f"{peer}/"),
+        ],
+    )
+    assert isinstance(refused, RequestRefused)
+    assert endless.status_code == 200  # four megabytes are not too many
+    assert isinstance(unknown, RequestRefused)
+    assert isinstance(closed, RequestFailed)
+    assert fine.body == b"hello"
+
+
+def test_an_answer_that_is_too_large_is_not_read(peer, client, monkeypatch):
+    monkeypatch.setattr("aggregator.core.http_many.LARGEST_RESPONSE_BYTES", 100_000)
+    (found,) = exchange_all(client, [get(f"{peer}/endless")])
+    assert isinstance(found, RequestFailed)
+    assert "more than 100000 bytes" in str(found)
+
+
+def test_an_answer_that_drips_in_for_ever_is_given_up(peer, client):
+    started = time.monotonic()
+    (found,) = exchange_all(client, [get(f"{peer}/drip")], silence_seconds=0.2)
+    assert isinstance(found, RequestFailed)
+    assert time.monotonic() - started < 2  # the drip takes five seconds
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_few_requests_are_no_exception(peer, client, number):
+    assert len(exchange_all(client, [get(f"{peer}/")] * number)) == number
+
+
+def test_a_host_that_is_private_is_refused_each_time(peer):
+    found = exchange_all(HttpClient(), [get(f"{peer}/")] * 3)
+    assert [type(one) for one in found] == [RequestRefused] * 3
