@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU
 from assets.models import AggregationEan, Asset, AssetKind, AssetState, ChargingSession, MeterInterval
-from bidding.forecast.sessions import PluggedIn, SessionTable
+from bidding.forecast.sessions import NO_CARD, PluggedIn, SessionTable
 
 Floats = NDArray[np.float64]
 
@@ -73,15 +73,17 @@ def plug_history(*, plugs: Sequence[Asset], now: datetime, reach: timedelta = HI
     known = ChargingSession.objects.filter(asset__in=[asset.pk for asset in plugs], plug_in_at__lte=now)
     done = list(
         known.filter(plug_out_at__lte=now, plug_in_at__gte=now - reach).values_list(
-            "asset_id", "plug_in_at", "plug_out_at", "energy_wh", "max_import_w"
+            "asset_id", "plug_in_at", "plug_out_at", "energy_wh", "max_import_w", "driver_token"
         )
     )
+    cards = _Cards()
     sessions = SessionTable.from_columns(
         charger_ids=[str(row[0]) for row in done],
         plug_in_s=[int(row[1].timestamp()) for row in done],
         plug_out_s=[int(row[2].timestamp()) for row in done if row[2]],
         energy_kwh=[row[3] / W_PER_KW for row in done],
         power_kw=[row[4] / W_PER_KW for row in done],
+        card=[cards.number(row[5]) for row in done],
     )
     numbered = [int(name) for name in sessions.charger_ids]
     seen = set(numbered)
@@ -98,6 +100,7 @@ def plug_history(*, plugs: Sequence[Asset], now: datetime, reach: timedelta = HI
             "declared_energy_wh",
             "energy_wh",
             "arrival_level_wh",
+            "driver_token",
         )
     )
     return PlugHistory(
@@ -108,6 +111,7 @@ def plug_history(*, plugs: Sequence[Asset], now: datetime, reach: timedelta = HI
             power_kw=np.array([row[2] / W_PER_KW for row in here], dtype=np.float64),
             declared_plug_out_s=np.array([row[3].timestamp() if row[3] else np.nan for row in here], dtype=np.float64),
             declared_energy_kwh=_kilo_or_nan(row[4] for row in here),
+            card=np.array([cards.number(row[7]) for row in here], dtype=np.int32),
         ),
         asset_ids=asset_ids,
         energy_in_kwh=_kilo_or_nan(row[5] for row in here),
@@ -141,6 +145,16 @@ def usual_power_kw(*, assets: Sequence[Asset], period: Interval, days: int) -> F
         total_kw[place] += (import_wh - export_wh) * PTUS_PER_HOUR / W_PER_KW
         count[place] += 1
     return np.divide(total_kw, count, out=np.full_like(total_kw, np.nan), where=count > 0)
+
+
+class _Cards:
+    """Numbers for cards, in order of appearance."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number(self, token: str) -> int:
+        return self._numbers.setdefault(token, len(self._numbers)) if token else NO_CARD
 
 
 def _kilo_or_nan(values: Iterable[int | None]) -> Floats:

@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 HOUR_S = 3600.0
+NO_CARD = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +31,7 @@ class SessionTable:
         energy_kwh: energy of the session at the charger, at most `power_kw` times the stay.
         power_kw: rated power of the session, above zero.
         charger_ids: names of the chargers, in order of their first plug-in.
+        card: who charged, any number per card; `NO_CARD` where it was not told, None when no cards are on file.
     """
 
     charger: NDArray[np.int32]
@@ -38,6 +40,7 @@ class SessionTable:
     energy_kwh: Floats
     power_kw: Floats
     charger_ids: tuple[str, ...]
+    card: NDArray[np.int32] | None = None
 
     @classmethod
     def from_columns(
@@ -48,6 +51,7 @@ class SessionTable:
         plug_out_s: Sequence[int] | Seconds,
         energy_kwh: Sequence[float] | Floats,
         power_kw: Sequence[float] | Floats,
+        card: Sequence[int] | None = None,
     ) -> Self:
         """Build a table from rows in any order; energy above power times stay is clipped to it.
 
@@ -57,6 +61,7 @@ class SessionTable:
             plug_out_s: UTC epoch seconds per row.
             energy_kwh: per row.
             power_kw: per row.
+            card: number of the card per row, `NO_CARD` where it was not told.
         """
         starts = np.asarray(plug_in_s, dtype=np.int64)
         names = np.asarray(charger_ids, dtype=np.str_)
@@ -75,6 +80,7 @@ class SessionTable:
             energy_kwh=np.minimum(np.asarray(energy_kwh, dtype=np.float64)[order], most_kwh),
             power_kw=power,
             charger_ids=tuple(numbers),
+            card=None if card is None else np.asarray(card, dtype=np.int32)[order],
         )
 
     def __len__(self) -> int:
@@ -101,6 +107,7 @@ class SessionTable:
             energy_kwh=self.energy_kwh[rows],
             power_kw=self.power_kw[rows],
             charger_ids=self.charger_ids[:known],
+            card=None if self.card is None else self.card[rows],
         )
 
     def started_before(self, instant_s: int) -> Self:
@@ -127,6 +134,7 @@ class SessionTable:
             power_kw=self.power_kw[rows],
             declared_plug_out_s=np.full(len(rows), np.nan),
             declared_energy_kwh=np.full(len(rows), np.nan),
+            card=None if self.card is None else self.card[rows],
         )
 
 
@@ -141,6 +149,7 @@ class PluggedIn:
         power_kw: rated power.
         declared_plug_out_s: departure the driver declared, UTC epoch seconds; NaN when unknown.
         declared_energy_kwh: energy the driver declared; NaN when unknown.
+        card: as in the session table; None when no cards are on file.
     """
 
     charger: NDArray[np.int32]
@@ -148,11 +157,26 @@ class PluggedIn:
     power_kw: Floats
     declared_plug_out_s: Floats
     declared_energy_kwh: Floats
+    card: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.plug_in_s)
 
-    def take(self, rows: slice) -> Self:
+    @classmethod
+    def undeclared(cls, *parts: Self) -> Self:
+        """Return cars together, as if no driver had declared anything."""
+        unknown = np.full(sum(len(part) for part in parts), np.nan)
+        cards = [part.card for part in parts if part.card is not None]
+        return cls(
+            charger=np.concatenate([part.charger for part in parts]),
+            plug_in_s=np.concatenate([part.plug_in_s for part in parts]),
+            power_kw=np.concatenate([part.power_kw for part in parts]),
+            declared_plug_out_s=unknown,
+            declared_energy_kwh=unknown,
+            card=np.concatenate(cards) if len(cards) == len(parts) else None,
+        )
+
+    def take(self, rows: Mask | slice) -> Self:
         """Return some of the cars."""
         return type(self)(
             charger=self.charger[rows],
@@ -160,4 +184,5 @@ class PluggedIn:
             power_kw=self.power_kw[rows],
             declared_plug_out_s=self.declared_plug_out_s[rows],
             declared_energy_kwh=self.declared_energy_kwh[rows],
+            card=None if self.card is None else self.card[rows],
         )

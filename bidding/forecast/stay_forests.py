@@ -111,7 +111,7 @@ class _Forests:
 
     @classmethod
     def fitted(cls, history: SessionTable, *, timezone: str, week: int) -> "_Forests":
-        cars = Cars(charger=history.charger, plug_in_s=history.plug_in_s, power_kw=history.power_kw)
+        cars = Cars.of(history)
         taught = slice(max(len(history) - TAUGHT_SESSIONS, 0), len(history))
         when = _when(cars, timezone=timezone)[taught]
         habits, _ = _habits(cars, history, timezone=timezone)

@@ -31,11 +31,22 @@ CALIBRATION_DAYS = 42
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cars:
-    """What is known of m cars while they are plugged in; arrays of shape (m,), chargers as in the history."""
+    """What is known of m cars while they are plugged in; arrays of shape (m,), chargers and cards as in the history."""
 
     charger: NDArray[np.int32]
     plug_in_s: NDArray[np.int64]
     power_kw: Floats
+    card: NDArray[np.int32] | None = None
+
+    @classmethod
+    def of(cls, source: PluggedIn | SessionTable, rows: NDArray[np.intp] | slice = slice(None)) -> "Cars":
+        """Return cars plugged in now, or what was known of sessions when they began."""
+        return cls(
+            charger=source.charger[rows],
+            plug_in_s=source.plug_in_s[rows],
+            power_kw=source.power_kw[rows],
+            card=None if source.card is None else source.card[rows],
+        )
 
     def __len__(self) -> int:
         return len(self.charger)
@@ -136,7 +147,7 @@ class StayForecaster:
         """Return samples for some of the cars."""
         if self._model is None:
             return _leaves_now(plugged_in, now_s=self._now_s)
-        cars = Cars(charger=plugged_in.charger, plug_in_s=plugged_in.plug_in_s, power_kw=plugged_in.power_kw)
+        cars = Cars.of(plugged_in)
         samples = self._model.samples(cars)
         says_when = ~np.isnan(plugged_in.declared_plug_out_s)
         survives = samples.stay_s > (self._now_s - cars.plug_in_s)[:, None]
@@ -200,7 +211,7 @@ class _PastCars:
             found += len(present)
         row = np.concatenate(rows)
         return cls(
-            cars=Cars(charger=history.charger[row], plug_in_s=history.plug_in_s[row], power_kw=history.power_kw[row]),
+            cars=Cars.of(history, row),
             elapsed_s=np.concatenate(elapsed_s),
             stay_s=(history.plug_out_s - history.plug_in_s)[row].astype(np.float64),
             energy_kwh=history.energy_kwh[row],

@@ -21,22 +21,9 @@ REHEARSED_WINDOWS = 40
 
 def group_at(group: ChargerGroup, *, now_s: int) -> ChargerGroup:
     """Return a group as it was known at an earlier instant: later departures forgotten."""
-    history = group.history.completed_before(now_s)
     gone = group.history.plugged_in_at(now_s)
-    still = group.plugged_in.plug_in_s <= now_s
-    return ChargerGroup(
-        name=group.name,
-        history=history,
-        plugged_in=PluggedIn(
-            charger=np.concatenate([gone.charger, group.plugged_in.charger[still]]),
-            plug_in_s=np.concatenate([gone.plug_in_s, group.plugged_in.plug_in_s[still]]),
-            power_kw=np.concatenate([gone.power_kw, group.plugged_in.power_kw[still]]),
-            declared_plug_out_s=np.full(len(gone) + int(still.sum()), np.nan),
-            declared_energy_kwh=np.full(len(gone) + int(still.sum()), np.nan),
-        ),
-        traits=group.traits,
-        stays=group.stays,
-    )
+    still = group.plugged_in.take(group.plugged_in.plug_in_s <= now_s)
+    return replace(group, history=group.history.completed_before(now_s), plugged_in=PluggedIn.undeclared(gone, still))
 
 
 def rehearse(

@@ -1,4 +1,5 @@
 import gzip
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from bidding.forecast.local_time import day_number
 from bidding.forecast.near_stays import OWN_SESSIONS, NearStays
 from bidding.forecast.session_files import read_sessions
-from bidding.forecast.sessions import PluggedIn, SessionTable
+from bidding.forecast.sessions import NO_CARD, PluggedIn, SessionTable
 from bidding.forecast.stays import Cars, StayForecast, StayForecaster
 from tests.shared_data import shared_path
 from tests.unit.bidding.forecast.fleets import DAY_S, evening_fleet, instant_s
@@ -115,3 +116,32 @@ def test_quantiles_of_real_departures_are_calibrated(hour):
     first_day = int(day_number(sessions.plug_in_s[0]))
     instants_s = [(first_day + day) * DAY_S + (hour - 1) * 3600 for day in range(200, 600, 5)]
     assert shares_below(sessions, instants_s, timezone="Europe/Oslo") == pytest.approx(LEVELS.tolist(), abs=0.035)
+
+
+def test_a_known_card_brings_its_habits_to_any_charger():
+    """Two cards take turns at two chargers; who comes, not where, tells how long the stay is."""
+    rows = [
+        (f"C{(day + card) % 2}", instant_s(day, 16), instant_s(day, 16) + hours * 3600, 10.0, TEN_KW)
+        for day in range(30)
+        for card, hours in enumerate((2, 14))
+    ]
+    names, starts, ends, energy, power = zip(*rows, strict=True)
+    history = SessionTable.from_columns(
+        charger_ids=names,
+        plug_in_s=starts,
+        plug_out_s=ends,
+        energy_kwh=energy,
+        power_kw=power,
+        card=[0, 1] * 30,
+    )
+    start_s = instant_s(30, 16)
+
+    def share_that_stays(card):
+        car = replace(plugged_in(plug_in_s=start_s), card=np.array([card], dtype=np.int32))
+        stays = forecast(history, car, now_s=start_s + 60)
+        return stays.weight[0][stays.plug_out_s[0] > start_s + 3 * 3600].sum()
+
+    assert share_that_stays(0) < 0.2
+    assert share_that_stays(1) > 0.8
+    assert share_that_stays(NO_CARD) == pytest.approx(0.5, abs=0.1)
+    assert share_that_stays(7) == pytest.approx(0.5, abs=0.1)
