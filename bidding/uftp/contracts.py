@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 
@@ -12,6 +13,9 @@ from aggregator.core import audit
 from bidding.markets.uftp.vocabulary import Role
 from bidding.models import Contract, UftpParticipant
 from bidding.uftp.address_book import keys_of
+
+_FREE = {"sends_prognosis", "sends_metering"}
+"""What may change after a call: nothing is settled by it. Its end is changed by `end_contract`."""
 
 
 class CounterpartyUnknown(LookupError):
@@ -39,10 +43,13 @@ def enter_contract(
 ) -> tuple[Contract, bool]:
     """Store a contract with an operator, or change the one of the same id; tell whether it is new.
 
-    Raises `ValidationError` with what is wrong with the values.
+    From its first call on it is settled by its terms, and they stay. Raises `ValidationError` with what is wrong with
+    the values.
     """
     known = Contract.objects.select_for_update().filter(dso=operator, contract_id=values["contract_id"]).first()
     contract = known or Contract(dso=operator)
+    if known and known.calls.exists():
+        _refuse_changes(known, values)
     for name, value in values.items():
         setattr(contract, name, value)
     contract.full_clean()
@@ -50,6 +57,13 @@ def enter_contract(
     action = f"bidding.contract.{'changed' if known else 'entered'}"
     audit.record(now=now, action=action, subject=contract, actor=actor)
     return contract, known is None
+
+
+def _refuse_changes(known: Contract, values: Mapping[str, Any]) -> None:
+    changed = sorted(name for name, value in values.items() if name not in _FREE and getattr(known, name) != value)
+    if changed:
+        message = "The contract was called, so its terms stay. End it, and enter the new terms under another id."
+        raise ValidationError(dict.fromkeys(changed, message))
 
 
 @transaction.atomic

@@ -5,9 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from aggregator.core.models import AuditEvent
+from aggregator.core.models import AuditEvent, OutboxMessage
+from bidding.markets.uftp.codec import serialise
 from bidding.models import Contract, UftpMessage, UftpParticipant
-from tests.integration.operator.test_actions import act, last_event
+from bidding.uftp.own_keys import make_own_key
+from tests.conformance.uftp.samples import AGR, OFFER
+from tests.integration.operator.test_actions import NOW, act, last_event
 
 CONTRACTS = "/admin/bidding/contract/"
 
@@ -88,6 +91,22 @@ def test_a_contract_ends_with_a_day_and_a_reason_but_not_under_a_call(pages, eve
     assert AuditEvent.objects.latest("pk").after == {"active_until": "2026-01-31"}
     text = act(pages, CONTRACTS, "end", contract, reason="Later.", last_day="2026-02-28").content.decode()
     assert "It ends on 2026-01-31 already" in text
+
+
+def test_an_accepted_offer_is_taken_back_with_a_reason(pages, evening, settings):
+    settings.UFTP_DOMAIN, settings.UFTP_BROKER_URL = AGR, "https://broker.example/message"
+    contract = evening.called_contract(evening.group(), number=1)
+    make_own_key(now=NOW, signs_from=NOW)
+    offer = UftpMessage.objects.create(
+        participant=contract.dso, way=UftpMessage.Way.SENT, element="FlexOffer", message_id=OFFER.message_id,
+        conversation_id=OFFER.conversation_id, document=serialise(OFFER), result=UftpMessage.Result.ACCEPTED, at=NOW,
+    )  # fmt: skip
+    act(pages, "/admin/bidding/uftpmessage/", "revoke", offer, reason="Cars left.")
+    assert UftpMessage.objects.get(element="FlexOfferRevocation").refers_to == OFFER.message_id
+    assert OutboxMessage.objects.count() == 1
+    assert last_event() == ("bidding.uftp-offer.revoked", "operator", "Cars left.")
+    text = act(pages, "/admin/bidding/uftpmessage/", "revoke", offer, reason="Again.").content.decode()
+    assert "neither ordered nor revoked, can be taken back" in text
 
 
 def test_only_an_accepted_offer_of_ours_is_taken_back(pages, evening):

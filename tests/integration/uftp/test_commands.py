@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from bidding.models import Contract, OwnKey, UftpParticipant
+from bidding.models import Contract, ContractCall, OwnKey, UftpParticipant
 from bidding.uftp.own_keys import signing_key
 from tests.conformance.uftp.samples import DSO, NOW
 from tests.integration.uftp.operator_side import KEY, OTHER_KEY
@@ -46,6 +46,21 @@ def test_a_participant_and_a_contract_are_entered_from_a_script(group):
     contract = Contract.objects.get()
     assert (contract.congestion_point, contract.window_starts) == (group.ean, time(17))
     assert said == ["CLC-A CLC-1 is entered.\n", "CLC-A CLC-1 is changed.\n"]
+
+
+def test_a_called_contract_keeps_its_terms(group, operator):
+    command = ("contract", *CONTRACT, "--aggregation-ean", group.ean)
+    run(*command)
+    ContractCall.objects.create(
+        contract=Contract.objects.get(), order_reference="o", day=NOW.date(), direction="reduce", starts_at=NOW,
+        ends_at=NOW + timedelta(hours=1), called_at=NOW,
+    )  # fmt: skip
+    for change in (("--price-eur-per-mwh", "94.99"), ("--volume-w", "400000"), ("--active-until", "2026-12-31")):
+        with pytest.raises(CommandError, match="was called, so its terms stay"):
+            run(*command, *change)
+    run(*command, "--sends-metering")
+    contract = Contract.objects.get()
+    assert (contract.sends_metering, contract.volume_w, contract.active_until) == (True, 500_000, None)
 
 
 def test_what_is_wrong_is_said(group, operator):
