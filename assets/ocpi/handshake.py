@@ -2,6 +2,7 @@
 
     accept_registration(*, connection_id, document, is_new, http, now) -> our Credentials object
     register_with(*, partner_id, versions_url, token, http, now) -> None
+    renew_with(*, partner_id, http, now) -> None
 
 The peer is called in the middle of either, so no lock and no transaction is held while that happens; what is then
 stored is judged again under the lock.
@@ -99,6 +100,36 @@ def register_with(*, partner_id: int, versions_url: str, token: str, http: Sends
     except (PeerFault, RequestFailed, RequestRefused, AddressRefused, InvalidObject) as error:
         OcpiToken.objects.filter(connection_id=partner_id, lookup_id=ours.partition(".")[0]).delete()
         raise RegistrationFailed(f"No registration with {versions_url}: {error}") from error
+
+
+def renew_with(*, partner_id: int, http: Sends, now: datetime) -> None:
+    """Change tokens with a registered peer, both ways (credentials, PUT); the specification advises it monthly.
+
+    Our old token lives until the peer uses the new one. Raises `RegistrationFailed`, `NotRegistered`, `NoConnection`.
+    """
+    connection = OcpiConnection.objects.filter(pk=partner_id).first()
+    if connection is None:
+        raise NoConnection("This partner has no OCPI connection. Register it with --ocpi.")
+    _require_state(connection, is_new=False)
+    peer = unregistered_peer(
+        http=http,
+        url=connection.versions_url,
+        token=tokens.opened(connection.peer_token_sealed),
+        sends_raw_token=connection.sends_raw_token,
+    )
+    # Committed before it is sent, as the peer calls us with it meanwhile.
+    ours = tokens.issue(connection=connection, purpose=OcpiToken.Purpose.OPERATION, now=now)
+    try:
+        endpoints = _endpoints(peer, connection.versions_url)
+        address = required_endpoint(endpoints, parties.CREDENTIALS, parties.RECEIVER)
+        credentials = read_credentials(peer.send("PUT", address, us().credentials(ours)))
+        with transaction.atomic():
+            connection = OcpiConnection.objects.select_for_update().get(pk=partner_id)
+            _require_state(connection, is_new=False)
+            _store(connection, _Known(credentials, endpoints), now)
+    except (PeerFault, RequestFailed, RequestRefused, AddressRefused, InvalidObject) as error:
+        # The new token stays: whether the peer took it is not known, and whichever it uses next is the one that lives.
+        raise RegistrationFailed(f"No new tokens with {connection.versions_url}: {error}") from error
 
 
 def _require_state(connection: OcpiConnection, *, is_new: bool) -> None:

@@ -12,8 +12,14 @@ from django.db import transaction
 from aggregator.core.services import clock, http_client
 from assets import operations
 from assets.models import OcpiConnection
-from assets.ocpi.connections import AlreadyRegistered, NoConnection, new_registration_token, open_connection
-from assets.ocpi.handshake import RegistrationFailed, register_with
+from assets.ocpi.connections import (
+    AlreadyRegistered,
+    NoConnection,
+    NotRegistered,
+    new_registration_token,
+    open_connection,
+)
+from assets.ocpi.handshake import RegistrationFailed, register_with, renew_with
 from assets.ocpi.services import us
 
 TOKEN_PATH = "/oauth/token/"  # noqa: S105 - an address
@@ -23,12 +29,13 @@ REFUSALS = (
     operations.ReasonMissing,
     AlreadyRegistered,
     NoConnection,
+    NotRegistered,
     RegistrationFailed,
 )
 
 
 class Command(BaseCommand):
-    """`partner create`, `stop`, `resume`, `rotate`, `stop-all`; `ocpi-token`, `ocpi-register` for OCPI."""
+    """`partner create`, `stop`, `resume`, `rotate`, `stop-all`; OCPI: `ocpi-token`, `ocpi-register`, `ocpi-renew`."""
 
     help = "Register a partner and print its credentials once; stop sending to it; resume."
 
@@ -51,6 +58,8 @@ class Command(BaseCommand):
         register.add_argument("name")
         register.add_argument("--versions-url", required=True)
         register.add_argument("--token", required=True, help="the registration token the partner gave us")
+        renew = actions.add_parser("ocpi-renew", help="change tokens with a partner's OCPI platform, both ways")
+        renew.add_argument("name")
         for action, what in (
             ("stop", "send nothing more to a partner"),
             ("resume", "send to a partner again"),
@@ -73,6 +82,10 @@ class Command(BaseCommand):
                 self._new_token(options)
             elif action == "ocpi-register":
                 self._register(options)
+            elif action == "ocpi-renew":
+                partner = operations.partner_named(options["name"])
+                renew_with(partner_id=partner.pk, http=http_client(), now=clock().now())
+                self.stdout.write(f"{partner.name}: tokens changed over OCPI.")
             else:
                 self._switch(action, options)
         except REFUSALS as error:

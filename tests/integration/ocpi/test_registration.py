@@ -5,8 +5,8 @@ import pytest
 from aggregator.core.models import AuditEvent
 from assets.models import OcpiConnection, OcpiToken
 from assets.ocpi import tokens
-from assets.ocpi.connections import AlreadyRegistered, new_registration_token, open_connection
-from assets.ocpi.handshake import RegistrationFailed, register_with
+from assets.ocpi.connections import AlreadyRegistered, NotRegistered, new_registration_token, open_connection
+from assets.ocpi.handshake import RegistrationFailed, register_with, renew_with
 from tests.field_side import NOW, make_partner
 from tests.integration.ocpi.cpo_platform import TOKEN_B
 
@@ -204,3 +204,33 @@ def test_a_new_registration_token_ends_what_was(as_token, call, connection):
 
     assert call("GET", "/versions").status_code == 401
     assert as_token(token)("GET", "/versions").status_code == 200
+
+
+def test_we_change_tokens_both_ways_and_lock_nobody_out(as_token, call, platform, connection, http):
+    platform.credentials = platform.own_credentials(token="what-we-shall-use-now")
+
+    renew_with(partner_id=connection.pk, http=http, now=NOW)
+
+    sent = platform.received[-1]
+    assert (sent.method, sent.path) == ("PUT", "/ocpi/2.2.1/credentials")
+    connection.refresh_from_db()
+    assert tokens.opened(connection.peer_token_sealed) == "what-we-shall-use-now"
+    assert call("GET", "/versions").status_code == 200  # the old one, until the new one is used
+    assert as_token(sent.body["token"])("GET", "/versions").status_code == 200
+    assert call("GET", "/versions").status_code == 401
+
+
+def test_a_change_of_tokens_that_fails_leaves_the_old_ones_good(call, platform, connection, http):
+    platform.credentials = {"token": "no-roles"}
+
+    with pytest.raises(RegistrationFailed, match="roles is missing"):
+        renew_with(partner_id=connection.pk, http=http, now=NOW)
+
+    connection.refresh_from_db()
+    assert tokens.opened(connection.peer_token_sealed) == TOKEN_B
+    assert call("GET", "/versions").status_code == 200
+
+
+def test_nobody_changes_tokens_before_registering(partner, token_a, http):
+    with pytest.raises(NotRegistered):
+        renew_with(partner_id=partner.pk, http=http, now=NOW)
