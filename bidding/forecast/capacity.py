@@ -124,7 +124,7 @@ def _held_back_kwh(sessions: Sessions, drawn_kwh: Floats, hours: Floats, ends_s:
 
     With e the energy in: withheld(t) = min(e_baseline(t) - e_floor(t), e_baseline(end) - must), where must is what
     the time after the window at full power cannot bring. A V2G car adds an even share of
-    efficiency x (e(start) - must).
+    efficiency x (e(start) - must), unless it cannot pause.
     """
     steps = hours.shape[1]
     before_kwh = drawn_kwh[:, 0]
@@ -140,8 +140,9 @@ def _held_back_kwh(sessions: Sessions, drawn_kwh: Floats, hours: Floats, ends_s:
     wanted_kwh = baseline_kwh - at_floor_kwh
     withheld_kwh = np.minimum(wanted_kwh, spare_kwh[:, None])
     capacity_kwh = _per_ptu(withheld_kwh)
-    if sessions.v2g.any():
-        rest_kwh = np.where(sessions.v2g, np.maximum(before_kwh - must_kwh, 0.0), 0.0) * ROUND_TRIP_EFFICIENCY
+    discharges = sessions.v2g & (sessions.floor_kw <= 0)
+    if discharges.any():
+        rest_kwh = np.where(discharges, np.maximum(before_kwh - must_kwh, 0.0), 0.0) * ROUND_TRIP_EFFICIENCY
         capacity_kwh += np.minimum(sessions.power_kw[:, None] * hours, rest_kwh[:, None] / steps)
     return (
         capacity_kwh,

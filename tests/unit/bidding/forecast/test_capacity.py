@@ -83,20 +83,30 @@ def fleets(draw):
     return rows, draw(st.booleans())
 
 
-@settings(max_examples=60, deadline=None)
-@given(fleets())
-def test_sum_over_cars_is_never_above_the_linear_programme(fleet):
+@settings(max_examples=150, deadline=None)
+@given(
+    fleet=fleets(),
+    direction=st.sampled_from(["reduce", "increase"]),
+    floor_kw=st.sampled_from([0.0, 1.38]),
+    baseline=st.sampled_from(["arrival", "price"]),
+    seed=st.integers(0, 1000),
+)
+def test_sum_over_cars_is_never_above_the_linear_programme(fleet, direction, floor_kw, baseline, seed):
     rows, v2g = fleet
     names, starts, ends, energy, power = zip(*rows, strict=True)
     table = SessionTable.from_columns(
         charger_ids=names, plug_in_s=starts, plug_out_s=ends, energy_kwh=energy, power_kw=power
     )
-    traits = ChargerTraits(floor_kw=np.zeros(len(rows)), v2g=np.full(len(rows), v2g))
+    traits = ChargerTraits(floor_kw=np.full(len(rows), floor_kw), v2g=np.full(len(rows), v2g))
+    prices = None
+    if baseline == "price":
+        first_s = START_S - 86_400
+        prices = PriceCurve(starts_s=first_s, eur_per_mwh=np.random.default_rng(seed).uniform(0, 100, 3 * 96))
     window = WindowSpec(
         starts_s=START_S,
         ends_s=int(EDGES_S[-1]),
-        direction="reduce",
-        baseline="arrival",
+        direction=direction,
+        baseline=baseline,
         reliability=0.9,
         min_bid_kw=1,
         step_kw=1,
@@ -109,6 +119,8 @@ def test_sum_over_cars_is_never_above_the_linear_programme(fleet):
         floor_kw=traits.floor_kw,
         v2g=traits.v2g,
     )
-    ours_kw = window_capacity(sessions, edges_s=EDGES_S, direction="reduce").capacity_kw.sum(axis=0).min()
-    best_kw = perfect_information_kw(window_fleet(table, window=window, traits=traits, prices=None), direction="reduce")
-    assert ours_kw <= best_kw + 1e-6
+    ours_kw = window_capacity(sessions, edges_s=EDGES_S, direction=direction, prices=prices).capacity_kw.sum(axis=0)
+    best_kw = perfect_information_kw(
+        window_fleet(table, window=window, traits=traits, prices=prices), direction=direction
+    )
+    assert ours_kw.min() <= best_kw + 1e-6

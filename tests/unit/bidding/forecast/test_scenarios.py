@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bidding.forecast.like_days import HALF_LIFE_DAYS
 from bidding.forecast.local_time import day_number
 from bidding.forecast.sessions import SessionTable
 from bidding.forecast.window_forecast import ForecastWindow, forecast_window
-from tests.unit.bidding.forecast.fleets import DAY_S, MONDAY_S, group_at, instant_s
+from tests.unit.bidding.forecast.fleets import DAY_S, MONDAY_S, evening_fleet, group_at, instant_s
 
 CHARGERS = 20
 POWER_KW = 7.4
@@ -83,3 +85,20 @@ def test_at_short_lead_what_is_plugged_in_decides(day):
     cars = CHARGERS if day % 2 else 5
     assert power_kw(sessions, day, lead_h=1.0) == pytest.approx(np.full(200, cars * POWER_KW))
     assert len(set(np.round(power_kw(sessions, day, lead_h=6.0), 6))) == 2
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10**6), lead_h=st.sampled_from([1.0, 6.0, 24.0]), v2g=st.booleans())
+def test_another_group_never_takes_from_a_scenario(seed, lead_h, v2g):
+    """More chargers never mean less: each scenario of the first group stays as it was, and the other one adds to it."""
+    starts_s = instant_s(35, 18)
+    asked = ForecastWindow(starts_s - int(lead_h * 3600), starts_s, starts_s + 7200, "reduce", "UTC")
+    one, other = (
+        group_at(evening_fleet(chargers=6, days=40, seed=seed + number), asked.now_s, v2g=v2g) for number in (0, 1)
+    )
+    alone, both = (
+        forecast_window(groups, asked, scenarios=50, rng=np.random.default_rng(seed))
+        for groups in ([one], [one, other])
+    )
+    assert both.groups[0].total_kw.tolist() == alone.groups[0].total_kw.tolist()
+    assert np.all(both.capacity_kw >= alone.capacity_kw - 1e-9)
