@@ -1,8 +1,11 @@
 """Forms about contracts with grid operators."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.contrib.postgres.forms import SimpleArrayField
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from aggregator.operator.admin.reasons import ReasonForm
 from bidding.markets.uftp.vocabulary import Role
@@ -11,6 +14,13 @@ from bidding.models import Contract
 
 class ContractForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
     """A contract with a grid operator that is known: entered, or found in its address book."""
+
+    offered_shares = SimpleArrayField(
+        forms.DecimalField(max_digits=3, decimal_places=2, min_value=Decimal("0.01"), max_value=1),
+        initial="1",
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Parts of a request, such as 1,0.5: an option in our offers for each. Below 1 for deviations only.",
+    )
 
     class Meta:
         model = Contract

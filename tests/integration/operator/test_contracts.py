@@ -56,6 +56,8 @@ def test_a_contract_is_entered_on_a_page_as_by_the_command(pages, evening, dso, 
         ({"active_until": "2025-12-31"}, "last day lies before its first"),
         ({"congestion_point": "871685200000008514"}, "EAN"),
         ({"aggregation_ean": ""}, "This field is required"),
+        ({"offered_shares": "1,0.5"}, "A limit cannot be offered or ordered in part"),
+        ({"offered_shares": "1,2", "power_meaning": "delta"}, "less than or equal to 1"),
     ],
 )
 def test_what_is_wrong_is_said_on_the_form(pages, terms, wrong, words):
