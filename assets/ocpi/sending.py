@@ -8,12 +8,13 @@ profile.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from django.db import connection as database
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -28,6 +29,7 @@ from assets.ocpi.parties import PROFILES, RECEIVER, required_endpoint
 from assets.ocpi.profiles import SyncResult, read_sync_result
 from assets.ocpi.services import registered_peer, us
 from assets.ocpi.wire import VERSION, InvalidObject, PeerFault, joined, read_envelope
+from assets.staging import staged
 
 CLAIMED_AT_ONCE = 500
 CLAIM_LASTS = timedelta(minutes=2)
@@ -161,13 +163,37 @@ def _keep(outcomes: Sequence[tuple[ProfileCommand, Response | Exception]], *, no
         if verdict == "refused" and row.setpoint_id is not None and row.kind != ProfileCommand.Kind.GET:
             result = {"setpoint_id": row.setpoint_id, "status": "rejected", "at": now, "reason": row.error}
             refused.setdefault(command.session.connection_id, []).append(result)
-    ProfileCommand.objects.bulk_update(
-        current.values(),
-        ["attempts", "claimed_until", "sent_at", "status", "result", "error", "next_attempt_at", "answer_until"],
-    )
+    _store(current.values())
     for partner_id, rows in refused.items():
         record_setpoint_results(partner_id=partner_id, rows=rows)
     return SendReport(**counts)
+
+
+_KEPT = {
+    "attempts": "int4",
+    "claimed_until": "timestamptz",
+    "sent_at": "timestamptz",
+    "status": "text",
+    "result": "text",
+    "error": "text",
+    "next_attempt_at": "timestamptz",
+    "answer_until": "timestamptz",
+}
+
+
+def _store(commands: Iterable[ProfileCommand]) -> None:
+    """Write commands back by set: an UPDATE that names each row takes the database a millisecond a row."""
+    rows = ((command.pk, *(getattr(command, name) for name in _KEPT)) for command in commands)
+    with staged("kept_command", {"id": "int8", **_KEPT}, rows), database.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE assets_profilecommand AS old
+            SET attempts = kept.attempts, claimed_until = kept.claimed_until, sent_at = kept.sent_at,
+                status = kept.status, result = kept.result, error = kept.error,
+                next_attempt_at = kept.next_attempt_at, answer_until = kept.answer_until
+            FROM kept_command AS kept WHERE kept.id = old.id
+            """
+        )
 
 
 def _judge(row: ProfileCommand, outcome: Response | Exception, connection: OcpiConnection, now: datetime) -> str:

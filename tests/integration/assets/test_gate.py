@@ -164,3 +164,12 @@ def test_two_workers_cannot_pass_a_cap_together():
 
     assert sorted(outcomes) == ["refused", "sent"]
     assert Setpoint.objects.count() == 5
+
+
+def test_plans_for_one_moment_share_the_room_for_a_step(cars):
+    limit(max_step_w=55_000)
+    send(cars[:4])
+    with pytest.raises(SetpointRefused, match="fleet would change by 66000 W at once; at most 55000 W"):
+        send(cars[4:6], order="order-2", now=NOW + timedelta(minutes=1))
+    send(cars[4:5], order="order-2", now=NOW + timedelta(minutes=2))
+    send(cars[5:9], order="order-3", start="17:15", now=NOW + timedelta(minutes=3))  # another moment, a step of its own
