@@ -200,5 +200,5 @@ def run_dispatch(**_unknown: object) -> None:
 @shared_task
 def test_pausing(**_unknown: object) -> None:
     """Judge the pause tests that are over; in quiet hours, make new ones."""
-    judge_pause_tests(now=clock().now())
+    judge_pause_tests(now=clock().now(), kept_for=settings.KEEP_DRIVER_DATA)
     start_pause_tests(now=clock().now())

@@ -1,7 +1,7 @@
 """Pausing cars briefly, in quiet hours, to learn whether they charge on: who is tested, and what each test showed.
 
     start_pause_tests(*, now) -> number of cars paused
-    judge_pause_tests(*, now) -> number of tests judged
+    judge_pause_tests(*, now, kept_for) -> number of tests judged
 
 Regular users' cars only, one quarter hour, never while an order of their group runs or is near, never more than a
 little power at once. A pause goes out as every setpoint does, through the same limits, with its reason.
@@ -24,7 +24,7 @@ from assets.control.operations import PlannedSetpoint, SetpointRefused, send_set
 from assets.models import AggregationEan, Asset, AssetKind, AssetState, ChargingSession, MeterInterval, Setpoint
 from bidding.dispatch.allocation.pausing import Candidates, State, chosen_for_test, pause_outcome
 from bidding.dispatch.allocation.release import laxity_h
-from bidding.dispatch.pausing import REACH, pausing_states
+from bidding.dispatch.pausing import pausing_states
 from bidding.dispatch.situation import plugs_at
 from bidding.models import Activation, PauseTest
 from bidding.portfolio import group_at
@@ -110,7 +110,7 @@ def _candidates(assets: Sequence[Asset], cars: dict[int, str], laxity: np.ndarra
     power_w = dict(
         AssetState.objects.filter(asset__in=assets, at__gte=now - 2 * PTU).values_list("asset_id", "power_w")
     )
-    states = pausing_states(assets, now=now)
+    states = pausing_states(assets)
     return Candidates(
         sessions=np.array([seen[token] if token else 0 for token in tokens], dtype=np.int64),
         laxity_h=laxity,
@@ -139,12 +139,12 @@ def _told(assets: Sequence[Asset], period: Interval) -> set[int]:
 
 
 @transaction.atomic
-def judge_pause_tests(*, now: datetime) -> int:
+def judge_pause_tests(*, now: datetime, kept_for: timedelta) -> int:
     """Judge the tests whose quarter hour after is over, once it is metered; return how many were judged.
 
-    What is too old to be believed is forgotten.
+    A test names a driver's card, if only by its hash, so it goes when all knowledge of drivers goes: after `kept_for`.
     """
-    PauseTest.objects.filter(starts_at__lt=now - REACH).delete()
+    PauseTest.objects.filter(starts_at__lt=now - kept_for).delete()
     due = list(
         PauseTest.objects.filter(outcome="", starts_at__lte=now - 2 * PTU)
         .order_by("pk")

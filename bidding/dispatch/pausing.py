@@ -6,17 +6,15 @@ tells us; a partner that registers a charger as one whose car can pause, or cann
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 from assets.models import Asset, ChargingSession
 from bidding.dispatch.allocation.pausing import State, belief_of
 from bidding.models import PauseTest
 
-REACH = timedelta(weeks=52)
 Outcome = PauseTest.Outcome
 
 
-def pausing_states(assets: Sequence[Asset], *, now: datetime) -> dict[int, State]:
+def pausing_states(assets: Sequence[Asset]) -> dict[int, State]:
     """Return what may be done with the car that is at each asset now, in three queries; no car counts as unknown."""
     told = {
         Asset.Pausing.CAN_PAUSE: State.CAN_PAUSE,
@@ -33,7 +31,7 @@ def pausing_states(assets: Sequence[Asset], *, now: datetime) -> dict[int, State
     }
     if not here:
         return states
-    of_car, of_model = _evidence(now)
+    of_car, of_model = _evidence()
     for asset_id, (car, power_w) in here.items():
         own = of_car[car]
         alike = of_model[power_w] - own
@@ -43,11 +41,11 @@ def pausing_states(assets: Sequence[Asset], *, now: datetime) -> dict[int, State
     return states
 
 
-def _evidence(now: datetime) -> tuple[dict[str, Counter[str]], dict[int, Counter[str]]]:
-    """Return the outcomes of the past year by car, and by the power that stands for its model."""
+def _evidence() -> tuple[dict[str, Counter[str]], dict[int, Counter[str]]]:
+    """Return the outcomes of all tests by car, and by the power that stands for its model."""
     of_car: dict[str, Counter[str]] = defaultdict(Counter)
     of_model: dict[int, Counter[str]] = defaultdict(Counter)
-    rows = PauseTest.objects.filter(starts_at__gte=now - REACH, outcome__in=[Outcome.WOKE, Outcome.FAILED])
+    rows = PauseTest.objects.filter(outcome__in=[Outcome.WOKE, Outcome.FAILED])
     for car, power_w, outcome in rows.values_list("car", "car_power_w", "outcome"):
         of_car[car][outcome] += 1
         of_model[power_w][outcome] += 1

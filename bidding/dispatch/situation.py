@@ -64,7 +64,7 @@ def plugs_at(*, group: Group, remaining: Interval, now: datetime, ignored_asset_
         declared_kwh=wanted_kwh,
         declared_plug_out_s=here.declared_plug_out_s[keep],
     )
-    pausing = pausing_states(assets, now=now)
+    pausing = pausing_states(assets)
     # A V2G car may give what it brought above its floor. Seen from the policy it came earlier, at its floor, and has
     # charged that much since: energy, stay and elapsed time are shifted together, so its baseline does not change.
     shift_h = stored_kwh / power_kw

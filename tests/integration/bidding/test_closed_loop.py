@@ -183,7 +183,7 @@ def test_a_partner_that_falls_silent_is_reported(evening):
     evening.plan().minute(2)
     evening.silent = {asset.pk for asset in evening.fleet}
     AssetState.objects.filter(asset=evening.fleet[0]).update(at=STARTS_AT + 2 * MINUTE + timedelta(seconds=30))
-    run_activation(activation_id=evening.activation.pk, now=STARTS_AT + 14 * MINUTE)
+    run_activation(activation_id=evening.activation.pk, now=STARTS_AT + 19 * MINUTE)
     assert "partner_silent" in evening.alarms()
 
 

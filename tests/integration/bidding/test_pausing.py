@@ -39,6 +39,10 @@ def cars(fleet):
     return cars
 
 
+def judge(now):
+    return judge_pause_tests(now=now, kept_for=timedelta(days=90))
+
+
 def meter(car, *import_wh):
     for number, value in enumerate(import_wh):
         starts_at = STARTS_AT + (number - 1) * PTU
@@ -80,16 +84,16 @@ def test_a_car_that_has_no_time_to_spare_is_not_tested(cars):
 )
 def test_the_meter_tells_what_a_test_showed(cars, import_wh, outcome):
     start_pause_tests(now=AT_NIGHT)
-    assert judge_pause_tests(now=STARTS_AT + 2 * PTU) == 0  # not metered yet
+    assert judge(STARTS_AT + 2 * PTU) == 0  # not metered yet
     meter(cars[0], *import_wh)
-    assert judge_pause_tests(now=STARTS_AT + 2 * PTU) == 1
+    assert judge(STARTS_AT + 2 * PTU) == 1
     assert PauseTest.objects.get().outcome == outcome
-    assert judge_pause_tests(now=STARTS_AT + 3 * PTU) == 0
+    assert judge(STARTS_AT + 3 * PTU) == 0
 
 
 def test_a_test_that_is_never_metered_showed_nothing(cars):
     start_pause_tests(now=AT_NIGHT)
-    judge_pause_tests(now=STARTS_AT + timedelta(hours=6))
+    judge(STARTS_AT + timedelta(hours=6))
     assert PauseTest.objects.get().outcome == Outcome.NOTHING
 
 
@@ -114,19 +118,25 @@ def test_the_engine_pauses_a_car_once_it_is_believed_to_wake(cars, group):
 
     assert floors_kw()[cars[0].pk] == pytest.approx(4.14)
     shown(cars[0], Outcome.WOKE, 5)
-    assert pausing_states(cars, now=AT_NIGHT)[cars[0].pk] == State.CAN_PAUSE
+    assert pausing_states(cars)[cars[0].pk] == State.CAN_PAUSE
     assert floors_kw()[cars[0].pk] == 0
     assert floors_kw()[cars[2].pk] == pytest.approx(4.14)
 
 
 def test_cars_that_sleep_on_are_believed_unable_and_tested_no_more(cars):
     shown(cars[0], Outcome.FAILED, 3)
-    assert pausing_states(cars, now=AT_NIGHT)[cars[0].pk] == State.CANNOT_PAUSE
+    assert pausing_states(cars)[cars[0].pk] == State.CANNOT_PAUSE
     assert start_pause_tests(now=AT_NIGHT) == 0
 
 
 def test_what_other_cars_of_its_power_showed_counts_for_a_car_less_than_its_own_tests(cars):
     shown(cars[1], Outcome.WOKE, 20, driver="somebody else")
-    assert pausing_states(cars, now=AT_NIGHT)[cars[0].pk] == State.CAN_PAUSE
+    assert pausing_states(cars)[cars[0].pk] == State.CAN_PAUSE
     shown(cars[0], Outcome.FAILED, 4)
-    assert pausing_states(cars, now=AT_NIGHT)[cars[0].pk] != State.CAN_PAUSE
+    assert pausing_states(cars)[cars[0].pk] != State.CAN_PAUSE
+
+
+def test_tests_go_when_knowledge_of_drivers_goes(cars):
+    shown(cars[0], Outcome.WOKE, 5)
+    judge(STARTS_AT + timedelta(days=78))
+    assert PauseTest.objects.count() == 3  # the others are more than ninety days old
