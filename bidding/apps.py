@@ -6,3 +6,7 @@ class BiddingConfig(AppConfig):
 
     name = "bidding"
     verbose_name = "Bids and dispatch"
+
+    def ready(self) -> None:
+        """Register the checks of our settings."""
+        from bidding import checks  # noqa: F401, PLC0415 - registers itself, once the settings are read

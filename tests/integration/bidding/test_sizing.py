@@ -1,6 +1,7 @@
 """Sizing on what the database knows: sessions with their cards, and the model the settings name."""
 
 import pytest
+from django.core import checks
 
 from assets.models import ChargingSession
 from bidding.forecast.sessions import NO_CARD
@@ -40,3 +41,9 @@ def test_the_setting_names_the_model_that_forecasts(fleet, group, announcement, 
     finally:
         sizing._stays.cache_clear()
     assert sized.bid_w > 5 * HELD_KW * 1000, sized.reason
+
+
+def test_a_model_that_is_not_there_is_told_at_the_start(settings):
+    settings.STAY_MODEL = "oracle"
+    (message,) = checks.run_checks(app_configs=None, tags=None)
+    assert (message.id, "nearest, forests" in message.msg) == ("bidding.E001", True)
