@@ -17,13 +17,15 @@ ONE_WAY = math.sqrt(0.87)
 def random_cars(seed: int, *, cars: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     capacity = rng.choice([40.0, 52.0], cars)
+    arrival = rng.choice([0.0, 0.25, 0.6], cars)
     return {
         "stored_kwh": capacity * rng.uniform(0.1, 1.0, cars),
         "stored_min_kwh": capacity * 0.3,
         "stored_max_kwh": capacity,
         "charge_max_kw": np.full(cars, 11.0),
         "discharge_max_kw": rng.choice([0.0, 10.0, 11.0], cars),
-        "departure_hours": rng.uniform(0.3, 14.0, cars),
+        "arrival_hours": arrival,
+        "departure_hours": arrival + rng.uniform(0.3, 14.0, cars),
         "target_kwh": capacity * rng.choice([0.5, 0.8, 1.0], cars),
     }
 
@@ -52,16 +54,16 @@ def test_every_profile_inside_keeps_the_real_store_in_bounds_and_reaches_its_tar
         floor = np.minimum(cars["stored_min_kwh"], cars["stored_kwh"])[:, None]
         assert np.all(stored >= floor - 1e-6)
         assert np.all(stored <= cars["stored_max_kwh"][:, None] + 1e-6)
-        reach = cars["stored_kwh"] + ONE_WAY * 11.0 * cars["departure_hours"]
+        reach = cars["stored_kwh"] + ONE_WAY * 11.0 * (cars["departure_hours"] - cars["arrival_hours"])
         goal = np.minimum(np.minimum(cars["target_kwh"], cars["stored_max_kwh"]), reach)
-        later = np.maximum(cars["departure_hours"] - window.hours, 0.0)
+        later = np.maximum(cars["departure_hours"] - np.maximum(window.hours, cars["arrival_hours"]), 0.0)
         assert np.all(stored[:, -1] + ONE_WAY * 11.0 * later >= goal - 1e-6)
 
 
 @given(seed=st.integers(0, 10**6), steps=st.integers(2, 8))
 @settings(max_examples=40, deadline=None)
 def test_the_inner_model_never_promises_more_than_the_exact_programme_with_losses(seed, steps):
-    cars = random_cars(seed, cars=4) | {"departure_hours": np.full(4, 9.0)}
+    cars = random_cars(seed, cars=4) | {"arrival_hours": np.zeros(4), "departure_hours": np.full(4, 9.0)}
     window = Window(steps=steps)
     corridor = storage(**cars, window=window)
     baseline = np.random.default_rng(seed).uniform(0, 30, steps)
