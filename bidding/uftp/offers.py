@@ -14,6 +14,7 @@ from bidding.markets.uftp import messages as m
 from bidding.markets.uftp.answers import mirror_offer
 from bidding.markets.uftp.case import Records
 from bidding.markets.uftp.codec import parse
+from bidding.markets.uftp.powers import PowerMeaning
 from bidding.markets.uftp.semantics import rejection_reasons
 from bidding.markets.uftp.vocabulary import Role
 from bidding.models import Contract, ContractCall, UftpMessage, UftpParticipant
@@ -33,12 +34,24 @@ class NotRevocable(RuntimeError):
 
 
 def offer_for(request: m.FlexRequest, *, contract: Contract, now: datetime) -> m.FlexOffer:
-    """Return the offer that confirms a request in the shares of the contract, an option for each."""
+    """Return the offer that confirms a request in the shares of the contract, an option for each.
+
+    A deviation is one from the prognosis that the operator accepted, if there is one.
+    """
+    prognosis = contract.dso.messages.filter(
+        way=UftpMessage.Way.SENT,
+        element=m.DPrognosis.element,
+        period=request.period,
+        congestion_point=congestion_point_of(contract),
+        result=UftpMessage.Result.ACCEPTED,
+    )
+    baseline = prognosis.order_by("-revision").first() if contract.power_meaning == PowerMeaning.DELTA else None
     return mirror_offer(
         request,
         message_id=new_message_id(),
         shares={new_message_id(): share for share in sorted(contract.offered_shares, reverse=True)},
         min_activation_factor=contract.min_activation_factor,
+        d_prognosis_message_id=baseline.message_id if baseline else None,
         now=now,
     )
 

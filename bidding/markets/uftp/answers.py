@@ -71,6 +71,7 @@ def mirror_offer(
     price: Decimal = Decimal("0.00"),
     currency: str = "EUR",
     min_activation_factor: Decimal = Decimal("1.00"),
+    d_prognosis_message_id: str | None = None,
     baseline_reference: str | None = None,
 ) -> m.FlexOffer:
     """Return the offer that confirms a request, the way called contracts are answered.
@@ -102,6 +103,7 @@ def mirror_offer(
         expires_at=expires_at or request.expires_at,
         flex_request_message_id=request.message_id,
         contract_id=request.contract_id,
+        d_prognosis_message_id=d_prognosis_message_id,
         baseline_reference=baseline_reference,
         currency=currency,
         options=options,

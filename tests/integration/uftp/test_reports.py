@@ -14,9 +14,9 @@ from bidding.markets.uftp import messages as m
 from bidding.markets.uftp import settlement_messages as s
 from bidding.markets.uftp.answers import respond
 from bidding.markets.uftp.vocabulary import MeteringUnit, Profile
-from bidding.models import ContractCall, UftpMessage
+from bidding.models import Contract, ContractCall, UftpMessage
 from bidding.uftp.reports import send_reports
-from tests.conformance.uftp.samples import DAY
+from tests.conformance.uftp.samples import DAY, NOW, REQUEST
 from tests.field_side import charger, make_assets, make_partner
 from tests.integration.uftp.operator_side import limit_request, order_for
 
@@ -69,6 +69,17 @@ def test_the_prognosis_of_tomorrow_goes_out_once_before_calls_are_made(
     say(respond(prognosis, message_id=str(uuid.uuid4()), now=due))
     tick()
     assert UftpMessage.objects.get(element="D-Prognosis").result == UftpMessage.Result.ACCEPTED
+
+    set_clock(NOW)
+    contract.power_meaning = Contract.Meaning.DELTA  # a deviation from that prognosis
+    contract.save()
+    say(REQUEST)
+    tick()
+    offer = other_side.messages()[-1]
+    assert offer.d_prognosis_message_id == prognosis.message_id
+    say(order_for(offer, d_prognosis_message_id=prognosis.message_id))
+    tick()
+    assert ContractCall.objects.get().day == DAY
 
 
 def test_a_prognosis_is_not_sent_on_its_own_day(contract, cars, tick, set_clock, other_side):
