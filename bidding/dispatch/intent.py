@@ -1,4 +1,4 @@
-"""What an activation wishes of whom: the situation read, the policy asked, and less where too much is given."""
+"""What an activation wishes of whom: the situation read, and the policy asked."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,10 +11,8 @@ from aggregator.core.ptu import PTU
 from assets.models import Asset
 from bidding.dispatch.allocation.decision import Decision, Records, decide
 from bidding.dispatch.allocation.driver_budget import FIRST_RISK
-from bidding.dispatch.allocation.plan import SteadyResources
 from bidding.dispatch.allocation.release import release_delays_ptus
 from bidding.dispatch.allocation.reserve import LEAST_TRUSTED
-from bidding.dispatch.allocation.trimming import surplus_kw, trimmed_kw
 from bidding.dispatch.allocation.urgency import UrgencyPolicy
 from bidding.dispatch.duties import not_doing_their_part
 from bidding.dispatch.limits import is_limited, turn_limit_into_order
@@ -30,8 +28,6 @@ Floats = NDArray[np.float64]
 W_PER_KW = 1_000
 LIVE_SAFETY = 1.0
 """Standard deviations of room for drivers, half of what a plan without a loop keeps: a miss is found in two minutes."""
-SAMPLES_TO_TRIM = 3
-"""The least of these counts: what was given too much once may be needed the next minute."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,9 +73,7 @@ def intent_of(
         plug_records=plug_records,
         steady_records=steady_records,
     )
-    plug_kw = _trimmed_kw(
-        activation, decision, plugs.view.power_kw, steady, ordered_w=within_cap(activation, ptu.ordered_w)
-    )
+    plug_kw = decision.plan.plug_kw
     moved = np.flatnonzero(np.abs(decision.plan.steady_kw - steady.usual_kw) > 0)
     chosen = (*plugs.assets, *(steady_assets[index] for index in moved))
     return Intent(
@@ -96,27 +90,6 @@ def intent_of(
 def within_cap(activation: Activation, ordered_w: int) -> int:
     """Return what is delivered of an order under the operator's cap."""
     return ordered_w if activation.cap_w is None else min(ordered_w, activation.cap_w)
-
-
-def _trimmed_kw(
-    activation: Activation, decision: Decision, power_kw: Floats, steady: SteadyResources, *, ordered_w: int
-) -> Floats:
-    """Return what is asked of cars, less what the loop has seen to be given too much."""
-    plug_kw = decision.plan.plug_kw
-    newest = activation.samples.order_by("-at")[:SAMPLES_TO_TRIM]
-    if activation.direction != "reduce" or len(newest) < SAMPLES_TO_TRIM or ordered_w == 0:
-        return plug_kw
-    held = plug_kw < power_kw
-    steady_kw = float((steady.usual_kw - decision.plan.steady_kw).sum())
-    return trimmed_kw(
-        asked_kw=plug_kw,
-        surplus_kw=surplus_kw(
-            ordered_kw=ordered_w / W_PER_KW,
-            delivered_kw=min(sample.delivered_w for sample in newest) / W_PER_KW,
-            asked_kw=newest[0].asked_w / W_PER_KW,
-            planned_kw=steady_kw + float((decision.plug_usual_kw - plug_kw)[held].sum()),
-        ),
-    )
 
 
 def _delays(decision: Decision, plug_kw: Floats, power_kw: Floats) -> NDArray[np.int64]:
