@@ -46,6 +46,7 @@ from bidding.optimisation.interface import SizedBid, SizingContext, WindowOutcom
 from bidding.optimisation.rehearsal import calibrate_on_past, window_rng
 from bidding.optimisation.reliability_curve import ReliabilityCurve
 from bidding.optimisation.track_record import PlacedBid
+from bidding.optimisation.without_sessions import size_without_sessions
 
 Floats = NDArray[np.float64]
 
@@ -106,8 +107,10 @@ def size_window(
     """
     asked = _asked(window, now_s=now_s, timezone=timezone, prices=prices)
     rng = window_rng(seed, asked)
-    forecast = forecast_window(groups, asked, scenarios=scenarios, rng=rng, outdoor_c=outdoor_c)
     added = {item.name: _drawn_kw(item, steps=asked.steps, scenarios=scenarios, rng=rng) for item in contributions}
+    if not groups and added:
+        return size_without_sessions(window, added, placed=placed)
+    forecast = forecast_window(groups, asked, scenarios=scenarios, rng=rng, outdoor_c=outdoor_c)
     if calibrator is None:
         others_kw = np.sum(list(added.values()), axis=0) if added else 0.0
         calibrator = calibrate_on_past(groups, asked, scenarios=scenarios, seed=seed, others_kw=others_kw)
