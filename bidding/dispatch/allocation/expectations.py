@@ -87,11 +87,21 @@ def _alike(told_kwh: Floats, sample_kwh: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expected:
-    """Energy per car in one PTU, shape (m,): its baseline, and what it draws when it may charge."""
+    """Energy per car in one PTU, shape (m,).
+
+    Attributes:
+        baseline_kwh: what it takes by its baseline.
+        draw_kwh: what it draws when it may charge.
+        draw_variance: of that: what holding the car brings is as unsure as what it would have drawn.
+        gap_variance: of baseline less draw: what a car that may charge brings by itself. A car that was never held
+            charges by its baseline, whatever that is: nothing about it is unsure.
+        left_kwh: what it still wants.
+    """
 
     baseline_kwh: Floats
     draw_kwh: Floats
     draw_variance: Floats
+    gap_variance: Floats
     left_kwh: Floats
 
 
@@ -103,14 +113,15 @@ def expected(view: DispatchView, samples: Samples) -> Expected:
     most_kwh = (view.power_kw * view.ptu_h)[:, None]
     if view.planned_kwh is None:
         charged_kwh = (view.power_kw * view.elapsed_h)[:, None]
-        baseline_kwh = samples.mean(np.clip(samples.energy_kwh - charged_kwh, 0.0, most_kwh))
+        baseline_kwh = np.clip(samples.energy_kwh - charged_kwh, 0.0, most_kwh)
     else:
-        baseline_kwh = view.planned_kwh
+        baseline_kwh = np.broadcast_to(view.planned_kwh[:, None], samples.left_kwh.shape)
     draw_kwh = np.minimum(samples.left_kwh, most_kwh)
     return Expected(
-        baseline_kwh=baseline_kwh,
+        baseline_kwh=samples.mean(baseline_kwh),
         draw_kwh=samples.mean(draw_kwh),
         draw_variance=samples.variance(draw_kwh),
+        gap_variance=samples.variance(baseline_kwh - draw_kwh),
         left_kwh=samples.mean(samples.left_kwh),
     )
 

@@ -25,6 +25,21 @@ SPREADS = (1.0, 0.5, 0.25, 0.12)
 ENOUGH_KWH = 1e-9
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Feeding:
+    """What may be fed in per car, shape (m,): energy per PTU at its deepest, and the share of a PTU it is gone."""
+
+    deepest_kwh: Floats
+    absence: Floats
+    absence_variance: Floats
+
+    @classmethod
+    def of(cls, view: DispatchView, samples: Samples) -> "Feeding":
+        """Return it for the cars seen."""
+        absent_h = np.clip(view.ptu_h - samples.left_h, 0.0, view.ptu_h) / view.ptu_h
+        return cls(deepest_feed_in_kwh(view), samples.mean(absent_h), samples.variance(absent_h))
+
+
 class DispatchPolicy(Protocol):
     """Chooses the power of every car for one PTU."""
 
@@ -54,31 +69,27 @@ class UrgencyPolicy:
         return self._reduce(view, samples, usual, promise_kw)
 
     def _reduce(self, view: DispatchView, samples: Samples, usual: Expected, promise_kw: float) -> Floats:
-        feed_in_kwh = deepest_feed_in_kwh(view)
-        every = measures(view, samples, usual, feed_in_kwh=feed_in_kwh)
+        feeding = Feeding.of(view, samples)
+        every = measures(view, samples, usual, feed_in_kwh=feeding.deepest_kwh)
         every = every.where(slice(0, int(np.searchsorted(every.risk, self.most_risk, side="right"))))
         needed_kwh = promise_kw * view.ptu_h - float((usual.baseline_kwh - usual.draw_kwh).sum())
-        needed_kwh += self.safety * float(np.sqrt(usual.draw_variance.sum()))
-        return _asked_kw(view, self._least_risky(view, samples, every, feed_in_kwh, needed_kwh), feed_in_kwh)
+        return _asked_kw(view, self._least_risky(every, feeding, usual, needed_kwh), feeding.deepest_kwh)
 
-    def _least_risky(
-        self, view: DispatchView, samples: Samples, every: Measures, feed_in_kwh: Floats, needed_kwh: float
-    ) -> Measures:
+    def _least_risky(self, every: Measures, feeding: Feeding, usual: Expected, needed_kwh: float) -> Measures:
         """Return the measures that bring what is needed at the least expected loss; all of them if none surely do.
 
         How far feeding in is spread over cars is tried out: spread thin it is riskier per kWh, but one departure costs
         less of it, so less has to be held in reserve.
         """
-        if needed_kwh <= ENOUGH_KWH:
+        gap_variance = float(usual.gap_variance.sum())
+        if needed_kwh + self.safety * np.sqrt(gap_variance) <= ENOUGH_KWH:
             return every.where(slice(0, 0))
-        absent_h = np.clip(view.ptu_h - samples.left_h, 0.0, view.ptu_h) / view.ptu_h
-        absence, absence_variance = samples.mean(absent_h), samples.variance(absent_h)
-        largest_kwh = float(feed_in_kwh.max(initial=0.0))
+        largest_kwh = float(feeding.deepest_kwh.max(initial=0.0))
         best, least_loss = every, inf
         for spread in SPREADS if largest_kwh > 0 else SPREADS[:1]:
-            within = feed_in_kwh[every.car] * every.level / SLICES <= spread * largest_kwh + ENOUGH_KWH
+            within = feeding.deepest_kwh[every.car] * every.level / SLICES <= spread * largest_kwh + ENOUGH_KWH
             some = every.where(within | ~every.feeds_in)
-            sure_kwh = self._sure_kwh(some, feed_in_kwh, absence, absence_variance)
+            sure_kwh = self._sure_kwh(some, feeding, usual.draw_variance, gap_variance)
             enough = np.flatnonzero(sure_kwh >= needed_kwh - ENOUGH_KWH)
             if not len(enough):
                 continue
@@ -88,16 +99,18 @@ class UrgencyPolicy:
                 best, least_loss = some, loss_kwh
         return best
 
-    def _sure_kwh(self, taken: Measures, feed_in_kwh: Floats, absence: Floats, absence_variance: Floats) -> Floats:
+    def _sure_kwh(self, taken: Measures, feeding: Feeding, draw_variance: Floats, gap_variance: float) -> Floats:
         """Return what the first 1, 2, … n measures bring for sure, shape (n,).
 
-        A held car that leaves takes its baseline with it, so it breaks nothing. One that feeds in may leave at any
-        moment: there is room for the one that gives most (the N-1 rule of grids), and for the usual spread.
+        A held car that leaves takes its baseline with it, so it breaks nothing; that it would have drawn less than
+        expected may. One that feeds in may leave at any moment: there is room for the one that gives most (the N-1 rule
+        of grids), and for the usual spread of all together.
         """
-        deep_kwh = feed_in_kwh[taken.car]
+        deep_kwh = feeding.deepest_kwh[taken.car]
         now_kwh, before_kwh = deep_kwh * taken.level / SLICES, deep_kwh * np.maximum(taken.level - 1, 0) / SLICES
-        brings_kwh = np.where(taken.feeds_in, taken.brings_kwh * (1 - absence[taken.car]), taken.brings_kwh)
-        variance = np.cumsum((now_kwh**2 - before_kwh**2) * absence_variance[taken.car])
+        brings_kwh = np.where(taken.feeds_in, taken.brings_kwh * (1 - feeding.absence[taken.car]), taken.brings_kwh)
+        fed_variance = (now_kwh**2 - before_kwh**2) * feeding.absence_variance[taken.car]
+        variance = gap_variance + np.cumsum(np.where(taken.feeds_in, fed_variance, draw_variance[taken.car]))
         room_kwh = np.maximum(self.safety * np.sqrt(np.maximum(variance, 0.0)), np.maximum.accumulate(now_kwh))
         return np.asarray(np.cumsum(brings_kwh) - room_kwh)
 
