@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from django.db import transaction
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from assets.models import OcpiSession, ProfileCommand
+from aggregator.core.models import AuditEvent
+from assets.models import OcpiConnection, OcpiSession, ProfileCommand
 from assets.ocpi.wire import Status
 from tests.conformance.ocpi.tables import json_schema
 from tests.field_side import NOW
@@ -102,6 +104,43 @@ def test_no_object_breaks_an_endpoint(call, asked, operation):
         assert answer.status_code in {200, 201} or document["status_code"] // 1000 == 2
 
     run()
+
+
+def test_no_credentials_register_by_halves(as_token, token_a, partner, platform):
+    """The platform behind them is real, so good ones register; whatever is posted, it is all or nothing."""
+    good = platform.own_credentials()
+    described_here = load(*described("post", "/2.2.1/credentials", "Credentials"))
+    cases = st.one_of(described_here.as_strategy(generation_mode=mode) for mode in (ALLOWED, FORBIDDEN))
+    seen = set()
+
+    def stored():
+        found = OcpiConnection.objects.get(pk=partner.pk)
+        purposes = list(found.tokens.values_list("purpose", flat=True))
+        return bool(found.registered_at), bool(found.peer_token_sealed), found.parties.exists(), purposes
+
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(case=cases, own_token=st.booleans())
+    @example(case=None, own_token=False)
+    @example(case=None, own_token=True)
+    def run(case, own_token):
+        document = {**good, "token": "not-the-one-it-takes"} if case is None else case.body
+        if isinstance(document, dict):
+            # Nobody else is called. A token of its own is one that the platform does not take.
+            document = document | {"url": good["url"]} | ({} if own_token else {"token": good["token"]})
+        with transaction.atomic():
+            answer = as_token(token_a)("POST", "/2.2.1/credentials", json.dumps(document, default=str))
+            outcome = answer.json()["status_code"]
+            assert answer.status_code == 200
+            assert outcome == Status.SUCCESS or outcome // 1000 == 2 or outcome == Status.UNUSABLE_CLIENT_API, document
+            is_in = outcome == Status.SUCCESS
+            expected = (True, True, True, ["operation"]) if is_in else (False, False, False, ["registration"])
+            assert stored() == expected, (document, answer.json())
+            assert AuditEvent.objects.filter(action="assets.ocpi.registered").exists() == is_in
+            seen.add(outcome)
+            transaction.set_rollback(True)
+
+    run()
+    assert {Status.SUCCESS, Status.UNUSABLE_CLIENT_API} < seen
 
 
 HOSTILE = {
