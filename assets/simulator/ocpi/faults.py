@@ -21,6 +21,8 @@ class OcpiFaults:
     loses_limit_share: float = 0.0
     """The station reconnects and charges on without its profile."""
     loses_limit_after_seconds: int = 600
+    offline_share: float = 0.0
+    """The station hears nothing until the session's next profile: it keeps what it has to its end."""
     too_often_seconds: int = 0
     """Least time between two profiles for a session; sooner is answered TOO_OFTEN."""
 

@@ -183,7 +183,7 @@ class OcpiPlatform:
             return _answered("NOT_SUPPORTED")
         if strikes(faults.rejected_share, fault="rejected", session_id=session_id, number=number):
             return _answered("REJECTED")
-        is_accepted = self._keep(session_id, asset, profile)
+        is_accepted = not self._is_offline(session_id) and self._keep(session_id, asset, profile)
         if is_accepted and strikes(faults.loses_limit_share, fault="loses", session_id=session_id, number=number):
             with self._lock:
                 self._lost.append((now + faults.loses_limit_after_seconds, session_id))
@@ -194,9 +194,12 @@ class OcpiPlatform:
         """Let a session's station forget its profile."""
         if self._asset(session_id) is None:
             return _answered("UNKNOWN_SESSION")
-        had_one = session_id in self._profiles
-        self._release(session_id, self._now())
-        self._call_back(response_url, {"result": "ACCEPTED" if had_one else "UNKNOWN"}, session_id, 0)
+        result = (
+            "REJECTED" if self._is_offline(session_id) else "ACCEPTED" if session_id in self._profiles else "UNKNOWN"
+        )
+        if result == "ACCEPTED":
+            self._release(session_id, self._now())
+        self._call_back(response_url, {"result": result}, session_id, 0)
         return _answered("ACCEPTED")
 
     def ask_profile(self, session_id: str, response_url: str) -> dict[str, Any]:
@@ -204,6 +207,9 @@ class OcpiPlatform:
         asset = self._asset(session_id)
         if asset is None:
             return _answered("UNKNOWN_SESSION")
+        if self._is_offline(session_id):
+            self._callbacks.submit(self._deliver, response_url, {"result": "REJECTED"}, 0.0)
+            return _answered("ACCEPTED")
         kept = self._profiles.get(session_id)
         active = kept.active(asset=asset, now=self._now()) if kept else None
         answer = {"result": "ACCEPTED"} | ({} if active is None else {"profile": active})
@@ -213,6 +219,12 @@ class OcpiPlatform:
     def _asset(self, session_id: str) -> Asset | None:
         with self._lock:
             return self._assets.get(self._asset_of.get(session_id, ""))
+
+    def _is_offline(self, session_id: str) -> bool:
+        """Tell whether the session's station went offline when its newest profile came."""
+        with self._lock:
+            number = self._numbers.get(session_id, 0)
+        return strikes(self._access.faults.offline_share, fault="offline", session_id=session_id, number=number)
 
     def _keep(self, session_id: str, asset: Asset, profile: Profile) -> bool:
         """Put a profile in force, in the place of the one before; return whether the station takes it."""

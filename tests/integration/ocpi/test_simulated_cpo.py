@@ -1,18 +1,21 @@
 """Our side against the simulated CPO's platform and its faults: two sides, real HTTP, nothing scripted."""
 
+import math
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from aggregator.core.http import HttpClient
+from aggregator.core.interval import Interval
 from assets.control.operations import PlannedSetpoint, send_setpoints
 from assets.models import Asset, OcpiConnection, OcpiSession, ProfileCommand, Setpoint
 from assets.ocpi.connections import open_connection
 from assets.ocpi.pulling import pull_due
 from assets.ocpi.results import look_after_silence
-from assets.ocpi.sending import send_commands
+from assets.ocpi.sending import SendReport, send_commands
 from assets.simulator.http_server import SimulatorServer
 from assets.simulator.inbox import Inbox
 from assets.simulator.ocpi.access import OcpiAccess
@@ -21,6 +24,7 @@ from assets.simulator.ocpi.faults import OcpiFaults
 from assets.simulator.ocpi.objects import LOCATIONS_SINCE, Party, location
 from assets.simulator.ocpi.platform import OcpiPlatform
 from assets.simulator.portfolio import build_portfolio
+from assets.simulator.setpoints import Schedule
 from tests.field_side import GROUP_EAN, NOW, at, enrol, make_partner
 from tests.integration.ocpi.cpo_platform import session
 
@@ -64,6 +68,17 @@ class Both:
 
     def send(self):
         return send_commands(clock=self.clock, http=self.http)
+
+    def suffer(self, **faults):
+        """Let the platform have these faults from now on, and no others."""
+        self.platform._access = replace(self.platform._access, faults=OcpiFaults(**faults))
+
+    def obeyed_kw(self, clock):
+        """Return what the physics of the station is told at a moment, NaN when it charges freely."""
+        schedule = Schedule(period=Interval(at("16:00"), at("20:00")), positions={self.charger.external_id: 0})
+        for received in self.platform._inbox.all_batches():
+            schedule.apply(received.batch.batch_id, received.accepted)
+        return float(schedule.at(int(at(clock).timestamp()))[0])
 
     def in_force(self):
         """Return what the station keeps for the session, None for nothing."""
@@ -257,6 +272,42 @@ def test_a_station_that_loses_its_profile_on_reconnecting_is_told_again_up_to_th
 
     assert both.send().accepted == 0
     assert ProfileCommand.objects.count() == 3
+
+
+def test_a_station_that_drops_offline_keeps_what_it_heard_until_its_end_and_goes_free_by_itself(both):
+    heard = both.tell([4_140, 0])
+    both.send()
+    wait_for(lambda: is_answered(heard))
+    both.suffer(offline_share=1.0)
+    missed = both.tell([0, 0, 0, 0], revision=2)
+
+    assert both.send().accepted == 1  # by the platform, which only then finds the station gone
+
+    wait_for(lambda: is_answered(missed))
+    assert (missed.status, missed.result_reason) == (Setpoint.Status.REJECTED, "The station answered REJECTED.")
+    assert both.send() == SendReport()  # nothing is repeated: its place is taken by others
+    assert both.in_force() == [4_140, 0]
+    assert [both.obeyed_kw(clock) for clock in ("16:15", "16:44")] == [4.14, 0]
+    assert math.isnan(both.obeyed_kw("16:45"))  # nobody told it so
+
+
+def test_a_station_that_is_back_is_told_once_what_holds_now(both):
+    both.suffer(offline_share=1.0)
+    missed = both.tell([0])
+    both.send()
+    wait_for(lambda: is_answered(missed))
+    assert (missed.status, both.in_force()) == (Setpoint.Status.REJECTED, None)
+    both.suffer()
+
+    again = both.tell([4_140], revision=2)
+
+    assert both.send().accepted == 1
+    wait_for(lambda: is_answered(again))
+    assert (again.status, both.in_force()) == (Setpoint.Status.ACCEPTED, [4_140])
+    assert list(ProfileCommand.objects.order_by("id").values_list("kind", "status")) == [
+        ("set", Status.REFUSED),
+        ("set", Status.DONE),
+    ]
 
 
 def test_a_session_that_ends_takes_what_waits_for_it_along(both):
