@@ -67,7 +67,7 @@ TICKS = (
     ("assets.tasks.maintain_partitions", "default", 60),
     ("assets.tasks.forget_answers", "default", 60),
     ("assets.tasks.drop_old_months", "default", 720),
-    ("assets.tasks.forget_driver_data", "default", 720),
+    ("bidding.tasks.forget_driver_data", "default", 720),
 )
 app.conf.task_routes = {task: {"queue": queue} for task, queue, _ in TICKS}
 app.conf.beat_schedule = {

@@ -53,9 +53,3 @@ def drop_old_months(**_unknown: object) -> None:
 def forget_answers(**_unknown: object) -> None:
     """Forget answers that nobody will ask for again."""
     operations.forget_answers(now=clock().now(), kept_for=settings.KEEP_ANSWERS)
-
-
-@shared_task
-def forget_driver_data(**_unknown: object) -> None:
-    """Forget what is known of drivers longer than agreed."""
-    operations.forget_driver_data(now=clock().now(), kept_for=settings.KEEP_DRIVER_DATA)

@@ -18,7 +18,7 @@ from bidding.markets.exchange.venue import ExchangeUnavailable, Outcome, Venue
 from bidding.markets.gopacs.announcements import UnreadableAnnouncement, read_announcement
 from bidding.markets.gopacs.client import AnnouncementsUnavailable, fetch_announcements, fetch_helping_eans
 from bidding.models import Announcement, Bid
-from bidding.operations import announcements, bids, duties, market_messages, order_changes, orders, pushes
+from bidding.operations import announcements, bids, driver_data, duties, market_messages, order_changes, orders, pushes
 from bidding.operations.sizing import size
 from bidding.queries import (
     activations_to_dispatch,
@@ -200,5 +200,11 @@ def run_dispatch(**_unknown: object) -> None:
 @shared_task
 def test_pausing(**_unknown: object) -> None:
     """Judge the pause tests that are over; in quiet hours, make new ones."""
-    judge_pause_tests(now=clock().now(), kept_for=settings.KEEP_DRIVER_DATA)
+    judge_pause_tests(now=clock().now())
     start_pause_tests(now=clock().now())
+
+
+@shared_task
+def forget_driver_data(**_unknown: object) -> None:
+    """Forget what is known of drivers longer than agreed."""
+    driver_data.forget_driver_data(now=clock().now(), kept_for=settings.KEEP_DRIVER_DATA)

@@ -1,7 +1,7 @@
 """Pausing cars briefly, in quiet hours, to learn whether they charge on: who is tested, and what each test showed.
 
     start_pause_tests(*, now) -> number of cars paused
-    judge_pause_tests(*, now, kept_for) -> number of tests judged
+    judge_pause_tests(*, now) -> number of tests judged
 
 Regular users' cars only, one quarter hour, never while an order of their group runs or is near, never more than a
 little power at once. A pause goes out as every setpoint does, through the same limits, with its reason.
@@ -139,12 +139,8 @@ def _told(assets: Sequence[Asset], period: Interval) -> set[int]:
 
 
 @transaction.atomic
-def judge_pause_tests(*, now: datetime, kept_for: timedelta) -> int:
-    """Judge the tests whose quarter hour after is over, once it is metered; return how many were judged.
-
-    A test names a driver's card, if only by its hash, so it goes when all knowledge of drivers goes: after `kept_for`.
-    """
-    PauseTest.objects.filter(starts_at__lt=now - kept_for).delete()
+def judge_pause_tests(*, now: datetime) -> int:
+    """Judge the tests whose quarter hour after is over, once it is metered; return how many were judged."""
     due = list(
         PauseTest.objects.filter(outcome="", starts_at__lte=now - 2 * PTU)
         .order_by("pk")

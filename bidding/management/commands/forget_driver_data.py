@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from aggregator.core.services import clock
-from assets import operations
+from bidding.operations.driver_data import forget_driver_data
 
 
 class Command(BaseCommand):
@@ -25,8 +25,9 @@ class Command(BaseCommand):
         kept_for = settings.KEEP_DRIVER_DATA if days is None else timedelta(days=days)
         if not timedelta(days=1) <= kept_for <= settings.KEEP_DRIVER_DATA:
             raise CommandError(f"Give --days from 1 to {settings.KEEP_DRIVER_DATA.days}: what goes cannot come back.")
-        done = operations.forget_driver_data(now=clock().now(), kept_for=kept_for)
+        done = forget_driver_data(now=clock().now(), kept_for=kept_for)
         self.stdout.write(
-            f"Forgot drivers in {done.sessions} sessions and {done.states} states; dropped {done.ocpi_sessions} OCPI "
-            f"sessions and {done.delivery_attempts} delivery attempts older than {kept_for.days} days."
+            f"Forgot drivers in {done.field.sessions} sessions and {done.field.states} states; dropped "
+            f"{done.field.ocpi_sessions} OCPI sessions, {done.field.delivery_attempts} delivery attempts and "
+            f"{done.pause_tests} pause tests older than {kept_for.days} days."
         )

@@ -136,7 +136,7 @@ def test_old_answers_of_partners_go_and_those_of_the_market_stay(db):
 
 
 def test_the_command_keeps_what_the_setting_says_or_less(reported, settings, clock, monkeypatch, capsys):
-    monkeypatch.setattr("assets.management.commands.forget_driver_data.clock", lambda: clock)
+    monkeypatch.setattr("bidding.management.commands.forget_driver_data.clock", lambda: clock)
     settings.KEEP_DRIVER_DATA = timedelta(days=400)
     call_command("forget_driver_data")
     assert "Forgot drivers in 0 sessions" in capsys.readouterr().out

@@ -16,7 +16,6 @@ def test_every_scheduled_task_of_the_field_side_exists_on_a_known_queue():
         "assets.tasks.maintain_partitions": "default",
         "assets.tasks.drop_old_months": "default",
         "assets.tasks.forget_answers": "default",
-        "assets.tasks.forget_driver_data": "default",
     }
     assert {getattr(tasks, name.rpartition(".")[2]).name for name in ours} == ours.keys()
 
@@ -31,6 +30,5 @@ def test_tasks_do_no_harm_when_there_is_nothing_to_do_or_they_run_twice(db):
         tasks.maintain_partitions()
         tasks.drop_old_months()
         tasks.forget_answers()
-        tasks.forget_driver_data()
 
     assert not SetpointBatch.objects.exists()

@@ -1,11 +1,15 @@
 """Which cars may be paused: tested in quiet hours on regular users' cars, believed, and read by the engine."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
+from django.core.management import call_command
 
+from aggregator.celery import app
 from aggregator.core.interval import Interval
 from assets.models import Asset, AssetState, ChargingSession, MeterInterval, Setpoint
+from bidding import tasks
 from bidding.dispatch.allocation.pausing import State
 from bidding.dispatch.pause_tests import judge_pause_tests, start_pause_tests
 from bidding.dispatch.pausing import pausing_states
@@ -40,7 +44,7 @@ def cars(fleet):
 
 
 def judge(now):
-    return judge_pause_tests(now=now, kept_for=timedelta(days=90))
+    return judge_pause_tests(now=now)
 
 
 def meter(car, *import_wh):
@@ -136,7 +140,23 @@ def test_what_other_cars_of_its_power_showed_counts_for_a_car_less_than_its_own_
     assert pausing_states(cars)[cars[0].pk] != State.CAN_PAUSE
 
 
-def test_tests_go_when_knowledge_of_drivers_goes(cars):
+def test_tests_go_when_knowledge_of_drivers_goes_by_schedule_or_by_hand(cars, settings, monkeypatch, capsys):
+    def at_that_time():
+        return SimpleNamespace(now=lambda: STARTS_AT + timedelta(days=78))
+
+    for door in ("bidding.tasks", "bidding.management.commands.forget_driver_data"):
+        monkeypatch.setattr(f"{door}.clock", at_that_time)
+    settings.KEEP_DRIVER_DATA = timedelta(days=90)
     shown(cars[0], Outcome.WOKE, 5)
-    judge(STARTS_AT + timedelta(days=78))
+    assert app.conf.task_routes[tasks.forget_driver_data.name] == {"queue": "default"}
+
+    tasks.forget_driver_data()
     assert PauseTest.objects.count() == 3  # the others are more than ninety days old
+    call_command("forget_driver_data", "--days", "89")
+    assert PauseTest.objects.count() == 2
+    assert "and 1 pause tests older than 89 days" in capsys.readouterr().out
+    assert (
+        not ChargingSession.objects.exclude(driver_token="")
+        .filter(plug_in_at__lt=STARTS_AT - timedelta(days=11))
+        .exists()
+    )
