@@ -153,7 +153,7 @@ def _problems_of_money(report: Report) -> Iterator[str]:
 
 def _problems_of_counts(report: Report) -> Iterator[str]:
     setpoints, drivers = report["setpoints"], report["drivers"]
-    if not 0 <= setpoints["followed"] <= setpoints["accepted"] <= setpoints["sent"]:
+    if not 0 <= setpoints["followed"] <= setpoints["judged"] <= setpoints["accepted"] <= setpoints["sent"]:
         yield f"setpoints do not count down: {setpoints}"
     if not 0 <= drivers["served"] <= drivers["sessions"] or drivers["unserved_kwh"] < 0:
         yield f"drivers do not add up: {drivers}"

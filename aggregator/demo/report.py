@@ -205,11 +205,12 @@ def _shortfalls(statement: Statement, day: Interval) -> list[Row]:
 
 
 def _setpoints(day: Interval) -> dict[str, int]:
-    """Count setpoints; one that was followed was accepted before."""
+    """Count setpoints; one that was followed was accepted before. One replaced before its end is never judged."""
     status = Setpoint.Status
     return Setpoint.objects.filter(starts_at__gte=day.starts_at, starts_at__lt=day.ends_at).aggregate(
         sent=Count("pk"),
         accepted=Count("pk", filter=Q(status__in=[status.ACCEPTED, status.FOLLOWED, status.NOT_FOLLOWED])),
+        judged=Count("pk", filter=Q(status__in=[status.FOLLOWED, status.NOT_FOLLOWED])),
         followed=Count("pk", filter=Q(status=status.FOLLOWED)),
     )
 

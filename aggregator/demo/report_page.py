@@ -119,8 +119,9 @@ def _tiles(report: Row) -> list[dict[str, str]]:
         },
         {
             "name": "Setpoints followed",
-            "value": percent(setpoints["followed"], setpoints["sent"]),
-            "detail": f"{setpoints['followed']:,} of {setpoints['sent']:,}, {setpoints['accepted']:,} accepted",
+            "value": percent(setpoints["followed"], setpoints["judged"]),
+            "detail": f"{setpoints['followed']:,} of {setpoints['judged']:,} that ran to their end; "
+            f"{setpoints['sent']:,} sent, {setpoints['accepted']:,} accepted",
         },
         {
             "name": "Drivers served",

@@ -79,7 +79,7 @@ def test_the_report_says_what_happened_and_holds_together():
         }
         for start in ("2026-01-14T17:00:00Z", "2026-01-14T17:15:00Z")
     ]
-    assert report["setpoints"] == {"sent": 3, "accepted": 2, "followed": 1}
+    assert report["setpoints"] == {"sent": 3, "accepted": 2, "judged": 2, "followed": 1}
     assert report["drivers"] == {"sessions": 2, "served": 2, "unserved_kwh": 0.04}
     # 7500 Wh at 180 EUR/MWh is 1.35 EUR; Laadkracht moved twice 2500 Wh, Deelauto twice 1250
     assert report["settlement"] == {

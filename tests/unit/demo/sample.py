@@ -126,7 +126,7 @@ def sample_report():
             }
         ],
         "deliveries": deliveries,
-        "setpoints": {"sent": 3_412, "accepted": 3_398, "followed": 3_305},
+        "setpoints": {"sent": 3_412, "accepted": 3_398, "judged": 3_360, "followed": 3_305},
         "drivers": {"sessions": 1_204, "served": 1_199, "unserved_kwh": 21.4},
         "settlement": {
             "total_eur": "172.60",

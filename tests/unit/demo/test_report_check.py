@@ -77,7 +77,7 @@ def make_report():
                 "delivered_w": 30_000,
             },
         ],
-        "setpoints": {"sent": 50, "accepted": 48, "followed": 45},
+        "setpoints": {"sent": 50, "accepted": 48, "judged": 47, "followed": 45},
         "drivers": {"sessions": 60, "served": 58, "unserved_kwh": 6.2},
         "settlement": {
             "total_eur": "6.65",
