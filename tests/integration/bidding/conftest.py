@@ -15,6 +15,7 @@ from bidding.operations.bids import SizedWindow
 from bidding.operations.orders import follow_order
 from bidding.operations.terms import set_terms
 from tests.field_side import battery, charger, make_assets, make_partner
+from tests.integration.bidding.evening import Evening
 
 NOW = datetime(2026, 1, 14, 14, 31, tzinfo=UTC)
 WINDOW_STARTS_AT = datetime(2026, 1, 14, 16, 0, tzinfo=UTC)
@@ -131,3 +132,8 @@ def activation(fleet, announcement, group, exchange, sized, now):
     )
     follow_order(bid_id=bid.pk, state=OrderState("X1", "", 100_000, Decimal(180), True, False), now=now)
     return Activation.objects.get()
+
+
+@pytest.fixture
+def evening(activation, fleet):
+    return Evening(activation, fleet)

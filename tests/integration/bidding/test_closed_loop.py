@@ -1,6 +1,6 @@
 """The running quarter hour: measured against asked, replaced, made good, alarmed, explained."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,55 +11,7 @@ from bidding.dispatch import acts
 from bidding.dispatch.operations import run_activation
 from bidding.dispatch.report import shortfalls
 from bidding.models import ActivationPtu, ActivationSample, Cause, DispatchAlarm, Duty
-
-STARTS_AT = datetime(2026, 1, 14, 16, tzinfo=UTC)
-BEFORE = STARTS_AT - timedelta(minutes=8)
-PTU = timedelta(minutes=15)
-MINUTE = timedelta(minutes=1)
-
-
-def asked_w(at=STARTS_AT):
-    """Return what each asset was told last for the PTU at `at`."""
-    told = {}
-    for setpoint in Setpoint.objects.filter(starts_at__lte=at, ends_at__gt=at).order_by("batch__revision"):
-        told[setpoint.asset_id] = setpoint.power_w[(at - setpoint.starts_at) // PTU]
-    return told
-
-
-class Evening:
-    """Plays minutes: every asset does as told, but for those that `disobey`, a set of asset ids."""
-
-    def __init__(self, activation, fleet) -> None:
-        self.activation, self.fleet = activation, fleet
-        self.disobey, self.silent = set(), set()
-
-    def plan(self):
-        run_activation(activation_id=self.activation.pk, now=BEFORE)
-        return self
-
-    def minute(self, number):
-        now = STARTS_AT + number * MINUTE
-        told = asked_w(now)
-        for asset in self.fleet:
-            alone = 0 if asset.kind == "battery" else 11_000
-            power = alone if asset.pk in self.disobey else told.get(asset.pk, alone)
-            if asset.pk not in self.silent:
-                AssetState.objects.filter(asset=asset).update(at=now, power_w=power)
-        sent = run_activation(activation_id=self.activation.pk, now=now + timedelta(seconds=5))
-        self.activation.refresh_from_db()
-        return sent
-
-    def held(self):
-        """Return the cars told to wait now, surest first."""
-        return [pk for pk, power in asked_w().items() if power < 11_000 and pk != self.fleet[-1].pk]
-
-    def alarms(self):
-        return set(DispatchAlarm.objects.filter(cleared_at=None).values_list("kind", flat=True))
-
-
-@pytest.fixture
-def evening(activation, fleet):
-    return Evening(activation, fleet)
+from tests.integration.bidding.evening import BEFORE, MINUTE, PTU, STARTS_AT, asked_w
 
 
 @pytest.fixture

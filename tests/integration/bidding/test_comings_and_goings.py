@@ -1,0 +1,86 @@
+"""What changes under a running order: cars that come and go, when assets move, and the kill switch."""
+
+from datetime import timedelta
+
+from assets import operations as portfolio
+from assets.models import AssetState, ChargingSession, Setpoint, SetpointBatch, SteeringLimit
+from bidding.models import ActivationSample
+from tests.integration.bidding.evening import BEFORE, MINUTE, STARTS_AT, asked_w
+
+RAMP_S = 300
+
+
+def leave(cars, *, at):
+    ChargingSession.objects.filter(asset__in=cars, plug_out_at=None).update(plug_out_at=at)
+    AssetState.objects.filter(asset__in=cars).update(is_plugged_in=False, power_w=0)
+
+
+def come(cars, *, at):
+    ChargingSession.objects.bulk_create(
+        ChargingSession(asset=car, external_id=f"{car.pk}-new", plug_in_at=at, max_import_w=11_000, known_at=at)
+        for car in cars
+    )
+    AssetState.objects.filter(asset__in=cars).update(is_plugged_in=True, power_w=11_000)
+
+
+def test_cars_that_come_during_an_order_that_is_short_are_asked_too(evening):
+    late = evening.fleet[4:20]
+    leave(late, at=BEFORE - MINUTE)
+    evening.silent = {car.pk for car in late}
+    evening.plan()
+    assert not asked_w().keys() & evening.silent
+    assert "not_enough" in evening.alarms()
+
+    for number in (2, 3):
+        evening.minute(number)
+    come(late, at=STARTS_AT + 3 * MINUTE)
+    evening.silent = set()
+    evening.minute(6)
+
+    assert set(evening.held()) & {car.pk for car in late}
+    evening.minute(7)
+    assert ActivationSample.objects.order_by("-at")[0].delivered_w >= 100_000
+    assert "not_enough" not in evening.alarms()
+
+
+def test_cars_that_leave_are_replaced_in_the_same_quarter_hour(evening):
+    evening.plan().minute(2)
+    gone = [car for car in evening.fleet if car.pk in evening.held()][:5]
+    before = set(evening.held())
+    leave(gone, at=STARTS_AT + 2 * MINUTE)
+    evening.silent = {car.pk for car in gone}
+
+    for number in (3, 4, 5):
+        evening.minute(number)
+
+    assert set(evening.held()) - before
+    newest = SetpointBatch.objects.order_by("-revision").first()
+    assert not set(newest.setpoints.values_list("asset_id", flat=True)) & evening.silent
+    assert ActivationSample.objects.order_by("-at")[0].delivered_w >= 100_000
+
+
+def test_assets_begin_and_return_at_moments_of_their_own_inside_the_ramp(evening):
+    SteeringLimit.objects.create(ramp_seconds=RAMP_S, reason="the transformer")
+    evening.plan()
+
+    rows = Setpoint.objects.filter(starts_at=STARTS_AT).values_list("start_early_s", "end_late_s")
+    for moments in zip(*rows, strict=True):
+        assert all(0 <= moment <= RAMP_S for moment in moments)
+        assert len(set(moments)) > len(moments) / 2
+
+
+def test_when_everything_is_stopped_an_order_under_way_sends_nothing_and_says_what_is_missing(evening):
+    evening.plan().minute(2)
+    portfolio.stop_all_partners(reason="odd switching seen", now=STARTS_AT + 2 * MINUTE)
+    batches = SetpointBatch.objects.count()
+    evening.disobey = set(evening.held()[:6])  # others would take their place
+
+    assert [evening.minute(number) for number in (3, 4, 5, 9)] == [0] * 4
+
+    assert SetpointBatch.objects.count() == batches
+    assert "below_order" in evening.alarms()
+    portfolio.resume_partner(
+        partner_id=evening.fleet[0].partner_id, reason="explained", now=STARTS_AT + timedelta(minutes=10)
+    )
+    assert evening.minute(20) > 0
+    assert evening.held()
