@@ -164,9 +164,23 @@ def _keep(outcomes: Sequence[tuple[ProfileCommand, Response | Exception]], *, no
             result = {"setpoint_id": row.setpoint_id, "status": "rejected", "at": now, "reason": row.error}
             refused.setdefault(command.session.connection_id, []).append(result)
     _store(current.values())
+    _fetch_soon({command.session.connection_id for command, _ in outcomes if _is_unknown(current[command.pk])})
     for partner_id, rows in refused.items():
         record_setpoint_results(partner_id=partner_id, rows=rows)
     return SendReport(**counts)
+
+
+def _is_unknown(row: ProfileCommand) -> bool:
+    return row.result == SyncResult.UNKNOWN_SESSION.value
+
+
+def _fetch_soon(connection_ids: set[int]) -> None:
+    """Let the next fetch come at once: a session that a platform does not know any more ended without our being told.
+
+    After the commit, as whoever ends a registration locks the connection before its commands.
+    """
+    if connection_ids:
+        transaction.on_commit(lambda: OcpiConnection.objects.filter(pk__in=connection_ids).update(pulled_at=None))
 
 
 _KEPT = {

@@ -11,7 +11,7 @@ import pytest
 from aggregator.core.http import HttpClient
 from aggregator.core.interval import Interval
 from assets.control.operations import PlannedSetpoint, send_setpoints
-from assets.models import Asset, OcpiConnection, OcpiSession, ProfileCommand, Setpoint
+from assets.models import Asset, ChargingSession, OcpiConnection, OcpiSession, ProfileCommand, Setpoint
 from assets.ocpi.connections import open_connection
 from assets.ocpi.pulling import pull_due
 from assets.ocpi.results import look_after_silence
@@ -343,11 +343,28 @@ def test_a_session_that_ends_takes_what_waits_for_it_along(both):
     wait_for(lambda: is_answered(setpoint))
 
 
-def test_a_session_whose_end_was_not_told_is_unknown_to_the_platform(both):
+def test_a_session_whose_end_was_not_told_is_unknown_to_the_platform_and_ends_by_fetching(both):
     setpoint = both.tell([0])
+    ended_at = "2026-01-14T16:06:30Z"
+    over = session(
+        both.session_id,
+        location_id=both.charger.external_id,
+        evse_uid=both.charger.external_id,
+        status="COMPLETED",
+        end_date_time=ended_at,
+        last_updated=ended_at,
+    )
     both.platform.end(both.session_id, int(NOW.timestamp()))
+    both.platform.sessions.put([(both.session_id, ended_at, lambda: over)])
+    assert pull_due(clock=both.clock, http=both.http) == 0  # it is not their turn for another quarter hour
 
     assert both.send().refused == 1
 
     setpoint.refresh_from_db()
     assert setpoint.result_reason == "The partner answered UNKNOWN_SESSION."
+    assert pull_due(clock=both.clock, http=both.http) == 1
+    assert OcpiSession.objects.get().status == "COMPLETED"
+    assert ChargingSession.objects.get().plug_out_at is not None
+    both.tell([0], revision=2)
+    assert both.send() == SendReport()  # nobody is asked again about a car that left
+    assert pull_due(clock=both.clock, http=both.http) == 0
