@@ -1,5 +1,7 @@
 """What must hold of every plan, whatever the fleet, the order, the records and the caps are."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,9 +11,11 @@ from bidding.dispatch.allocation.caps import Scope, capped_kw
 from bidding.dispatch.allocation.decision import Records, decide
 from bidding.dispatch.allocation.plan import SteadyResources
 from bidding.dispatch.allocation.release import LONGEST_PTUS, release_delays_ptus
+from bidding.dispatch.allocation.tranches import taken
 from bidding.dispatch.allocation.urgency import UrgencyPolicy
 from bidding.dispatch.allocation.view import DispatchView
 from bidding.dispatch.commands import until_end
+from bidding.flexibility.storage import ROUND_TRIP_EFFICIENCY
 from bidding.forecast.outlook import Outlook
 
 SAMPLES = 6
@@ -49,6 +53,20 @@ def fleets(draw):
     return view, SteadyResources(usual_kw=usual, movable_kw=movable), records, random
 
 
+def assert_harmless(view, steady, decision, direction):
+    asked = decision.plan.plug_kw
+    assert np.isfinite(asked).all()
+    assert (asked <= view.power_kw + 1e-9).all()
+    assert (asked >= np.where(view.v2g, -view.power_kw, 0.0) - 1e-9).all()  # only V2G cars feed in
+    fed_in_kwh = np.maximum(-asked, 0.0) * view.left_in_window_h
+    assert (fed_in_kwh <= view.energy_in_kwh + 1e-6).all()  # none below the level its driver keeps
+    cannot_pause = (view.floor_kw > 0) & ~view.v2g & ~view.is_full
+    assert (asked[cannot_pause] >= view.floor_kw[cannot_pause] - 1e-9).all()
+    moved = decision.plan.steady_kw - steady.usual_kw
+    assert (np.abs(moved) <= steady.movable_kw + 1e-9).all()
+    assert ((moved <= 1e-9) if direction == "reduce" else (moved >= -1e-9)).all()
+
+
 @given(fleets(), st.sampled_from(["reduce", "increase"]), st.floats(0, 500))
 @settings(deadline=None)
 def test_a_plan_asks_nobody_for_what_would_harm_it(fleet, direction, ordered_kw):
@@ -62,17 +80,7 @@ def test_a_plan_asks_nobody_for_what_would_harm_it(fleet, direction, ordered_kw)
         plug_records=plug_records,
         steady_records=steady_records,
     )
-    asked = decision.plan.plug_kw
-    assert np.isfinite(asked).all()
-    assert (asked <= view.power_kw + 1e-9).all()
-    assert (asked >= np.where(view.v2g, -view.power_kw, 0.0) - 1e-9).all()  # only V2G cars feed in
-    fed_in_kwh = np.maximum(-asked, 0.0) * view.left_in_window_h
-    assert (fed_in_kwh <= view.energy_in_kwh + 1e-6).all()  # none below the level its driver keeps
-    cannot_pause = (view.floor_kw > 0) & ~view.v2g & ~view.is_full
-    assert (asked[cannot_pause] >= view.floor_kw[cannot_pause] - 1e-9).all()
-    moved = decision.plan.steady_kw - steady.usual_kw
-    assert (np.abs(moved) <= steady.movable_kw + 1e-9).all()
-    assert ((moved <= 1e-9) if direction == "reduce" else (moved >= -1e-9)).all()
+    assert_harmless(view, steady, decision, direction)
 
 
 @given(fleets(), st.floats(0, 500), st.floats(0, 300), st.floats(0, 300))
@@ -111,3 +119,40 @@ def test_a_plan_within_caps_ends_by_itself_and_returns_in_time(fleet, ordered_kw
     for kilowatt, alone_kw in zip(asked.tolist(), alone.tolist(), strict=True):
         told = until_end(round(kilowatt * 1000), round(alone_kw * 1000), 12)
         assert all(0 <= watts <= alone_kw * 1000 for watts in told[LEASE_PTUS:])  # feeding in lapses unless renewed
+
+
+@given(fleets(), st.sampled_from(["reduce", "increase"]), st.floats(0, 500))
+@settings(deadline=None)
+def test_whatever_assets_do_with_it_a_window_of_plans_harms_nobody(fleet, direction, ordered_kw):
+    """Cars ignore what they are told, follow half, drive off or fall silent; every quarter hour is planned anew."""
+    view, steady, (plug_records, steady_records), random = fleet
+    told = ~np.isnan(view.left_kwh)
+    wants_kwh = np.where(told, view.left_kwh, random.uniform(0, 40, len(told)))
+    for _ in range(round(view.left_in_window_h / view.ptu_h)):
+        if not len(view.power_kw):
+            return
+        decision = decide(
+            direction=direction,
+            wanted_kw=ordered_kw,
+            plugs=view,
+            steady=steady,
+            policy=UrgencyPolicy(),
+            plug_records=plug_records,
+            steady_records=steady_records,
+        )
+        assert_harmless(view, steady, decision, direction)
+        obeys = random.choice([0.0, 0.5, 1.0], len(told), p=[0.3, 0.1, 0.6])
+        drawn_kw = obeys * decision.plan.plug_kw + (1 - obeys) * view.power_kw
+        drawn_kwh = np.minimum(drawn_kw * view.ptu_h, wants_kwh)
+        energy_kwh = view.energy_in_kwh + np.where(drawn_kwh < 0, drawn_kwh / ROUND_TRIP_EFFICIENCY, drawn_kwh)
+        assert (energy_kwh >= -1e-6).all()  # never below the charge on arrival
+        wants_kwh -= energy_kwh - view.energy_in_kwh
+        stays = np.flatnonzero(random.random(len(told)) < 0.85)
+        silent = random.random(len(told)) < 0.1
+        left_kwh = np.where(silent | ~told, np.nan, wants_kwh)
+        view = replace(
+            taken(replace(view, energy_in_kwh=np.maximum(energy_kwh, 0.0), left_kwh=left_kwh), stays),
+            left_in_window_h=view.left_in_window_h - view.ptu_h,
+        )
+        view = replace(view, elapsed_h=view.elapsed_h + view.ptu_h)
+        told, wants_kwh, plug_records = told[stays], wants_kwh[stays], plug_records.of(stays)
