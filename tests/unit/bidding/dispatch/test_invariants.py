@@ -53,6 +53,18 @@ def fleets(draw):
     return view, SteadyResources(usual_kw=usual, movable_kw=movable), records, random
 
 
+def planned(view, steady, records, direction, ordered_kw):
+    return decide(
+        direction=direction,
+        wanted_kw=ordered_kw,
+        plugs=view,
+        steady=steady,
+        policy=UrgencyPolicy(),
+        plug_records=records[0],
+        steady_records=records[1],
+    )
+
+
 def assert_harmless(view, steady, decision, direction):
     asked = decision.plan.plug_kw
     assert np.isfinite(asked).all()
@@ -71,15 +83,7 @@ def assert_harmless(view, steady, decision, direction):
 @settings(deadline=None)
 def test_a_plan_asks_nobody_for_what_would_harm_it(fleet, direction, ordered_kw):
     view, steady, (plug_records, steady_records), _ = fleet
-    decision = decide(
-        direction=direction,
-        wanted_kw=ordered_kw,
-        plugs=view,
-        steady=steady,
-        policy=UrgencyPolicy(),
-        plug_records=plug_records,
-        steady_records=steady_records,
-    )
+    decision = planned(view, steady, (plug_records, steady_records), direction, ordered_kw)
     assert_harmless(view, steady, decision, direction)
 
 
@@ -131,15 +135,7 @@ def test_whatever_assets_do_with_it_a_window_of_plans_harms_nobody(fleet, direct
     for _ in range(round(view.left_in_window_h / view.ptu_h)):
         if not len(view.power_kw):
             return
-        decision = decide(
-            direction=direction,
-            wanted_kw=ordered_kw,
-            plugs=view,
-            steady=steady,
-            policy=UrgencyPolicy(),
-            plug_records=plug_records,
-            steady_records=steady_records,
-        )
+        decision = planned(view, steady, (plug_records, steady_records), direction, ordered_kw)
         assert_harmless(view, steady, decision, direction)
         obeys = random.choice([0.0, 0.5, 1.0], len(told), p=[0.3, 0.1, 0.6])
         drawn_kw = obeys * decision.plan.plug_kw + (1 - obeys) * view.power_kw
