@@ -42,7 +42,7 @@ class TableCommand(BaseCommand):
 
     def load(self, partner_id: int, content: bytes, now: datetime) -> str:
         """Import the table; return what it did, in words."""
-        raise NotImplementedError
+        raise NotImplementedError  # each command loads its own kind of table
 
 
 def _content(file: Path) -> bytes:

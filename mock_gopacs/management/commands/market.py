@@ -70,7 +70,7 @@ def _repeat(stop: threading.Event, work: Callable[[], float]) -> None:
                 close_old_connections()
                 pause = LONGEST_PAUSE_SECONDS
             stop.wait(min(max(pause, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS))
-    except Exception:
+    except Exception:  # whatever it was, the loops end together; logged as a change of code
         logger.exception("The market stops: this needs a change of code")
         os._exit(1)  # the loops live and die together; a half-alive market would mislead its clients
     finally:
