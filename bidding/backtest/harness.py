@@ -13,10 +13,7 @@ from time import perf_counter
 import numpy as np
 
 from bidding.backtest.competitors import COMPETITORS, competitor_power_kw
-from bidding.backtest.delivery import WindowPlay
-from bidding.backtest.fleet import window_fleet
 from bidding.backtest.options import BacktestOptions
-from bidding.backtest.perfect_information import perfect_information_kw
 from bidding.backtest.traits import charger_traits
 from bidding.backtest.windows import BacktestWindow, Calendar
 from bidding.dispatch.allocation.driver_budget import DriverBudget
@@ -32,6 +29,9 @@ from bidding.optimisation.interface import (
     WindowSpec,
 )
 from bidding.optimisation.replayed_capacity import ReplayedCapacity
+from bidding.replay.delivery import WindowPlay
+from bidding.replay.fleet import window_fleet
+from bidding.replay.perfect_information import perfect_information_kw
 
 DAY_S = 86_400
 

@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bidding.backtest.fleet import window_fleet
-from bidding.backtest.perfect_information import perfect_information_kw
 from bidding.forecast.baselines import PriceCurve
 from bidding.forecast.capacity import Sessions, window_capacity
 from bidding.forecast.sessions import SessionTable
 from bidding.optimisation.interface import ChargerTraits, WindowSpec
+from bidding.replay.fleet import window_fleet
+from bidding.replay.perfect_information import perfect_information_kw
 
 EDGES_S = np.arange(0, 5) * 900 + 36_000_000
 START_S = int(EDGES_S[0])

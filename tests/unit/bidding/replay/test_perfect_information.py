@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bidding.backtest.perfect_information import perfect_information_kw
-from tests.unit.bidding.backtest.builders import fleet
+from bidding.replay.perfect_information import perfect_information_kw
+from tests.unit.bidding.replay.builders import fleet
 
 
 def test_a_car_that_can_catch_up_is_worth_its_whole_baseline():

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from ortools.linear_solver import pywraplp
 
-from bidding.backtest.fleet import WindowFleet
 from bidding.flexibility.storage import ROUND_TRIP_EFFICIENCY
 from bidding.optimisation.interface import Direction
+from bidding.replay.fleet import WindowFleet
 
 Floats = NDArray[np.float64]
 

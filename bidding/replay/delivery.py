@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bidding.backtest.fleet import WindowFleet
 from bidding.dispatch.allocation.urgency import DispatchPolicy
 from bidding.dispatch.allocation.view import FULL_KWH, DispatchView
 from bidding.flexibility.storage import ROUND_TRIP_EFFICIENCY
 from bidding.forecast.outlook import Outlook
 from bidding.optimisation.interface import BaselineKind, Direction
+from bidding.replay.fleet import WindowFleet
 
 Floats = NDArray[np.float64]
 

@@ -1,11 +1,11 @@
-"""Small fleets for the backtest's tests: a two-hour window from 17:00 UTC on 2024-01-02, hours counted from there."""
+"""Small fleets for tests of the replay: a two-hour window from 17:00 UTC on 2024-01-02, hours counted from there."""
 
 import numpy as np
 
-from bidding.backtest.fleet import WindowFleet, window_fleet
 from bidding.forecast.outlook import Outlook
 from bidding.forecast.sessions import SessionTable
 from bidding.optimisation.interface import ChargerTraits, WindowSpec
+from bidding.replay.fleet import WindowFleet, window_fleet
 
 START_S = 1704214800
 

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bidding.backtest.delivery import WindowPlay
-from bidding.backtest.perfect_information import perfect_information_kw
 from bidding.dispatch.allocation.urgency import UrgencyPolicy
-from tests.unit.bidding.backtest.builders import fleet, told_outlook
+from bidding.replay.delivery import WindowPlay
+from bidding.replay.perfect_information import perfect_information_kw
+from tests.unit.bidding.replay.builders import fleet, told_outlook
 
 
 def _play(cars, *, needs_are_told=True, direction="reduce", baseline="arrival"):
