@@ -65,6 +65,7 @@ def setpoint_batches_of_partner(
             "power_w",
             "start_early_s",
             "end_late_s",
+            "ttl_s",
         )
     ):
         setpoints[row[0]].append(SentSetpoint(*row[1:]))

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from aggregator.core.ptu import PTU_SECONDS
+
 FALLBACKS: Mapping[str, str] = {
     "charger": "charge_normally",
     "v2g_charger": "charge_normally",
@@ -11,14 +13,15 @@ FALLBACKS: Mapping[str, str] = {
 }
 """By kind of asset: its safe default, which the partner builds in, so that a lost link does no harm."""
 
-FEED_IN_TTL_S = 900
-"""Feeding in is a lease of one PTU, renewed while the order runs."""
+TIME_TO_LIVE_S = 2 * PTU_SECONDS
+"""What lapses is told anew for every quarter hour, some minutes ahead: one renewal may be lost, and another be late."""
 
 
-def time_to_live_s(power_w: Sequence[int]) -> int | None:
-    """Return after how many seconds of silence an asset falls back even before its setpoint ends; None: at its end.
+def time_to_live_s(kind: str, power_w: Sequence[int]) -> int | None:
+    """Return how long a setpoint rules at most, from its start, or its arrival if that is later; None: to its end.
 
-    Silence is counted from the start of the setpoint, or its arrival if that is later, to a newer one for the asset.
-    Less consumption is harmless and runs to its end; feeding in is not, and lapses.
+    From 0 a setpoint is a ceiling: it only takes away, which is harmless, and runs to its end. Below 0 an asset feeds
+    in, and a battery, which takes nothing by itself, is charged by what is above 0: that lapses.
     """
-    return FEED_IN_TTL_S if min(power_w) < 0 else None
+    is_ceiling = min(power_w) >= 0 and (FALLBACKS[kind] != "idle" or max(power_w) == 0)
+    return None if is_ceiling else TIME_TO_LIVE_S

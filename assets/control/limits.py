@@ -9,10 +9,6 @@ from aggregator.core.ptu import PTU, ptu_start
 LONGEST_SETPOINT = timedelta(hours=24)
 """A setpoint that outlives its order by far would be a standing limit that nobody decided on."""
 
-LEASE_PTUS = 2
-"""How many quarter hours a setpoint may feed in, or have a battery charge, before it must be renewed: when we fall
-silent such an asset rests within half an hour."""
-
 LONGEST_RAMP_S = 900
 
 
@@ -42,7 +38,6 @@ class AssetLimits:
     is_active: bool
     max_import_w: int
     max_export_w: int
-    left_alone_w: int
     membership: tuple[datetime | None, datetime | None] | None
 
     def is_member_through(self, starts_at: datetime, ends_at: datetime) -> bool:
@@ -115,8 +110,6 @@ def _broken_limit(
         broken = "above-limit", f"is asked {highest} W and may take at most {asset.max_import_w} W."
     elif -lowest > asset.max_export_w:
         broken = "above-limit", f"is asked to feed in {-lowest} W and may feed in at most {asset.max_export_w} W."
-    elif any(not 0 <= power_w <= max(asset.left_alone_w, 0) for power_w in planned.power_w[LEASE_PTUS:]):
-        broken = "outlives-lease", f"would feed in or be charged for more than {LEASE_PTUS} PTUs. Renew it in time."
     else:
         return None
     return broken[0], f"({asset.external_id}) {broken[1]}"

@@ -27,11 +27,11 @@ from aggregator.core.http import HttpClient, Response
 from aggregator.core.messaging.operations import DeliveryReport, deliver_due
 from aggregator.core.models import OutboxMessage
 from assets.control.channel import SETPOINTS_CHANNEL
+from assets.control.fallback import time_to_live_s
 from assets.control.gate import broken_scope_limit
 from assets.control.limits import AssetLimits, PlannedSetpoint, Refusal, refusals
 from assets.control.own_rest import OwnRest
 from assets.control.ports import ControlAdapter, SentSetpoint
-from assets.control.standing import left_alone_w
 from assets.control.webhooks import signed_headers
 from assets.models import Asset, Membership, OcpiConnection, Partner, Setpoint, SetpointBatch
 from assets.ocpi.commands import OcpiProfiles
@@ -227,10 +227,7 @@ def _limits(aggregation_ean: str, plan: Sequence[PlannedSetpoint]) -> dict[int, 
     assets = Asset.objects.filter(pk__in=ids).values_list(
         "id", "partner_id", "external_id", "kind", "is_active", "max_import_w", "max_export_w"
     )
-    return {
-        row[0]: AssetLimits(*row[1:], left_alone_w=left_alone_w(row[3], row[5]), membership=memberships.get(row[0]))
-        for row in assets
-    }
+    return {row[0]: AssetLimits(*row[1:], membership=memberships.get(row[0])) for row in assets}
 
 
 def _store(
@@ -243,6 +240,7 @@ def _store(
             [len(planned)],
         )
         ids = [number for (number,) in cursor.fetchall()]
+    ttls_s = [time_to_live_s(limits[one.asset_id].kind, one.power_w) for one in planned]
     pending = str(Setpoint.Status.PENDING)
     copied(
         "assets_setpoint",
@@ -255,6 +253,7 @@ def _store(
             "power_w": "int8[]",
             "start_early_s": "int2",
             "end_late_s": "int2",
+            "ttl_s": "int2",
             "status": "varchar",
             "result_reason": "text",
         },
@@ -268,10 +267,11 @@ def _store(
                 list(one.power_w),
                 one.start_early_s,
                 one.end_late_s,
+                ttl_s,
                 pending,
                 "",
             )
-            for number, one in zip(ids, planned, strict=True)
+            for number, one, ttl_s in zip(ids, planned, ttls_s, strict=True)
         ),
     )
     return [
@@ -284,8 +284,9 @@ def _store(
             one.power_w,
             one.start_early_s,
             one.end_late_s,
+            ttl_s,
         )
-        for number, one in zip(ids, planned, strict=True)
+        for number, one, ttl_s in zip(ids, planned, ttls_s, strict=True)
     ]
 
 

@@ -10,7 +10,7 @@ from aggregator.core.messaging.operations import enqueue
 from aggregator.core.models import OutboxMessage
 from aggregator.core.ptu import PTU
 from assets.control.channel import SETPOINTS_CHANNEL, conversation_with
-from assets.control.fallback import FALLBACKS, time_to_live_s
+from assets.control.fallback import FALLBACKS
 from assets.control.ports import SentSetpoint
 from assets.models import SetpointBatch
 
@@ -62,7 +62,7 @@ def setpoint_row(setpoint: SentSetpoint) -> dict[str, Any]:
         "start_early_s": setpoint.start_early_s,
         "end_late_s": setpoint.end_late_s,
         "fallback": FALLBACKS[setpoint.kind],
-        "ttl_s": time_to_live_s(setpoint.power_w),
+        "ttl_s": setpoint.ttl_s,
     }
 
 
@@ -81,7 +81,7 @@ def _group_setpoint(setpoints: Sequence[SentSetpoint]) -> dict[str, Any]:
         "ends_at": _instant(end),
         "power_w": power_w,
         "fallback": "own_default",
-        "ttl_s": time_to_live_s(power_w),
+        "ttl_s": min((one.ttl_s for one in setpoints if one.ttl_s is not None), default=None),
     }
 
 

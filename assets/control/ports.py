@@ -21,6 +21,7 @@ class SentSetpoint:
     power_w: Sequence[int]
     start_early_s: int = 0
     end_late_s: int = 0
+    ttl_s: int | None = None
 
 
 class ControlAdapter(Protocol):

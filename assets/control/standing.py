@@ -92,7 +92,7 @@ def standing_of(*, asset_ids: Sequence[int], aggregation_ean: str, period: Inter
             moved_w[index] = moved
             told_w[index] += told
             before_w[index] += before
-    reversals, last_change = _turns(place, alone_w, since=now - ONE_HOUR)
+    reversals, last_change = _turns(place, alone_w, now=now)
     return Standing(
         asset_ids=np.array(asset_ids, dtype=np.int64),
         alone_w=alone_w,
@@ -112,12 +112,23 @@ def standing_of(*, asset_ids: Sequence[int], aggregation_ean: str, period: Inter
 
 
 def _standing_rows(period: Interval, now: datetime) -> list[tuple[int, int, str, str, int, int, int]]:
-    """Return per asset with a setpoint in a period how far it is moved: at the start, just before it, and at most."""
+    """Return per asset with a setpoint in a period how far it is moved: at the start, just before it, and at most.
+
+    At a moment the newest setpoint that covers it rules, unless its time to live is over: then the asset is free.
+    """
+    told_at = """
+        SELECT DISTINCT ON (asset_id) asset_id, CASE
+               WHEN least(ends_at, starts_at + ttl_s * interval '1 second') > {moment}
+               THEN power_w[1 + floor(extract(epoch FROM {moment} - starts_at) / 900)::int] END AS told_w
+        FROM assets_setpoint
+        WHERE starts_at <= {moment} AND ends_at > {moment} AND status <> 'rejected'
+        ORDER BY asset_id, batch_id DESC
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             WITH newest AS (
-                SELECT DISTINCT ON (setpoint.asset_id) setpoint.asset_id, setpoint.starts_at, setpoint.power_w,
+                SELECT DISTINCT ON (setpoint.asset_id) setpoint.asset_id, setpoint.power_w,
                        asset.partner_id, batch.aggregation_ean_id AS ean, asset.connection_ean,
                        CASE WHEN asset.kind = 'battery' THEN 0 ELSE asset.max_import_w END AS alone_w
                 FROM assets_setpoint AS setpoint
@@ -125,20 +136,13 @@ def _standing_rows(period: Interval, now: datetime) -> list[tuple[int, int, str,
                 JOIN assets_asset AS asset ON asset.id = setpoint.asset_id
                 WHERE setpoint.ends_at > %(start)s AND setpoint.starts_at < %(end)s AND setpoint.status <> 'rejected'
                 ORDER BY setpoint.asset_id, setpoint.batch_id DESC
-            ), earlier AS (
-                SELECT DISTINCT ON (asset_id) asset_id,
-                       power_w[1 + floor(extract(epoch FROM %(before)s - starts_at) / 900)::int] AS told_w
-                FROM assets_setpoint
-                WHERE starts_at <= %(before)s AND ends_at > %(before)s AND status <> 'rejected'
-                ORDER BY asset_id, batch_id DESC
-            )
+            ), starting AS ({told_at.format(moment="%(start)s")}), earlier AS ({told_at.format(moment="%(before)s")})
             SELECT newest.asset_id, newest.partner_id, newest.ean, newest.connection_ean,
-                   coalesce(newest.power_w[1 + floor(extract(epoch FROM %(start)s - newest.starts_at) / 900)::int]
-                            - newest.alone_w, 0),
+                   coalesce(starting.told_w - newest.alone_w, 0),
                    coalesce(earlier.told_w - newest.alone_w, 0),
                    (SELECT max(abs(newest.alone_w - told)) FROM unnest(newest.power_w) AS told)
-            FROM newest LEFT JOIN earlier USING (asset_id)
-            """,
+            FROM newest LEFT JOIN starting USING (asset_id) LEFT JOIN earlier USING (asset_id)
+            """,  # noqa: S608 - the same words twice, the moments are parameters
             {
                 "start": period.starts_at,
                 "end": period.ends_at,
@@ -148,22 +152,31 @@ def _standing_rows(period: Interval, now: datetime) -> list[tuple[int, int, str,
         return list(cursor.fetchall())
 
 
-def _turns(place: dict[int, int], alone_w: Integers, *, since: datetime) -> tuple[Integers, Integers]:
-    """Return per asset how often its commands turned since then, and the sign of their last change."""
+def _turns(place: dict[int, int], alone_w: Integers, *, now: datetime) -> tuple[Integers, Integers]:
+    """Return per asset how often its commands turned in the past hour, and the sign of their last change.
+
+    Read from an hour before that: what a command turns is the change before it, whenever that was.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT setpoint.asset_id, setpoint.power_w[1]
+            SELECT setpoint.asset_id, setpoint.power_w[1], batch.created_at > %s
             FROM assets_setpoint AS setpoint JOIN assets_setpointbatch AS batch ON batch.id = setpoint.batch_id
             WHERE batch.created_at > %s ORDER BY setpoint.batch_id
             """,
-            [since],
+            [now - ONE_HOUR, now - 2 * ONE_HOUR],
         )
-        told = [(place[asset_id], power_w) for asset_id, power_w in cursor.fetchall() if asset_id in place]
-    asset = np.concatenate([np.arange(len(place)), np.array([one for one, _ in told], dtype=np.int64)])
-    told_w = np.concatenate([alone_w, np.array([power_w for _, power_w in told], dtype=np.int64)])
-    counts = reversal_counts(asset=asset, told_kw=told_w.astype(np.float64), count=len(place))
-    last_change = np.zeros(len(place), dtype=np.int64)
+        told = [(place[one], power_w, is_recent) for one, power_w, is_recent in cursor.fetchall() if one in place]
+    count = len(place)
+    asset = np.concatenate([np.arange(count), np.array([one for one, _, _ in told], dtype=np.int64)])
+    told_w = np.concatenate([alone_w, np.array([power_w for _, power_w, _ in told], dtype=np.int64)])
+    is_before = np.concatenate(
+        [np.ones(count, dtype=np.bool_), np.array([not one for _, _, one in told], dtype=np.bool_)]
+    )
+    told_kw = told_w.astype(np.float64)
+    counts = reversal_counts(asset=asset, told_kw=told_kw, count=count)
+    counts -= reversal_counts(asset=asset[is_before], told_kw=told_kw[is_before], count=count)
+    last_change = np.zeros(count, dtype=np.int64)
     order = np.argsort(asset, kind="stable")
     change = np.sign(np.diff(told_w[order]))
     moved = (asset[order][1:] == asset[order][:-1]) & (change != 0)

@@ -25,7 +25,8 @@ class SetpointView(Document):
     fallback = serializers.ChoiceField(sorted(set(FALLBACKS.values())), help_text="What it does afterwards by itself.")
     ttl_s = serializers.IntegerField(
         allow_null=True,
-        help_text="Fall back before the end after so many seconds without a newer setpoint, counted from its start.",
+        help_text="It rules at most so many seconds from its start, or its arrival if later, "
+        "unless a newer one rules by then; fall back as at its end. Null: to its end.",
     )
 
 
@@ -37,7 +38,7 @@ class GroupSetpoint(Document):
     ends_at = serializers.DateTimeField()
     power_w = serializers.ListField(child=serializers.IntegerField(), help_text="One value per quarter hour.")
     fallback = serializers.ChoiceField(["own_default"])
-    ttl_s = serializers.IntegerField(allow_null=True)
+    ttl_s = serializers.IntegerField(allow_null=True, help_text="The least of its assets.")
 
 
 class SetpointBatchView(Document):

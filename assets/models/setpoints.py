@@ -1,6 +1,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.expressions import RawSQL
 
 
 class SetpointBatch(models.Model):
@@ -59,6 +60,12 @@ class Setpoint(models.Model):
     end_late_s = models.PositiveSmallIntegerField(
         default=0, help_text="It stays in effect this many seconds after it ends, for the same reason."
     )
+    ttl_s = models.PositiveSmallIntegerField(
+        "time to live",
+        null=True,
+        blank=True,
+        help_text="It rules at most this many seconds unless it is told anew; empty: to its end.",
+    )
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
     result_at = models.DateTimeField(null=True, blank=True)
     result_reason = models.TextField(blank=True)
@@ -69,6 +76,10 @@ class Setpoint(models.Model):
             models.UniqueConstraint(fields=["batch", "asset"], name="one_setpoint_per_asset_and_batch"),
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="setpoint_ends_after_it_starts"),
             models.CheckConstraint(condition=Q(power_w__len__gt=0), name="setpoint_has_values"),
+            models.CheckConstraint(
+                condition=Q(ttl_s__isnull=False) | Q(RawSQL("0 <= ALL (power_w)", (), models.BooleanField())),
+                name="feeding_in_has_a_time_to_live",
+            ),
         ]
         indexes = [
             models.Index(fields=["asset", "starts_at"], name="setpoint_by_asset_and_time"),

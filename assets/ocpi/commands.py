@@ -189,12 +189,12 @@ def store(commands: Sequence[ProfileCommand], *, connection: OcpiConnection) -> 
 def _standing(asset_ids: Iterable[int], now: datetime) -> dict[int, _Standing]:
     told: dict[int, list[Told]] = defaultdict(list)
     newest: dict[int, int] = {}
-    for number, asset_id, starts_at, power_w, early_s, late_s in (
+    for number, asset_id, starts_at, power_w, early_s, late_s, ttl_s in (
         Setpoint.objects.filter(asset_id__in=list(asset_ids), ends_at__gt=now)
         .order_by("batch_id", "id")
-        .values_list("id", "asset_id", "starts_at", "power_w", "start_early_s", "end_late_s")
+        .values_list("id", "asset_id", "starts_at", "power_w", "start_early_s", "end_late_s", "ttl_s")
     ):
-        told[asset_id].append(Told(starts_at, power_w, early_s, late_s))
+        told[asset_id].append(Told(starts_at, power_w, early_s, late_s, ttl_s))
         newest[asset_id] = number
     return {asset_id: _Standing(rows, newest[asset_id]) for asset_id, rows in told.items()}
 

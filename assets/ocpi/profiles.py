@@ -11,7 +11,7 @@ from enum import StrEnum
 from math import floor
 from typing import Any, TypeVar
 
-from aggregator.core.ptu import PTU, ptu_start
+from aggregator.core.ptu import PTU, PTU_SECONDS, ptu_start
 from assets.ocpi.objects import GRID_VOLTAGE
 from assets.ocpi.wire import InvalidObject, instant_of, require_storable, text_of
 
@@ -57,12 +57,14 @@ class Told:
     """One setpoint: a power per PTU from `starts_at`; from 0 at most this, below 0 feed in this much.
 
     It begins so many seconds before its first PTU and stays so many after its last one: a fleet moves like a slope.
+    With a time to live it rules no longer than that, as a profile cannot say it: the station is then free.
     """
 
     starts_at: datetime
     power_w: Sequence[int]
     start_early_s: int = 0
     end_late_s: int = 0
+    ttl_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +99,13 @@ def standing_schedule(told: Iterable[Told], *, since: datetime, free_w: int) -> 
     power_by_ptu: dict[datetime, int] = {}
     early_s, late_s = dict[datetime, int](), dict[datetime, int]()
     for one in told:
+        ruling = len(one.power_w) if one.ttl_s is None else one.ttl_s // PTU_SECONDS
         for number, power_w in enumerate(one.power_w):
             at = one.starts_at + number * PTU
             if at >= first:
-                power_by_ptu[at] = power_w
+                power_by_ptu[at] = power_w if number < ruling else free_w
                 early_s[at] = one.start_early_s if number == 0 else 0
-                late_s[at] = one.end_late_s if number == len(one.power_w) - 1 else 0
+                late_s[at] = one.end_late_s if number == min(len(one.power_w), ruling) - 1 else 0
     asked = sorted(at for at, power_w in power_by_ptu.items() if power_w < free_w)
     if not asked:
         return None

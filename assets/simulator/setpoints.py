@@ -23,7 +23,7 @@ class InvalidBatch(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Setpoint:
-    """What one asset is told: a power per PTU from `starts_at` (UTC seconds)."""
+    """What one asset is told: a power per PTU from `starts_at` (UTC seconds), for at most `ttl_s`."""
 
     setpoint_id: int
     asset: str
@@ -32,6 +32,7 @@ class Setpoint:
     power_w: tuple[int, ...]
     start_early_s: int = 0
     end_late_s: int = 0
+    ttl_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ def read_batch(body: bytes) -> Batch:
                     power_w=tuple(int(power) for power in row["power_w"]),
                     start_early_s=int(row.get("start_early_s", 0)),
                     end_late_s=int(row.get("end_late_s", 0)),
+                    ttl_s=None if row.get("ttl_s") is None else int(row["ttl_s"]),
                 )
                 for row in document["setpoints"]
             ),
@@ -112,7 +114,10 @@ def _refusal(setpoint: Setpoint, asset: Asset | None, now: int) -> str:
 
 
 class Schedule:
-    """What every asset is told in every minute of the simulated period; a later batch replaces what it overlaps."""
+    """What every asset is told in every minute of the simulated period.
+
+    A later batch replaces what it overlaps; what is not told anew within its time to live is over then.
+    """
 
     def __init__(self, *, period: Interval, positions: Mapping[str, int]) -> None:
         """Start empty; `positions` maps external ids to positions in the portfolio."""
@@ -121,17 +126,18 @@ class Schedule:
         self._positions = positions
         self._limit_kw = np.full((minutes, len(positions)), np.nan)
         self._owner = np.full((minutes, len(positions)), -1, dtype=np.int64)
-        self._applied: dict[int, tuple[Setpoint, ...]] = {}
+        self._applied: dict[int, tuple[int, tuple[Setpoint, ...]]] = {}
 
-    def apply(self, batch_id: int, accepted: tuple[Setpoint, ...]) -> None:
+    def apply(self, batch_id: int, accepted: tuple[Setpoint, ...], *, came_at: int = 0) -> None:
         """Write the accepted setpoints of a batch; a batch that comes after a younger one stays beneath it."""
         is_youngest = batch_id > max(self._applied, default=-1)
-        self._applied[batch_id] = accepted
+        self._applied[batch_id] = came_at, accepted
         for number in [batch_id] if is_youngest else sorted(self._applied):
-            for setpoint in self._applied[number]:
-                self._write(setpoint)
+            came_at, setpoints = self._applied[number]
+            for setpoint in setpoints:
+                self._write(setpoint, came_at)
 
-    def _write(self, setpoint: Setpoint) -> None:
+    def _write(self, setpoint: Setpoint, came_at: int) -> None:
         asset = self._positions[setpoint.asset]
         first = (setpoint.starts_at - self._starts_at) // MINUTE
         end = (setpoint.ends_at - self._starts_at) // MINUTE
@@ -142,6 +148,10 @@ class Schedule:
             stop = max(min(first + (number + 1) * PTU_MINUTES, end) + (late if number == last else 0), 0)
             self._limit_kw[start:stop, asset] = power_w / 1000
             self._owner[start:stop, asset] = setpoint.setpoint_id
+        if setpoint.ttl_s is not None:
+            lapses = max(setpoint.starts_at, came_at) + setpoint.ttl_s - self._starts_at
+            over = slice(max(lapses // MINUTE + late, 0), max(end + late, 0))
+            self._limit_kw[over, asset], self._owner[over, asset] = np.nan, -1
 
     def at(self, minute: int) -> npt.NDArray[np.float64]:
         """Return the power each asset is told to keep in the minute that starts at `minute` (UTC seconds)."""

@@ -169,7 +169,7 @@ class Simulator:
             while self._world.now < horizon:
                 while waiting and waiting[-1].effective_at <= self._world.now:
                     batch = waiting.pop()
-                    self._schedule.apply(batch.batch.batch_id, batch.accepted)
+                    self._schedule.apply(batch.batch.batch_id, batch.accepted, came_at=batch.effective_at)
                     self._applied[batch.batch.batch_id] = batch
                 begun, ended = self._world.advance(heard)
                 happened.begun += begun

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from django.db import transaction
@@ -11,7 +11,7 @@ from django.db.models import Max
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, ptu_range
-from assets.control.limits import LEASE_PTUS
+from assets.control.fallback import time_to_live_s
 from assets.control.operations import PlannedSetpoint, SetpointRefused, send_setpoints
 from assets.control.standing import left_alone_w
 from assets.models import Asset, Setpoint, SetpointBatch
@@ -26,7 +26,7 @@ START, END = 1, 2  # what an offset is drawn for
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What one asset is asked from the start of a plan to the end of the window, and for how long after it."""
+    """What one asset is asked from the start of a plan to the end of the window, and for how long it waits after it."""
 
     asset: Asset
     power_w: int
@@ -36,6 +36,11 @@ class Command:
     def alone_w(self) -> int:
         """The setpoint that would leave it to its own ways."""
         return left_alone_w(self.asset.kind, self.asset.max_import_w)
+
+    @property
+    def lapses(self) -> bool:
+        """Whether it must be told anew while it lasts."""
+        return time_to_live_s(self.asset.kind, [self.power_w]) is not None
 
 
 def send_commands(
@@ -49,13 +54,18 @@ def send_commands(
     told = _told(activation, starts_at)
     is_last = starts_at + PTU >= activation.ends_at
     changed = [
-        command for command in commands if _is_news(command, told.get(command.asset.pk), activation, is_last=is_last)
+        command
+        for command in commands
+        if _is_news(command, told.get(command.asset.pk), activation, starts_at, is_last=is_last)
     ]
     if not changed:
         return 0, ""
-    return send_plan(
-        activation, _planned(activation, changed, starts_at, ramp_s if starts_at > now else 0, ramp_s), now=now
-    )
+    early_s = ramp_s if starts_at > now else 0
+    sent, refused = send_plan(activation, _planned(activation, changed, starts_at, early_s, ramp_s), now=now)
+    if is_last and sent:
+        waiting = [command for command in changed if command.lapses and command.release_after_ptus]
+        sent += send_plan(activation, _waits(activation, waiting, ramp_s), now=now)[0]
+    return sent, refused
 
 
 def send_plan(activation: Activation, plan: Sequence[PlannedSetpoint], *, now: datetime) -> tuple[int, str]:
@@ -85,10 +95,10 @@ def standing_power_w(activation: Activation, at: datetime) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What an asset was last told for a PTU, for the PTU after it (None without a word), and until when."""
+    """What an asset was last told for a PTU, from and until when."""
 
     power_w: int
-    then_w: int | None
+    starts_at: datetime
     ends_at: datetime
 
 
@@ -97,52 +107,67 @@ def _told(activation: Activation, at: datetime) -> dict[int, _Told]:
         Setpoint.objects.filter(batch__order_reference=activation.reference, starts_at__lte=at, ends_at__gt=at)
         .order_by("asset_id", "-batch__revision")
         .distinct("asset_id")
-        .values_list("asset_id", "starts_at", "ends_at", "power_w")
+        .values_list("asset_id", "starts_at", "ends_at", "power_w", "ttl_s")
     )
-    found = {}
-    for asset_id, starts_at, ends_at, power_w in newest:
-        place = (at - starts_at) // PTU
-        found[asset_id] = _Told(power_w[place], power_w[place + 1] if place + 1 < len(power_w) else None, ends_at)
-    return found
+    return {
+        asset_id: _Told(power_w[(at - starts_at) // PTU], starts_at, ends_at)
+        for asset_id, starts_at, ends_at, power_w, ttl_s in newest
+        if ttl_s is None or at < starts_at + timedelta(seconds=ttl_s)
+    }
 
 
-def _is_news(command: Command, told: _Told | None, activation: Activation, *, is_last: bool) -> bool:
-    """Tell whether an asset must be told: another power, a lease to renew, or until when it waits after the window."""
+def _is_news(
+    command: Command, told: _Told | None, activation: Activation, starts_at: datetime, *, is_last: bool
+) -> bool:
+    """Tell whether an asset must be told: another power, one to renew, or until when it waits after the window."""
     if told is None:
         return abs(command.alone_w - command.power_w) > SMALLEST_CHANGE_W
     if abs(told.power_w - command.power_w) > SMALLEST_CHANGE_W:
         return True
-    if is_last:
-        until = activation.ends_at + command.release_after_ptus * PTU
-        return command.power_w != command.alone_w and told.ends_at != until
-    is_leased = not 0 <= command.power_w <= max(command.alone_w, 0)
-    return is_leased and told.then_w != told.power_w
+    if command.lapses:
+        return told.starts_at < starts_at
+    until = activation.ends_at + command.release_after_ptus * PTU
+    return is_last and command.power_w != command.alone_w and told.ends_at != until
 
 
 def _planned(
     activation: Activation, commands: Sequence[Command], starts_at: datetime, early_s: int, late_s: int
 ) -> list[PlannedSetpoint]:
-    ids = np.array([command.asset.pk for command in commands], dtype=np.int64)
-    early = random_offsets_s(asset_ids=ids, seed=activation.pk * 3 + START, ramp_s=early_s)
-    late = random_offsets_s(asset_ids=ids, seed=activation.pk * 3 + END, ramp_s=late_s)
+    early = _offsets_s(activation, commands, START, early_s)
+    late = _offsets_s(activation, commands, END, late_s)
     ptus = len(ptu_range(Interval(starts_at, activation.ends_at)))
     return [
         PlannedSetpoint(
             asset_id=command.asset.pk,
             starts_at=starts_at,
-            ends_at=activation.ends_at + command.release_after_ptus * PTU,
-            power_w=until_end(command.power_w, command.alone_w, ptus + command.release_after_ptus),
+            ends_at=activation.ends_at + after * PTU,
+            power_w=[command.power_w] * (ptus + after),
             start_early_s=start_early_s,
             end_late_s=end_late_s,
         )
-        for command, start_early_s, end_late_s in zip(commands, early.tolist(), late.tolist(), strict=True)
+        for command, start_early_s, end_late_s in zip(commands, early, late, strict=True)
+        for after in [0 if command.lapses else command.release_after_ptus]
     ]
 
 
-def until_end(power_w: int, alone_w: int, ptus: int) -> list[int]:
-    """Return one value per PTU: waiting goes on; feeding in, or charging a battery, stops unless it is renewed."""
-    tail_w = min(max(power_w, 0), alone_w)
-    return [power_w if ptu < LEASE_PTUS else tail_w for ptu in range(ptus)]
+def _waits(activation: Activation, commands: Sequence[Command], late_s: int) -> list[PlannedSetpoint]:
+    """Return how assets that fed in to the end wait after it: a setpoint of its own, as waiting does not lapse."""
+    return [
+        PlannedSetpoint(
+            asset_id=command.asset.pk,
+            starts_at=activation.ends_at,
+            ends_at=activation.ends_at + command.release_after_ptus * PTU,
+            power_w=[0] * command.release_after_ptus,
+            end_late_s=end_late_s,
+        )
+        for command, end_late_s in zip(commands, _offsets_s(activation, commands, END, late_s), strict=True)
+    ]
+
+
+def _offsets_s(activation: Activation, commands: Sequence[Command], what: int, ramp_s: int) -> list[int]:
+    ids = np.array([command.asset.pk for command in commands], dtype=np.int64)
+    offsets: list[int] = random_offsets_s(asset_ids=ids, seed=activation.pk * 3 + what, ramp_s=ramp_s).tolist()
+    return offsets
 
 
 def _send(activation: Activation, plan: Sequence[PlannedSetpoint], now: datetime) -> None:

@@ -122,7 +122,6 @@ def _worded(powers_kw: np.ndarray, delays_ptus: np.ndarray) -> list[bytes]:
     """Return the setpoints as a partner gets them, in posts of `PER_POST`."""
     from assets.control.own_rest import setpoint_row  # noqa: PLC0415 - needs Django set up
     from assets.control.ports import SentSetpoint  # noqa: PLC0415 - same
-    from bidding.dispatch.commands import until_end  # noqa: PLC0415 - same
 
     offsets = random_offsets_s(asset_ids=np.arange(len(powers_kw)), seed=1, ramp_s=120).tolist()
     rows = [
@@ -133,7 +132,7 @@ def _worded(powers_kw: np.ndarray, delays_ptus: np.ndarray) -> list[bytes]:
                 "charger",
                 STARTS_AT,
                 STARTS_AT + (WINDOW_PTUS + delay) * PTU,
-                until_end(power_w, 11_000, WINDOW_PTUS + delay),
+                [power_w] * (WINDOW_PTUS + delay),
                 offset,
                 offset,
             )

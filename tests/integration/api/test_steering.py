@@ -58,11 +58,11 @@ def test_a_batch_carries_the_groups_sum_and_what_each_asset_falls_back_to(call, 
         "ends_at": "2026-01-14T17:45:00Z",
         "power_w": [1_380, -48_620, 1_380],
         "fallback": "own_default",
-        "ttl_s": 900,
+        "ttl_s": 1_800,
     }
     assert [(one["asset"], one["fallback"], one["ttl_s"]) for one in batch["setpoints"]] == [
         ("a", "charge_normally", None),
-        ("b", "idle", 900),
+        ("b", "idle", 1_800),
     ]
 
 

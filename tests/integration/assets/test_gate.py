@@ -113,12 +113,30 @@ def test_an_hour_later_it_may_turn_again(cars):
 
 
 @pytest.mark.parametrize("power_w", [[-10_000] * 3, [40_000] * 3])
-def test_feeding_in_and_charging_a_battery_must_be_renewed(partner, group, power_w):
+def test_feeding_in_and_charging_a_battery_carry_a_time_to_live(partner, group, power_w):
     [store] = make_assets(partner, [battery("b")])
     enrol(group, [store])
-    with pytest.raises(SetpointRefused, match="for more than 2 PTUs"):
-        send([store], power_w=power_w)
-    send([store], power_w=[*power_w[:2], 0])
+    send([store], power_w=power_w)
+    assert Setpoint.objects.get().ttl_s == 1_800
+
+
+def test_no_code_stores_feeding_in_without_a_time_to_live(partner, group):
+    [store] = make_assets(partner, [battery("b")])
+    enrol(group, [store])
+    send([store], power_w=[-10_000])
+    with pytest.raises(IntegrityError, match="feeding_in_has_a_time_to_live"):
+        Setpoint.objects.update(ttl_s=None)
+
+
+def test_what_lapsed_is_a_step_again(partner, group):
+    [store] = make_assets(partner, [battery("b")])
+    enrol(group, [store])
+    limit(max_step_w=50_000)
+    send([store], power_w=[-50_000] * 4, start="16:15")
+    SteeringLimit.objects.update(max_step_w=40_000)
+    send([store], power_w=[-50_000] * 4, start="16:30", revision=2)  # no further out than it stands
+    with pytest.raises(SetpointRefused, match="at most 40000 W"):
+        send([store], power_w=[-50_000], start="17:15", revision=3)
 
 
 def test_the_fleet_has_safe_limits_when_nobody_set_any(partner, group):

@@ -1,6 +1,7 @@
 """The running quarter hour: measured against asked, replaced, made good, alarmed, explained."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from django.contrib.auth.models import User
@@ -276,3 +277,26 @@ def test_without_any_state_the_loop_goes_on_at_what_it_assumes(evening):
     assert [sample.seen for sample in samples] == [0, 0]
     assert all(sample.delivered_w >= sample.ordered_w for sample in samples)
     assert "partner_silent" in evening.alarms()
+
+
+def test_a_running_order_turns_nobody_round_more_often_than_allowed_and_keeps_who_is_barred(evening):
+    SteeringLimit.objects.create(max_reversals_per_hour=1, reason="wear")
+    store = evening.fleet[-1]
+    evening.plan()
+    for level_wh, now in ((150_000, BEFORE + PTU), (190_000, STARTS_AT + 9 * MINUTE)):
+        AssetState.objects.filter(asset=store).update(level_wh=level_wh)
+        run_activation(activation_id=evening.activation.pk, now=now)
+    assert (asked_w()[store.pk], asked_w(STARTS_AT + PTU)[store.pk]) == (-48_000, pytest.approx(-42_545, abs=1))
+
+    evening.disobey = set(evening.held()[:6])
+    evening.minute(10)
+    assert evening.minute(11) > 0  # others take their place; the battery could give more, and would turn again
+
+    assert (asked_w()[store.pk], asked_w(STARTS_AT + PTU)[store.pk]) == (-48_000, pytest.approx(-42_545, abs=1))
+    for ptu in range(2, 5):
+        run_activation(activation_id=evening.activation.pk, now=BEFORE + ptu * PTU)
+    told_w = [one.power_w[0] for one in Setpoint.objects.filter(asset=store).order_by("batch_id")]
+    changes = [after - before for before, after in zip([0, *told_w], told_w, strict=False) if after != before]
+    turns = sum(one * other < 0 for one, other in pairwise(changes))
+    assert turns == 1
+    assert asked_w(STARTS_AT + 4 * PTU)[store.pk] == told_w[1]  # still told anew, as it stood

@@ -7,6 +7,7 @@ from aggregator.core.models import AuditEvent
 from assets import operations as portfolio
 from assets.models import Asset, AssetState, Setpoint, SetpointBatch
 from bidding.dispatch.acts import NotPossible, stop_activation
+from bidding.dispatch.commands import Command, send_commands, standing_power_w
 from bidding.dispatch.operations import run_activation
 from bidding.models import Activation
 from tests.field_side import charger, make_assets, make_partner
@@ -43,12 +44,57 @@ def test_the_first_quarter_hour_is_planned_in_the_one_before(activation, fleet):
     assert (activation.status, activation.planned_until) == (Activation.Status.PLANNED, STARTS_AT)
 
 
-def test_waiting_goes_on_to_the_end_but_feeding_in_must_be_renewed(activation, fleet):
+def test_everything_is_told_to_the_end_but_feeding_in_lapses_unless_renewed(activation, fleet):
     run_activation(activation_id=activation.pk, now=BEFORE)
 
+    told = Setpoint.objects.filter(ends_at__gte=activation.ends_at)
+    assert told.count() == Setpoint.objects.count() > 6
+    assert set(told.exclude(asset=fleet[-1]).values_list("ttl_s", flat=True)) == {None}
+    assert told.get(asset=fleet[-1]).ttl_s == 1_800
+
+
+def test_every_quarter_hour_what_lapses_is_told_anew_and_nothing_else_that_stays_as_it_is(activation, fleet):
+    run_activation(activation_id=activation.pk, now=BEFORE)
+    told = asked_w()
+
+    for ptu in (1, 2):
+        AssetState.objects.filter(asset=fleet[-1]).update(level_wh=180_000 - ptu * 13_333)
+        run_activation(activation_id=activation.pk, now=BEFORE + ptu * PTU)
+        renewed = Setpoint.objects.filter(starts_at=STARTS_AT + ptu * PTU)
+        assert {one.asset_id for one in renewed if told.get(one.asset_id) == one.power_w[0]} <= {fleet[-1].pk}
+        assert renewed.get(asset=fleet[-1]).power_w[0] == pytest.approx(-48_000, abs=100)
+        told = asked_w(STARTS_AT + ptu * PTU)
+
+
+def test_what_lapsed_while_nobody_steered_is_told_anew(activation, fleet):
+    run_activation(activation_id=activation.pk, now=BEFORE)
+    back = STARTS_AT + timedelta(minutes=40)
+
+    assert standing_power_w(activation, STARTS_AT + PTU)[fleet[-1].pk] == -48_000
+    assert fleet[-1].pk not in standing_power_w(activation, STARTS_AT + 2 * PTU)
+    run_activation(activation_id=activation.pk, now=back)
+
+    assert Setpoint.objects.filter(asset=fleet[-1], starts_at=STARTS_AT + 2 * PTU).exists()
+
+
+def test_who_feeds_in_to_the_end_waits_after_it_by_a_setpoint_that_does_not_lapse(activation, group):
+    [car] = make_assets(
+        make_partner("Deelstroom"), [charger("v", kind="v2g_charger", category="shared_car", max_export_w=11_000)]
+    )
+    portfolio.enrol_assets(
+        aggregation_ean=group.ean, asset_ids=[car.pk], starts_at=STARTS_AT - timedelta(days=40), now=STARTS_AT
+    )
     last = activation.ends_at - PTU
-    assert asked_w(last)[fleet[-1].pk] == 0
-    assert all(power == 0 for power in asked_w(last).values())
+
+    sent = send_commands(
+        activation, [Command(car, -5_000, 3)], starts_at=last, ramp_s=0, now=last - timedelta(minutes=8)
+    )
+
+    assert sent == (2, "")
+    assert list(Setpoint.objects.order_by("batch_id").values_list("starts_at", "ends_at", "power_w", "ttl_s")) == [
+        (last, last + PTU, [-5_000], 1_800),
+        (last + PTU, last + 4 * PTU, [0, 0, 0], None),
+    ]
 
 
 def test_cars_do_not_all_start_again_at_once(activation, fleet):

@@ -21,14 +21,15 @@ ENDS_AT = STARTS_AT + timedelta(hours=5)
 class Process:
     """The simulator as its own process, on its own clock."""
 
-    def __init__(self, directory, aggregator) -> None:
+    def __init__(self, directory, aggregator, *, starts_at=STARTS_AT, ends_at=ENDS_AT) -> None:
         directory.mkdir(parents=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self.clock_file = directory / "clock.json"
-        self.clock = VirtualClock.create(self.clock_file, starts_at=STARTS_AT, speed=0)
+        self.ends_at = ends_at
+        self.clock = VirtualClock.create(self.clock_file, starts_at=starts_at, speed=0)
         self.config = directory / "simulator.json"
         self.config.write_text(
             json.dumps(
@@ -38,8 +39,8 @@ class Process:
                     "listen": {"port": port},
                     "state_directory": str(directory / "state"),
                     "day": "2026-01-14",
-                    "starts_at": STARTS_AT.isoformat(),
-                    "ends_at": ENDS_AT.isoformat(),
+                    "starts_at": starts_at.isoformat(),
+                    "ends_at": ends_at.isoformat(),
                     "portfolio": {"seed": 7, "scale": 0.04},
                     "sessions": {"history_weeks": 2},
                     "partners": {
@@ -82,12 +83,12 @@ class Process:
         while self.clock.now() < instant:
             time.sleep(0.005)
         self.clock.set_speed(0)
-        self._wait_for_report(min(self.clock.now(), ENDS_AT))
+        self._wait_for_report(min(self.clock.now(), self.ends_at))
 
     def jump_to(self, instant):
         """Hold the clock at the instant, and wait until everything until then is reported."""
         self.clock = VirtualClock.create(self.clock_file, starts_at=instant, speed=0)
-        self._wait_for_report(min(instant, ENDS_AT))
+        self._wait_for_report(min(instant, self.ends_at))
 
     def _wait_for_report(self, instant):
         reached = instant.strftime("%Y-%m-%dT%H:%M:00Z")

@@ -108,6 +108,29 @@ def test_what_has_begun_is_not_begun_again_and_a_newer_end_counts():
     assert schedule == Schedule(((at("16:15"), 0),), at("17:00") + timedelta(seconds=50))
 
 
+def test_a_profile_that_feeds_in_ends_with_its_time_to_live_and_the_station_is_free_then():
+    waits = Told(at("16:15"), (0,) * 7)
+    feeds_in = Told(at("16:30"), (-5_000,) * 6, end_late_s=25, ttl_s=1_800)
+
+    schedule = standing_schedule([waits, feeds_in], since=at("16:20"), free_w=11_040)
+    profile = charging_profile(schedule, outlet(can_discharge=True))
+
+    assert schedule.steps == ((at("16:15"), 0), (at("16:30"), -5_000))
+    assert (profile["start_date_time"], profile["duration"]) == ("2026-01-14T16:15:00Z", 45 * 60 + 25)
+
+
+def test_a_renewal_takes_a_profile_on_and_waiting_after_the_window_follows_it():
+    told = [
+        Told(at("16:15"), (-5_000,) * 3, ttl_s=1_800),
+        Told(at("16:30"), (-5_000,) * 2, ttl_s=1_800),
+        Told(at("17:00"), (0, 0)),
+    ]
+
+    schedule = standing_schedule(told, since=at("16:20"), free_w=11_040)
+
+    assert schedule == Schedule(((at("16:15"), -5_000), (at("17:00"), 0)), at("17:30"))
+
+
 def test_nothing_asked_is_no_profile():
     assert standing_schedule([Told(at("16:15"), (11_040,))], since=at("16:07"), free_w=11_040) is None
     assert standing_schedule([Told(at("15:15"), (0,))], since=at("16:07"), free_w=11_040) is None

@@ -15,8 +15,8 @@ S = int(START.timestamp())
 PTU = 900
 
 
-def setpoint(number=1, *, start=0, power=(1000, 2000), asset="a"):
-    return Setpoint(number, asset, S + start, S + start + PTU * len(power), power)
+def setpoint(number=1, *, start=0, power=(1000, 2000), asset="a", **more):
+    return Setpoint(number, asset, S + start, S + start + PTU * len(power), power, **more)
 
 
 @pytest.fixture
@@ -42,6 +42,37 @@ def test_a_later_batch_replaces_only_what_it_overlaps(schedule):
     schedule.apply(2, (setpoint(2, start=PTU, power=(0,)),))
     assert [told(schedule, minute) for minute in (0, 15, 30)] == [1.0, 0.0, 1.0]
     assert [schedule.is_in_force(first, S + PTU * number) for number in range(3)] == [True, False, True]
+
+
+def test_what_is_not_told_anew_within_its_time_to_live_is_over(schedule):
+    schedule.apply(1, (setpoint(power=(-1000,) * 6, ttl_s=1_800),), came_at=S - 600)
+    assert [told(schedule, minute) for minute in (0, 29)] == [-1.0, -1.0]
+    assert np.isnan([told(schedule, minute) for minute in (30, 89)]).all()
+    assert not schedule.is_in_force(setpoint(1), S + 2 * PTU)
+
+
+def test_silence_counts_from_the_arrival_of_a_setpoint_that_comes_after_its_start(schedule):
+    schedule.apply(1, (setpoint(power=(-1000,) * 6, ttl_s=1_800, end_late_s=120),), came_at=S + 420)
+    assert told(schedule, 38) == -1.0  # 7 + 30 minutes, and as if it ended then, two more
+    assert np.isnan(told(schedule, 39))
+
+
+@pytest.mark.parametrize("lost", [None, 2, 4])
+def test_renewals_keep_an_asset_going_also_when_one_is_lost_and_the_next_a_minute_late(schedule, lost):
+    for number in range(1, 6):
+        start = (number - 1) * PTU
+        renewal = setpoint(number, start=start, power=(-1000,) * (8 - number), ttl_s=1_800)
+        if number != lost:
+            schedule.apply(number, (renewal,), came_at=S + start - 540)
+    assert [told(schedule, minute) for minute in range(90)] == [-1.0] * 90
+    assert np.isnan(told(schedule, 90))
+
+
+def test_a_newer_setpoint_that_lapses_does_not_bring_back_an_older_one(schedule):
+    schedule.apply(1, (setpoint(1, power=(0,) * 6),))
+    schedule.apply(2, (setpoint(2, power=(-1000,) * 6, ttl_s=1_800),))
+    assert told(schedule, 29) == -1.0
+    assert np.isnan(told(schedule, 30))
 
 
 def test_an_older_batch_that_comes_late_stays_beneath(schedule):

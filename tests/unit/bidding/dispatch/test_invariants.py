@@ -6,7 +6,6 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.control.limits import LEASE_PTUS
 from bidding.dispatch.allocation.caps import Scope, capped_kw
 from bidding.dispatch.allocation.decision import Records, decide
 from bidding.dispatch.allocation.plan import SteadyResources
@@ -14,7 +13,6 @@ from bidding.dispatch.allocation.release import LONGEST_PTUS, release_delays_ptu
 from bidding.dispatch.allocation.tranches import taken
 from bidding.dispatch.allocation.urgency import UrgencyPolicy
 from bidding.dispatch.allocation.view import DispatchView
-from bidding.dispatch.commands import until_end
 from bidding.flexibility.storage import ROUND_TRIP_EFFICIENCY
 from bidding.forecast.outlook import Outlook
 
@@ -120,9 +118,6 @@ def test_a_plan_within_caps_ends_by_itself_and_returns_in_time(fleet, ordered_kw
     assert ((delays >= 0) & (delays <= LONGEST_PTUS)).all()
     assert (delays[asked >= alone] == 0).all()
     assert (delays * view.ptu_h <= np.maximum(decision.laxity_h, 0.0) + 1e-9).all()  # nobody leaves late for it
-    for kilowatt, alone_kw in zip(asked.tolist(), alone.tolist(), strict=True):
-        told = until_end(round(kilowatt * 1000), round(alone_kw * 1000), 12)
-        assert all(0 <= watts <= alone_kw * 1000 for watts in told[LEASE_PTUS:])  # feeding in lapses unless renewed
 
 
 @given(fleets(), st.sampled_from(["reduce", "increase"]), st.floats(0, 500))
