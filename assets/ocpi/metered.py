@@ -3,13 +3,13 @@
 derive_meter_values(*, told, now) -> number of values that are new
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
 
-from aggregator.core.ptu import PTU
+from aggregator.core.ptu import PTU, ptu_start
 from assets import operations
 from assets.models import OcpiEdge
 from assets.ocpi.metering import quarter_energy
@@ -29,13 +29,17 @@ class Metered:
 def derive_meter_values(*, told: Iterable[Metered], now: datetime) -> int:
     """Store what sessions say of whole PTUs that are over; in the caller's transaction, under the partner's lock.
 
-    A PTU in which one session ends and another begins is known once both have told their parts.
+    A PTU in which one session ends and another begins is known once both have told their parts; what was derived before
+    the other was known is withdrawn: no value is better than one that is too low.
     """
     whole: list[operations.DerivedValue] = []
     edges: list[OcpiEdge] = []
+    touched: set[tuple[int, datetime]] = set()
     for one in told:
+        ends = [one.session.starts_at, *([one.session.until] if one.session.is_over else [])]
+        touched |= {(one.asset_id, ptu_start(end)) for end in ends if _is_derived(ptu_start(end), now)}
         for ptu, (import_wh, export_wh) in quarter_energy(one.session).items():
-            if not now - OLDEST_METER_VALUE < ptu <= now - PTU:
+            if not _is_derived(ptu, now):
                 continue
             if one.session.starts_at <= ptu and (not one.session.is_over or ptu + PTU <= one.session.until):
                 whole.append((one.asset_id, ptu, import_wh, export_wh))
@@ -55,25 +59,35 @@ def derive_meter_values(*, told: Iterable[Metered], now: datetime) -> int:
         unique_fields=["asset", "session_key", "starts_at"],
         update_fields=["import_wh", "export_wh"],
     )
-    return operations.store_derived_values(values=[*whole, *_complete(edges)], now=now)
+    shared, unknown = _added_up(touched - {(asset_id, ptu) for asset_id, ptu, _, _ in whole})
+    operations.withdraw_derived_values(ptus=unknown)
+    return operations.store_derived_values(values=[*whole, *shared], now=now)
 
 
-def _complete(edges: Sequence[OcpiEdge]) -> list[operations.DerivedValue]:
-    """Return the sums of PTUs of which every session that was there has told its part."""
+def _is_derived(ptu: datetime, now: datetime) -> bool:
+    return now - OLDEST_METER_VALUE < ptu <= now - PTU
+
+
+def _added_up(
+    ptus: Collection[tuple[int, datetime]],
+) -> tuple[list[operations.DerivedValue], list[tuple[int, datetime]]]:
+    """Return the sums of PTUs of which every session that was there has told its part, and the other PTUs."""
+    if not ptus:
+        return [], []
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT edge.asset_id, edge.starts_at, sum(edge.import_wh)::bigint, sum(edge.export_wh)::bigint
-            FROM assets_ocpiedge AS edge
-            JOIN (
-                SELECT DISTINCT * FROM unnest(%s::bigint[], %s::timestamptz[]) AS pair (asset_id, starts_at)
-            ) AS touched USING (asset_id, starts_at)
-            GROUP BY edge.asset_id, edge.starts_at
-            HAVING count(*) = (
-                SELECT count(*) FROM assets_chargingsession AS session
-                WHERE session.asset_id = edge.asset_id AND session.plug_in_at < edge.starts_at + interval '15 minutes'
-                  AND (session.plug_out_at IS NULL OR session.plug_out_at > edge.starts_at))
+            SELECT asset_id, starts_at, sum(edge.import_wh)::bigint, sum(edge.export_wh)::bigint,
+                   count(edge.import_wh) = (
+                       SELECT count(*) FROM assets_chargingsession AS session
+                       WHERE session.asset_id = touched.asset_id
+                         AND session.plug_in_at < touched.starts_at + interval '15 minutes'
+                         AND (session.plug_out_at IS NULL OR session.plug_out_at > touched.starts_at))
+            FROM unnest(%s::bigint[], %s::timestamptz[]) AS touched (asset_id, starts_at)
+            LEFT JOIN assets_ocpiedge AS edge USING (asset_id, starts_at)
+            GROUP BY touched.asset_id, touched.starts_at, asset_id, starts_at
             """,
-            [[edge.asset_id for edge in edges], [edge.starts_at for edge in edges]],
+            [list(column) for column in zip(*ptus, strict=True)],
         )
-        return list(cursor.fetchall())
+        rows = cursor.fetchall()
+    return [row[:4] for row in rows if row[4] and row[2] is not None], [row[:2] for row in rows if not row[4]]

@@ -5,7 +5,8 @@
     stored_object(*, connection_id, place) -> document
 
 An EVSE is the asset whose `external_id` is its uid. Where we know that asset already (from our REST interface or a
-portfolio table), the location only says how it is reached; where not, the asset is made from it, and follows it.
+portfolio table), the location says how it is reached, and may only lower what it takes at most; where not, the asset is
+made from it, and follows it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -168,6 +169,10 @@ def _link(connection: OcpiConnection, evses: Mapping[str, Evse], now: datetime) 
         operations.upsert_assets(partner_id=connection.pk, rows=rows, now=now)
         made = Asset.objects.filter(partner_id=connection.pk, external_id__in=[row["external_id"] for row in rows])
         named |= {asset.external_id.lower(): asset for asset in made}
+    for key, asset in named.items():
+        most_w = evses[key].max_import_w
+        if not defines[key] and most_w < asset.max_import_w:
+            Asset.objects.filter(pk=asset.pk).update(max_import_w=most_w, min_import_w=min(asset.min_import_w, most_w))
     OcpiEvse.objects.bulk_create(
         [
             OcpiEvse(

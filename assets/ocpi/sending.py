@@ -164,7 +164,7 @@ def _keep(outcomes: Sequence[tuple[ProfileCommand, Response | Exception]], *, no
             result = {"setpoint_id": row.setpoint_id, "status": "rejected", "at": now, "reason": row.error}
             refused.setdefault(command.session.connection_id, []).append(result)
     _store(current.values())
-    _fetch_soon({command.session.connection_id for command, _ in outcomes if _is_unknown(current[command.pk])})
+    _fetch_soon([command for command, _ in outcomes if _is_unknown(current[command.pk])])
     for partner_id, rows in refused.items():
         record_setpoint_results(partner_id=partner_id, rows=rows)
     return SendReport(**counts)
@@ -174,11 +174,19 @@ def _is_unknown(row: ProfileCommand) -> bool:
     return row.result == SyncResult.UNKNOWN_SESSION.value
 
 
-def _fetch_soon(connection_ids: set[int]) -> None:
+def _fetch_soon(unknown: Sequence[ProfileCommand]) -> None:
     """Let the next fetch come at once: a session that a platform does not know any more ended without our being told.
 
+    Once per session: a platform that goes on listing what it says it does not know would be fetched from every minute.
     After the commit, as whoever ends a registration locks the connection before its commands.
     """
+    sessions = {command.session_id: command.session.connection_id for command in unknown}
+    repeated = set(
+        ProfileCommand.objects.filter(session_id__in=sessions, result=SyncResult.UNKNOWN_SESSION.value)
+        .exclude(pk__in=[command.pk for command in unknown])
+        .values_list("session_id", flat=True)
+    )
+    connection_ids = {connection for session, connection in sessions.items() if session not in repeated}
     if connection_ids:
         transaction.on_commit(lambda: OcpiConnection.objects.filter(pk__in=connection_ids).update(pulled_at=None))
 

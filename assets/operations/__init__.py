@@ -15,6 +15,7 @@ Bad rows raise `InvalidRows` (`errors`: index, field, code, message) and nothing
     record_sessions(*, partner_id, rows, now) -> Upserted
     store_meter_values / store_readings(*, partner_id, rows, now) -> ValuesStored(stored, duplicates)
     store_derived_values(*, values, now) -> number that are new
+    withdraw_derived_values(*, ptus) -> number of rows
     maintain_partitions(*, now) -> names of the month partitions made
     drop_old_months(*, now, keep_months, archive) -> names of the month partitions dropped
     create_congestion_area(*, code, name, grid_operator, postcodes) -> CongestionArea
@@ -56,6 +57,7 @@ from assets.operations.telemetry import (
     store_derived_values,
     store_meter_values,
     store_readings,
+    withdraw_derived_values,
 )
 from assets.validation.rows import InvalidRows, RowError
 
@@ -93,4 +95,5 @@ __all__ = [
     "store_meter_values",
     "store_readings",
     "upsert_assets",
+    "withdraw_derived_values",
 ]

@@ -1,6 +1,6 @@
 """What was measured, on its way in: by COPY, kept by month, never overwritten."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -119,6 +119,25 @@ def store_derived_values(*, values: Sequence[DerivedValue], now: datetime) -> in
             ON CONFLICT DO NOTHING
             """,
             {"first": -kinds.LAST_REVISION, "now": now},
+        )
+        return int(cursor.rowcount)
+
+
+def withdraw_derived_values(*, ptus: Collection[tuple[int, datetime]]) -> int:
+    """Drop what was derived of assets' quarter hours, by asset and start; return how many rows. Delivered values stay.
+
+    For a quarter hour that proves to hold more than was known: it counts as missing again, not as too little.
+    """
+    if not ptus:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            DELETE FROM assets_meterinterval AS derived
+            USING unnest(%s::bigint[], %s::timestamptz[]) AS ptu (asset_id, starts_at)
+            WHERE derived.asset_id = ptu.asset_id AND derived.starts_at = ptu.starts_at AND derived.revision < 0
+            """,
+            [list(column) for column in zip(*ptus, strict=True)],
         )
         return int(cursor.rowcount)
 

@@ -2,9 +2,10 @@
 
 import pytest
 
+from assets.control.operations import PlannedSetpoint, SetpointRefused, send_setpoints
 from assets.models import Asset, AssetState, OcpiEvse
 from assets.ocpi.places import take_locations
-from tests.field_side import NOW, charger, make_assets
+from tests.field_side import GROUP_EAN, NOW, at, charger, enrol, make_assets
 from tests.integration.ocpi.cpo_platform import evse, location
 
 L1 = "/2.2.1/locations/NL/STA/L1"
@@ -62,6 +63,30 @@ def test_limits_follow_the_connector(call, changes, phases, max_import_w, min_im
     asset = Asset.objects.get()
     assert OcpiEvse.objects.get().phases == phases
     assert (asset.max_import_w, asset.min_import_w) == (max_import_w, min_import_w)
+
+
+@pytest.mark.parametrize("is_registered", [False, True], ids=["made-from-the-evse", "registered-before"])
+def test_a_connector_that_is_lowered_later_bounds_what_leaves(call, partner, group, is_registered):
+    if is_registered:
+        make_assets(partner, [charger("E1", max_import_w=22_080)])
+    call("PUT", L1, location())
+    asset = Asset.objects.get()
+    enrol(group, [asset])
+    before_w = asset.max_import_w
+    weaker = {**evse()["connectors"][0], "max_amperage": 8, "last_updated": "2026-01-14T16:02:00Z"}
+
+    assert call("PUT", f"{L1}/E1/1", weaker).status_code == 200
+
+    def ask(power_w):
+        plan = [PlannedSetpoint(asset.pk, at("17:00"), at("17:15"), [power_w])]
+        send_setpoints(
+            now=NOW, aggregation_ean=GROUP_EAN, order_reference="order-1", reason="", revision=1, plan=plan,
+            deadline_at=at("17:15"),
+        )  # fmt: skip
+
+    with pytest.raises(SetpointRefused, match=f"is asked {before_w} W and may take at most 5520 W"):
+        ask(before_w)
+    ask(5_520)
 
 
 @pytest.mark.parametrize(("is_agreed", "kind", "export_w"), [(True, "v2g_charger", 11_000), (False, "charger", 0)])

@@ -99,6 +99,26 @@ def test_a_shared_quarter_hour_with_a_session_that_tells_no_energy_stays_unknown
     assert values() == {"14:00": (-10_000, 3_000, 0)}
 
 
+def test_a_neighbour_that_comes_later_and_tells_no_energy_makes_a_shared_quarter_hour_unknown_again(take):
+    take(told("S1", "14:00", "14:20", 4))
+
+    take(told("S2", "14:25", "14:40", 3) | {"charging_periods": []})
+
+    assert values() == {"14:00": (-10_000, 3_000, 0)}
+    take(told("S2", "14:25", "14:40", 3) | {"last_updated": "2026-01-14T15:00:00Z"})
+    assert values() == {"14:00": (-10_000, 3_000, 0), "14:15": (-10_000, 2_000, 0), "14:30": (-10_000, 2_000, 0)}
+
+
+def test_what_a_partner_delivered_of_a_shared_quarter_hour_stays(take, evse_e1):
+    take(told("S1", "14:00", "14:20", 4))
+    rows = [{"asset": "E1", "starts_at": at("14:15"), "import_wh": 1_234}]
+    operations.store_meter_values(partner_id=evse_e1.connection_id, rows=rows, now=NOW)
+
+    take(told("S2", "14:25", "14:40", 3) | {"charging_periods": []})
+
+    assert values() == {"14:00": (-10_000, 3_000, 0), "14:15": (0, 1_234, 0)}
+
+
 def test_nothing_is_derived_of_a_quarter_hour_that_is_not_over(take):
     take(told("S1", "15:45", "16:05", 4))
 

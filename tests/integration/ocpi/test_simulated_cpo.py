@@ -368,3 +368,16 @@ def test_a_session_whose_end_was_not_told_is_unknown_to_the_platform_and_ends_by
     both.tell([0], revision=2)
     assert both.send() == SendReport()  # nobody is asked again about a car that left
     assert pull_due(clock=both.clock, http=both.http) == 0
+
+
+def test_a_platform_that_goes_on_listing_what_it_does_not_know_is_fetched_from_once(both):
+    both.platform._asset_of.clear()  # a station it lost; the session stays in its list
+    both.tell([0])
+    assert both.send().refused == 1
+    assert pull_due(clock=both.clock, http=both.http) == 1
+    assert OcpiSession.objects.get().status == "ACTIVE"
+
+    both.tell([4_140], revision=2)
+
+    assert both.send().refused == 1
+    assert pull_due(clock=both.clock, http=both.http) == 0
