@@ -15,20 +15,10 @@ import numpy as np
 
 from bidding.flexibility.price_plan import plan_by_price
 from bidding.flexibility.ul import Floats
-from scripts.flexibility_curves import (
-    CHARGERS,
-    KINDS,
-    LEAD_SETS,
-    SETS,
-    WINDOWS,
-    bootstrap,
-    lead_losses,
-    noon_fleet,
-    prices_of,
-    read_history,
-    rooms,
-    shifted_years,
-)
+from scripts.flexibility_curves.curves import CHARGERS, KINDS, WINDOWS, bootstrap, rooms
+from scripts.flexibility_curves.history import SETS, read_history
+from scripts.flexibility_curves.lead_time import LEAD_SETS, lead_losses
+from scripts.flexibility_curves.noon import noon_fleet, prices_of, shifted_years
 
 FIGURES = Path(__file__).resolve().parent.parent / "docs" / "figures"
 COLOURS = ("#1d4ed8", "#b45309", "#047857", "#6b7280")

@@ -1,0 +1,1 @@
+"""Recompute the figures quoted in docs/flexibility.md: `python -m scripts.flexibility_curves [section ...]`."""
