@@ -101,6 +101,11 @@ class SessionRow(Document):
     max_import_w = amount(help_text="What car and charger can take together.")
     declared_departure_at = serializers.DateTimeField(required=False, allow_null=True)
     declared_energy_wh = amount(required=False, allow_null=True)
+    declared_at = serializers.DateTimeField(
+        required=False,
+        allow_null=True,
+        help_text="When the driver said so. Used for sessions first reported when over; else it counts as told now.",
+    )
     arrival_level_wh = amount(required=False, allow_null=True)
     required_energy_wh = amount(required=False, allow_null=True, help_text="What the car could have taken by plug-out.")
     driver_token = serializers.CharField(

@@ -14,7 +14,7 @@ from assets.models.ocpi import (
     ProfileCommand,
 )
 from assets.models.partners import Partner
-from assets.models.sessions import ChargingSession
+from assets.models.sessions import ChargingSession, Declaration
 from assets.models.setpoints import Setpoint, SetpointBatch
 from assets.models.telemetry import MeterInterval, MinuteReading, ReadingQuarter
 
@@ -27,6 +27,7 @@ __all__ = [
     "ChargingSession",
     "CommunicationTest",
     "CongestionArea",
+    "Declaration",
     "Membership",
     "MeterInterval",
     "MinuteReading",

@@ -5,7 +5,10 @@ from assets.validation import kinds
 
 
 class ChargingSession(models.Model):
-    """A car from plug-in to plug-out. What the driver declared is kept apart from what then happened."""
+    """A car from plug-in to plug-out. What the driver declared is kept apart from what then happened.
+
+    The columns hold what was declared last; a `Declaration` remembers each word with the instant it was told.
+    """
 
     asset = models.ForeignKey("assets.Asset", on_delete=models.PROTECT, related_name="sessions")
     external_id = models.CharField(max_length=64, help_text="The partner's own name for it.")
@@ -52,3 +55,25 @@ class ChargingSession(models.Model):
 
     def __str__(self) -> str:
         return f"session {self.external_id}"
+
+
+class Declaration(models.Model):
+    """What a driver had declared from an instant on: the past is seen by it as it was known then, and no better."""
+
+    session = models.ForeignKey(ChargingSession, on_delete=models.CASCADE, related_name="declarations", db_index=False)
+    told_at = models.DateTimeField(help_text="When we heard it, or would have heard it of a car that had left by then.")
+    departure_at = models.DateTimeField(null=True)
+    energy_wh = models.PositiveBigIntegerField(null=True, help_text="Counted from plug-in.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["session", "told_at"], name="declarations_of_a_session_one_at_a_time"),
+            models.CheckConstraint(
+                condition=Q(departure_at__isnull=False) | Q(energy_wh__isnull=False),
+                name="a_declaration_says_something",
+            ),
+        ]
+        indexes = [models.Index(fields=["told_at"], name="declaration_by_age")]
+
+    def __str__(self) -> str:
+        return f"declaration of {self.told_at} about session {self.session_id}"

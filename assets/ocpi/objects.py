@@ -62,6 +62,7 @@ class Session:
     periods: tuple[ChargingPeriod, ...]
     declared_departure_at: datetime | None
     declared_energy_wh: int | None
+    declared_at: datetime | None
     is_discharge_allowed: bool
 
     @property
@@ -154,6 +155,7 @@ def read_session(document: Any) -> Session:
             if preferences.get("energy_need") is not None
             else None
         ),
+        declared_at=_optional_instant(preferences, "declared_at"),
         is_discharge_allowed=preferences.get("discharge_allowed") is True,
     )
     _id(fields, "connector_id", LONGEST_ID)

@@ -253,6 +253,8 @@ def _row(one: _Told) -> dict[str, Any]:
         row["declared_departure_at"] = session.declared_departure_at
     if session.declared_energy_wh is not None and session.declared_energy_wh >= 0:
         row["declared_energy_wh"] = session.declared_energy_wh
+    if session.declared_at is not None:
+        row["declared_at"] = session.declared_at
     arrival = session.oldest("STATE_OF_CHARGE")
     if arrival is not None and asset.capacity_wh:
         row["arrival_level_wh"] = round(arrival / 100 * asset.capacity_wh)

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from aggregator.core.models import DeliveryAttempt
 from assets.control.channel import SETPOINTS_CHANNEL
-from assets.models import OcpiEdge, OcpiSession, ProfileCommand
+from assets.models import Declaration, OcpiEdge, OcpiSession, ProfileCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class Forgotten:
 
     sessions: int
     states: int
+    declarations: int
     ocpi_sessions: int
     ocpi_edges: int
     delivery_attempts: int
@@ -29,7 +30,7 @@ def forget_driver_data(*, now: datetime, kept_for: timedelta, at_once: int = 5_0
     """Forget what is older than `kept_for`; again, there is nothing left to do. A few rows per transaction.
 
     - Sessions lose the driver's pseudonym and what the driver declared, and the level the car came with.
-    - States lose what the driver declared.
+    - States lose what the driver declared, and what was declared when goes.
     - OCPI sessions go, with what was asked for them, and their parts of quarter hours; the setpoints stay.
     - Partners' own words in answers to setpoints go.
     """
@@ -37,6 +38,7 @@ def forget_driver_data(*, now: datetime, kept_for: timedelta, at_once: int = 5_0
     return Forgotten(
         sessions=_until_none_is_left(lambda: _clear_sessions(until, at_once), at_once),
         states=_clear_states(until),
+        declarations=_until_none_is_left(lambda: _drop_declarations(until, at_once), at_once),
         ocpi_sessions=_until_none_is_left(lambda: _drop_ocpi_sessions(until, at_once), at_once),
         ocpi_edges=_until_none_is_left(lambda: _drop_edges(until, at_once), at_once),
         delivery_attempts=_until_none_is_left(lambda: _drop_attempts(until, at_once), at_once),
@@ -83,6 +85,11 @@ def _clear_states(until: datetime) -> int:
             [until],
         )
         return int(cursor.rowcount)
+
+
+def _drop_declarations(until: datetime, at_once: int) -> int:
+    old = Declaration.objects.filter(told_at__lt=until).values_list("pk", flat=True)
+    return Declaration.objects.filter(pk__in=list(old[:at_once])).delete()[0]
 
 
 def _drop_ocpi_sessions(until: datetime, at_once: int) -> int:

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from aggregator.core import locks
-from assets.models import Partner
+from assets.models import ChargingSession, Declaration, Partner
 from assets.operations.movements import note_movements
 from assets.operations.resolve import asset_ids
 from assets.operations.sandbox import join_sandbox
@@ -139,18 +139,26 @@ def _tell_open_sessions(cursor: CursorWrapper, now: datetime) -> None:
     """Let what drivers declared in the newest states hold for the sessions that are open at their assets."""
     cursor.execute(
         """
-        UPDATE assets_chargingsession AS session SET
-            declared_departure_at = COALESCE(said.declared_departure_at, session.declared_departure_at),
-            declared_energy_wh = COALESCE(said.declared_energy_wh, session.declared_energy_wh),
-            known_at = %s
-        FROM reported AS said JOIN assets_assetstate AS state ON state.asset_id = said.asset_id AND state.at = said.at
-        WHERE session.asset_id = said.asset_id AND session.plug_out_at IS NULL AND session.plug_in_at <= said.at
-          AND (said.declared_departure_at > session.plug_in_at OR said.declared_departure_at IS NULL)
-          AND (COALESCE(said.declared_departure_at, session.declared_departure_at),
-               COALESCE(said.declared_energy_wh, session.declared_energy_wh))
-              IS DISTINCT FROM (session.declared_departure_at, session.declared_energy_wh)
+        WITH told AS (
+            UPDATE assets_chargingsession AS session SET
+                declared_departure_at = COALESCE(said.declared_departure_at, session.declared_departure_at),
+                declared_energy_wh = COALESCE(said.declared_energy_wh, session.declared_energy_wh),
+                known_at = %s
+            FROM reported AS said
+            JOIN assets_assetstate AS state ON state.asset_id = said.asset_id AND state.at = said.at
+            WHERE session.asset_id = said.asset_id AND session.plug_out_at IS NULL AND session.plug_in_at <= said.at
+              AND (said.declared_departure_at > session.plug_in_at OR said.declared_departure_at IS NULL)
+              AND (COALESCE(said.declared_departure_at, session.declared_departure_at),
+                   COALESCE(said.declared_energy_wh, session.declared_energy_wh))
+                  IS DISTINCT FROM (session.declared_departure_at, session.declared_energy_wh)
+            RETURNING session.id, session.declared_departure_at, session.declared_energy_wh
+        )
+        INSERT INTO assets_declaration (session_id, told_at, departure_at, energy_wh)
+        SELECT id, %s, declared_departure_at, declared_energy_wh FROM told
+        ON CONFLICT (session_id, told_at) DO UPDATE
+            SET departure_at = excluded.departure_at, energy_wh = excluded.energy_wh
         """,
-        [now],
+        [now, now],
     )
 
 
@@ -164,11 +172,14 @@ _SESSION_TYPES = {
     "max_import_w": "int8",
     "declared_departure_at": "timestamptz",
     "declared_energy_wh": "int8",
+    "declared_at": "timestamptz",
     "arrival_level_wh": "int8",
     "required_energy_wh": "int8",
     "driver_token": "text",
 }
-_SESSION_VALUES = tuple(name for name in _SESSION_TYPES if name not in {"row_index", "asset_id", "external_id"})
+_SESSION_VALUES = tuple(
+    name for name in _SESSION_TYPES if name not in {"row_index", "asset_id", "external_id", "declared_at"}
+)
 _ALWAYS_REPORTED = frozenset({"plug_in_at", "energy_wh", "max_import_w"})
 
 
@@ -178,10 +189,11 @@ def record_sessions(*, partner_id: int, rows: Rows, now: datetime) -> Upserted:
 
     A later report replaces an earlier one, but an absent optional field keeps what was reported before, and a report
     without `plug_out_at` about a session that has ended is a late one and changes nothing. The driver's token is kept
-    as a keyed hash only. Rows as in `assets.validation.kinds.SESSION`.
+    as a keyed hash only. What a driver declared counts as told now; of a session that is new to us and over, as told at
+    `declared_at`. Rows as in `assets.validation.kinds.SESSION`.
     """
     columns = kinds.SESSION.read(rows)
-    _refuse(kinds.in_the_future(columns, "plug_in_at", "plug_out_at", now=now))
+    _refuse(kinds.in_the_future(columns, "plug_in_at", "plug_out_at", "declared_at", now=now))
     columns["asset_id"] = asset_ids(partner_id=partner_id, names=columns["asset"])
     columns["driver_token"] = [pseudonym(partner_id, token) for token in columns["driver_token"]]
     columns["row_index"] = list(range(len(rows)))
@@ -191,6 +203,13 @@ def record_sessions(*, partner_id: int, rows: Rows, now: datetime) -> Upserted:
         _refuse(_second_open_sessions())
         created = _insert_sessions(now)
     return Upserted(created, updated, len(rows) - created - updated)
+
+
+def remember_declaration(*, session: ChargingSession) -> None:
+    """Remember what an operator entered for a driver, as told when it was entered."""
+    said = {"departure_at": session.declared_departure_at, "energy_wh": session.declared_energy_wh}
+    if any(value is not None for value in said.values()):
+        Declaration.objects.update_or_create(session=session, told_at=session.known_at, defaults=said)
 
 
 def _update_sessions(now: datetime) -> int:
@@ -205,15 +224,28 @@ def _update_sessions(now: datetime) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            UPDATE assets_chargingsession AS old SET ({", ".join(_SESSION_VALUES)}, known_at) = ({values}, %s)
-            FROM reported AS new
-            WHERE old.asset_id = new.asset_id AND old.external_id = new.external_id
-              AND (new.plug_out_at IS NOT NULL OR old.plug_out_at IS NULL)
-              AND ({", ".join(f"old.{name}" for name in _SESSION_VALUES)}) IS DISTINCT FROM ({values})
+            WITH changed AS (
+                UPDATE assets_chargingsession AS old SET ({", ".join(_SESSION_VALUES)}, known_at) = ({values}, %(now)s)
+                FROM reported AS new
+                WHERE old.asset_id = new.asset_id AND old.external_id = new.external_id
+                  AND (new.plug_out_at IS NOT NULL OR old.plug_out_at IS NULL)
+                  AND ({", ".join(f"old.{name}" for name in _SESSION_VALUES)}) IS DISTINCT FROM ({values})
+                RETURNING old.id, old.declared_departure_at AS departure_at, old.declared_energy_wh AS energy_wh
+            ), told AS (
+                INSERT INTO assets_declaration (session_id, told_at, departure_at, energy_wh)
+                SELECT id, %(now)s, departure_at, energy_wh FROM changed
+                WHERE (departure_at IS NOT NULL OR energy_wh IS NOT NULL)
+                  AND (departure_at, energy_wh) IS DISTINCT FROM (
+                    SELECT (departure_at, energy_wh) FROM assets_declaration AS last
+                    WHERE last.session_id = changed.id ORDER BY told_at DESC LIMIT 1)
+                ON CONFLICT (session_id, told_at) DO UPDATE
+                    SET departure_at = excluded.departure_at, energy_wh = excluded.energy_wh
+            )
+            SELECT count(*) FROM changed
             """,  # noqa: S608 - column names are ours
-            [now],
+            {"now": now},
         )
-        return int(cursor.rowcount)
+        return int(cursor.fetchone()[0])
 
 
 def _second_open_sessions() -> Iterable[RowError]:
@@ -249,12 +281,23 @@ def _insert_sessions(now: datetime) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            INSERT INTO assets_chargingsession ({names}, known_at) SELECT {names}, %s FROM reported ORDER BY row_index
-            ON CONFLICT (asset_id, external_id) DO NOTHING
+            WITH added AS (
+                INSERT INTO assets_chargingsession ({names}, known_at)
+                SELECT {names}, %(now)s FROM reported ORDER BY row_index
+                ON CONFLICT (asset_id, external_id) DO NOTHING
+                RETURNING id, asset_id, external_id
+            ), told AS (
+                INSERT INTO assets_declaration (session_id, told_at, departure_at, energy_wh)
+                SELECT id, CASE WHEN plug_out_at IS NULL THEN %(now)s ELSE LEAST(declared_at, %(now)s) END,
+                       declared_departure_at, declared_energy_wh
+                FROM added JOIN reported USING (asset_id, external_id)
+                WHERE declared_departure_at IS NOT NULL OR declared_energy_wh IS NOT NULL
+            )
+            SELECT count(*) FROM added
             """,  # noqa: S608 - column names are ours
-            [now],
+            {"now": now},
         )
-        return int(cursor.rowcount)
+        return int(cursor.fetchone()[0])
 
 
 def _refuse(errors: Iterable[RowError]) -> None:

@@ -55,6 +55,7 @@ def session_row(*, sessions: Sessions, asset: Asset, outcome: SessionOutcome, is
     if sessions.declared_departure[row] != NOT_DECLARED:
         document["declared_departure_at"] = instant(int(sessions.declared_departure[row]))
         document["declared_energy_wh"] = wh(need)
+        document["declared_at"] = document["plug_in_at"]
     if is_over:
         document["plug_out_at"] = instant(int(sessions.plug_out[row]))
         document["required_energy_wh"] = energy + wh(outcome.missing_kwh)

@@ -150,6 +150,7 @@ SESSION = RowKind(
         Field("max_import_w", non_negative_integer, required=True, is_number=True),
         Field("declared_departure_at", instant),
         Field("declared_energy_wh", non_negative_integer, is_number=True),
+        Field("declared_at", instant),
         Field("arrival_level_wh", non_negative_integer, is_number=True),
         Field("required_energy_wh", non_negative_integer, is_number=True),
         Field("driver_token", text, default=""),

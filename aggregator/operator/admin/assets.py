@@ -27,6 +27,7 @@ from assets.models import (
     SteeringLimit,
 )
 from assets.operations import UnableToEndMembership, end_membership, resume_partner, stop_partner
+from assets.operations.reports import remember_declaration
 
 
 @admin.register(Partner)
@@ -238,3 +239,5 @@ class ChargingSessionAdmin(RegisterAdmin):
         """Note when we learnt it."""
         obj.known_at = clock().now()
         super().store(request, obj, form, change=change)
+        if {"declared_departure_at", "declared_energy_wh"} & set(form.changed_data):
+            remember_declaration(session=obj)

@@ -135,6 +135,7 @@ def _preferences(sessions: Sessions, asset: Asset, outcome: SessionOutcome) -> d
         "profile_type": "REGULAR",
         "departure_time": instant(int(sessions.declared_departure[row])),
         "energy_need": round(need, 3),
+        "declared_at": instant(int(sessions.plug_in[row])),
         "discharge_allowed": asset.max_export_w > 0,
     }
 

@@ -26,8 +26,10 @@ class Command(BaseCommand):
         if not timedelta(days=1) <= kept_for <= settings.KEEP_DRIVER_DATA:
             raise CommandError(f"Give --days from 1 to {settings.KEEP_DRIVER_DATA.days}: what goes cannot come back.")
         done = forget_driver_data(now=clock().now(), kept_for=kept_for)
+        field = done.field
         self.stdout.write(
-            f"Forgot drivers in {done.field.sessions} sessions and {done.field.states} states; dropped "
-            f"{done.field.ocpi_sessions} OCPI sessions, {done.field.delivery_attempts} delivery attempts and "
-            f"{done.pause_tests} pause tests older than {kept_for.days} days."
+            f"Forgot drivers in {field.sessions} sessions and {field.states} states; dropped "
+            f"{field.declarations} declarations, {field.ocpi_sessions} OCPI sessions, "
+            f"{field.delivery_attempts} delivery attempts and {done.pause_tests} pause tests "
+            f"older than {kept_for.days} days."
         )

@@ -10,7 +10,7 @@ from aggregator.core.messaging.operations import enqueue
 from aggregator.core.models import DeliveryAttempt
 from assets import operations
 from assets.control.channel import SETPOINTS_CHANNEL
-from assets.models import AssetState, ChargingSession, OcpiEvse, OcpiSession, ProfileCommand
+from assets.models import AssetState, ChargingSession, Declaration, OcpiEvse, OcpiSession, ProfileCommand
 from assets.ocpi.connections import open_connection
 from tests.field_side import NOW, charger, make_assets
 
@@ -29,6 +29,7 @@ def _session(number, plug_in_at):
         "required_energy_wh": 10_000,
         "declared_departure_at": plug_in_at + timedelta(hours=9),
         "declared_energy_wh": 20_000,
+        "declared_at": plug_in_at,
         "arrival_level_wh": 5_000,
         "driver_token": "CARD-0815",
     }
@@ -53,6 +54,8 @@ def test_old_sessions_lose_their_driver_and_keep_their_energy_however_many_at_on
     first, again = forget(at_once), forget(at_once)
 
     assert (first.sessions, again.sessions) == (5, 0)
+    assert (first.declarations, again.declarations) == (5, 0)
+    assert Declaration.objects.get().session.external_id == "s-5"
     for kept in ChargingSession.objects.exclude(external_id="s-5"):
         assert [getattr(kept, name) for name in SPOKEN_OF] == ["", None, None, None]
         assert (kept.energy_wh, kept.required_energy_wh, kept.plug_out_at - kept.plug_in_at) == (

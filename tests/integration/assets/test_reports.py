@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 
 from assets import operations, queries
-from assets.models import Asset, AssetState, ChargingSession
+from assets.models import Asset, AssetState, ChargingSession, Declaration
 from tests.field_side import NOW, at, battery, charger, make_assets
 
 
@@ -223,3 +223,53 @@ def test_what_a_driver_declares_in_a_state_holds_for_the_open_session(partner):
 
     kept = asset.sessions.get()
     assert (kept.declared_departure_at, kept.declared_energy_wh, kept.known_at) == (at("21:00"), 9_000, NOW)
+
+
+def _declarations(asset):
+    rows = Declaration.objects.filter(session__asset=asset).order_by("told_at")
+    return [(row.told_at, row.departure_at, row.energy_wh) for row in rows]
+
+
+def test_each_word_of_a_driver_is_remembered_with_the_instant_we_heard_it(partner):
+    [asset] = make_assets(partner, [charger("a")])
+    opened = _session(plug_out_at=None, energy_wh=0, declared_departure_at=at("18:00"), declared_at=at("08:00"))
+    state = {"asset": "a", "at": at("09:00"), "power_w": 0, "declared_departure_at": at("17:00")}
+
+    operations.record_sessions(partner_id=partner.pk, rows=[opened], now=at("08:05"))
+    operations.record_sessions(partner_id=partner.pk, rows=[opened | {"energy_wh": 500}], now=at("08:10"))
+    operations.record_states(partner_id=partner.pk, rows=[state], now=at("09:01"))
+    operations.record_sessions(
+        partner_id=partner.pk, rows=[_session(declared_energy_wh=9_000, declared_at=at("08:00"))], now=at("12:01")
+    )
+
+    # Nothing is taken to be known before it was heard, whatever instant a late report gives.
+    assert _declarations(asset) == [
+        (at("08:05"), at("18:00"), None),
+        (at("09:01"), at("17:00"), None),
+        (at("12:01"), at("17:00"), 9_000),
+    ]
+
+
+def test_a_past_session_brings_the_instant_its_driver_declared(partner):
+    assets = make_assets(partner, [charger("a"), charger("b"), charger("c")])
+    told = {"declared_energy_wh": 9_000, "declared_at": at("08:00")}
+    rows = [_session("a", **told), _session("b", declared_energy_wh=9_000), _session("c")]
+
+    operations.record_sessions(partner_id=partner.pk, rows=rows, now=NOW)
+
+    assert [_declarations(asset) for asset in assets] == [
+        [(at("08:00"), None, 9_000)],
+        [(NOW, None, 9_000)],  # nobody says since when: it was known when we heard it
+        [],
+    ]
+
+
+def test_nobody_declares_in_the_future(partner):
+    make_assets(partner, [charger("a")])
+
+    with pytest.raises(operations.InvalidRows) as refusal:
+        operations.record_sessions(
+            partner_id=partner.pk, rows=[_session(declared_at=NOW + timedelta(hours=1))], now=NOW
+        )
+
+    assert _errors(refusal) == [(0, "declared_at", "in-the-future")]

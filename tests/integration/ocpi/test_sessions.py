@@ -214,6 +214,14 @@ def test_a_driver_declares_through_charging_preferences(call, evse_e1):
     assert OcpiSession.objects.get().is_discharge_allowed is True
 
 
+def test_a_session_listed_after_its_end_says_since_when_its_driver_declared(call, evse_e1):
+    preferences = {"energy_need": 22, "declared_at": "2026-01-14T16:01:00Z"}
+
+    call("PUT", S1, session(charging_preferences=preferences, status="COMPLETED", end_date_time="2026-01-14T16:05:00Z"))
+
+    assert charging_session().declarations.get().told_at == at("16:01")
+
+
 def test_a_level_becomes_energy_where_the_battery_is_known(call, evse_e1):
     make_assets(evse_e1.connection.partner, [charger("E1", capacity_wh=50_000)])
     dimensions = [{"type": "STATE_OF_CHARGE", "volume": 40}, {"type": "POWER", "volume": 0}]
