@@ -6,13 +6,23 @@ Reading is separate from thinking: everything here is queries and unit changes, 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU
-from assets.models import AggregationEan, Asset, AssetKind, AssetState, ChargingSession, MeterInterval
+from assets.models import (
+    AggregationEan,
+    Asset,
+    AssetKind,
+    AssetState,
+    ChargingSession,
+    Declaration,
+    MeterInterval,
+)
+from bidding.forecast.declarations import Declarations
 from bidding.forecast.sessions import NO_CARD, PluggedIn, SessionTable
 
 Floats = NDArray[np.float64]
@@ -116,6 +126,23 @@ def plug_history(*, plugs: Sequence[Asset], now: datetime, reach: timedelta = HI
         asset_ids=asset_ids,
         energy_in_kwh=_kilo_or_nan(row[5] for row in here),
         arrival_level_kwh=_kilo_or_nan(row[6] for row in here),
+    )
+
+
+def declarations(*, history: PlugHistory, now: datetime, reach: timedelta = HISTORY) -> Declarations:
+    """Return what drivers had declared by `now` of the sessions in a history, and when each word was told (1 query)."""
+    number = {asset_id: index for index, asset_id in enumerate(history.asset_ids)}
+    said = list(
+        Declaration.objects.filter(
+            session__asset__in=history.asset_ids, session__plug_in_at__gte=now - reach, told_at__lte=now
+        ).values_list("session__asset_id", "session__plug_in_at", "told_at", "departure_at", "energy_wh")
+    )
+    return Declarations.of(
+        charger=np.array([number[row[0]] for row in said], dtype=np.int32),
+        plug_in_s=np.array([int(row[1].timestamp()) for row in said], dtype=np.int64),
+        told_s=np.array([ceil(row[2].timestamp()) for row in said], dtype=np.int64),
+        plug_out_s=np.array([row[3].timestamp() if row[3] else np.nan for row in said], dtype=np.float64),
+        energy_kwh=_kilo_or_nan(row[4] for row in said),
     )
 
 

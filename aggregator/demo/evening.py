@@ -38,7 +38,8 @@ PLAN_IS_DUE = timedelta(minutes=5)
 LOOK_IS_DUE = timedelta(minutes=3)
 """A look at a running activation, and the sending of a setpoint: in life both happen within the minute."""
 POLL_SECONDS = 0.05
-STEP_TIMEOUT_SECONDS = 120.0
+STEP_TIMEOUT_SECONDS = 600.0
+"""A busy machine plays the same evening, only later."""
 ENDED = {Bid.Status.CLEARED, Bid.Status.PARTLY_CLEARED, Bid.Status.NOT_CLEARED}
 
 
@@ -114,7 +115,9 @@ class Evening:
             enrolled_from = self.local(0, 0) - timedelta(weeks=8)
             fleet.enrol(portfolio=self.portfolio, starts_at=enrolled_from, now=stage.clock.now())
         with self.step("The partners upload past sessions"):
-            stage.wait_for_http("The simulated CPO", f"{stage.simulator_url}/healthz", timeout_seconds=120)
+            stage.wait_for_http(
+                "The simulated CPO", f"{stage.simulator_url}/healthz", timeout_seconds=STEP_TIMEOUT_SECONDS
+            )
 
     def play(self) -> None:
         """Play from the afternoon until everything is settled."""
@@ -241,13 +244,9 @@ class Evening:
         )
 
     def _require_bids(self) -> None:
-        """Require a bid of every group but the one whose power is called already."""
-        refusals = list(
-            NoBid.objects.exclude(aggregation_ean__contracts__calls__isnull=False).values_list(
-                "aggregation_ean__name", "reason"
-            )
-        )
-        if refusals:
+        """Require a bid of some group; with sessions of a file, those of others may be too unsure for any."""
+        refusals = NoBid.objects.order_by("pk").values_list("aggregation_ean__name", "reason")
+        if not Bid.objects.exists():
             raise StepFailed("; ".join(f"{name}: {reason}" for name, reason in refusals))
 
     def _require_no_refusals(self) -> None:

@@ -10,10 +10,9 @@ from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU
 from assets.models import Asset
 from bidding.dispatch.allocation.decision import Decision, Records, decide
-from bidding.dispatch.allocation.driver_budget import FIRST_RISK
+from bidding.dispatch.allocation.live_policy import LIVE_POLICY
 from bidding.dispatch.allocation.release import release_delays_ptus
 from bidding.dispatch.allocation.reserve import LEAST_TRUSTED
-from bidding.dispatch.allocation.urgency import UrgencyPolicy
 from bidding.dispatch.duties import not_doing_their_part
 from bidding.dispatch.limits import is_limited, turn_limit_into_order
 from bidding.dispatch.records import records_of
@@ -26,8 +25,6 @@ from bidding.portfolio import group_at
 Floats = NDArray[np.float64]
 
 W_PER_KW = 1_000
-LIVE_SAFETY = 1.0
-"""Standard deviations of room for drivers, half of what a plan without a loop keeps: a miss is found in two minutes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +66,7 @@ def intent_of(
         wanted_kw=wanted_w / W_PER_KW,
         plugs=plugs.view,
         steady=steady,
-        policy=UrgencyPolicy(most_risk=FIRST_RISK, safety=LIVE_SAFETY),
+        policy=LIVE_POLICY,
         plug_records=plug_records,
         steady_records=steady_records,
     )

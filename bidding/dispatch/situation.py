@@ -111,13 +111,7 @@ def _outlook(
     row_of = {table.charger_ids[table.charger[row]]: row for row in np.flatnonzero(table.plug_out_s == STILL_HERE_S)}
     rows = np.array([row_of[str(asset.pk)] for asset in assets], dtype=np.intp)
     outlook = OutlookModel(table, timezone=LOCAL_TIME).of(rows, now_s=int(now.timestamp()))
-    declared_stay_h = (declared_plug_out_s - plug_in_s) / 3600
-    return Outlook(
-        stay_h=np.where(np.isnan(declared_stay_h)[:, None], outlook.stay_h, declared_stay_h[:, None]),
-        energy_kwh=np.where(np.isnan(declared_kwh)[:, None], outlook.energy_kwh, declared_kwh[:, None]),
-        weight=outlook.weight,
-        own=outlook.own,
-    )
+    return outlook.told(stay_h=(declared_plug_out_s - plug_in_s) / 3600, energy_kwh=declared_kwh)
 
 
 def _power_now_kw(assets: Sequence[Asset], now: datetime) -> Floats:

@@ -4,7 +4,7 @@ Two sources: the last sessions at the same charger, and recent sessions anywhere
 day. Joint samples keep what belongs together (who stays long also takes more). A k-nearest-neighbour estimate.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -41,6 +41,14 @@ class Outlook:
         """Return the samples of some cars."""
         return Outlook(
             stay_h=self.stay_h[rows], energy_kwh=self.energy_kwh[rows], weight=self.weight[rows], own=self.own
+        )
+
+    def told(self, *, stay_h: Floats, energy_kwh: Floats) -> "Outlook":
+        """Return the samples where what drivers declared replaces each of theirs; (n,) each, NaN where not said."""
+        return replace(
+            self,
+            stay_h=np.where(np.isnan(stay_h)[:, None], self.stay_h, stay_h[:, None]),
+            energy_kwh=np.where(np.isnan(energy_kwh)[:, None], self.energy_kwh, energy_kwh[:, None]),
         )
 
     def every(self, stride: int) -> "Outlook":

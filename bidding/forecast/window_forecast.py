@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bidding.forecast.arrivals import PastArrivals, past_arrivals
 from bidding.forecast.baselines import PriceCurve
 from bidding.forecast.capacity import COMPONENTS, Sessions, window_capacity
+from bidding.forecast.declarations import Declarations
 from bidding.forecast.like_days import LikeDays, like_days
 from bidding.forecast.near_stays import NearStays
 from bidding.forecast.sessions import PluggedIn, SessionTable
@@ -57,6 +58,10 @@ class ChargerGroup:
         plugged_in: cars plugged in at bidding time, chargers numbered as in `history`.
         traits: per charger number, covering both.
         stays: what forecasts departure and energy of the cars plugged in.
+        energy_in_kwh: what the cars plugged in have taken so far, (m,); None where not told. A car that is still there
+            since a past window is seen by it as one that came for that much.
+        declared: what drivers said in all these sessions and when, to see past windows as they were known then. None:
+            drivers say nothing, and every car tells by itself what it wants while it is plugged in.
     """
 
     name: str
@@ -64,6 +69,8 @@ class ChargerGroup:
     plugged_in: PluggedIn
     traits: Traits
     stays: StayModels = NearStays
+    energy_in_kwh: Floats | None = None
+    declared: Declarations | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from bidding.models.directions import as_literal
 from bidding.operations.bids import SizedWindow
 from bidding.optimisation.interface import ChargerTraits, Direction, WindowSpec
 from bidding.optimisation.sizing import Contribution, size_window
-from bidding.portfolio import Group, PlugHistory, group_at, plug_history, usual_power_kw
+from bidding.portfolio import Group, PlugHistory, declarations, group_at, plug_history, usual_power_kw
 from bidding.track_record import earlier_margins, placed_bids
 
 Floats = NDArray[np.float64]
@@ -62,6 +62,8 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
                 plugged_in=history.plugged_in,
                 traits=_traits([traits[asset_id] for asset_id in history.asset_ids]),
                 stays=_stays(aggregation_ean.ean, category),
+                energy_in_kwh=history.energy_in_kwh,
+                declared=declarations(history=history, now=now),
             )
             for category, history in histories.items()
         ],

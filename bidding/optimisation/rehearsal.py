@@ -1,4 +1,9 @@
-"""Forecasting windows of the past as they would have been forecast then, to learn how good the forecast is."""
+"""Rehearsing windows of the past: forecast as they would have been forecast then, dispatched as they would be now.
+
+The forecasts with their outcomes show how much of a forecast can be promised. Both see only what was known at the time:
+sessions completed and cars plugged in, with what their drivers had declared by then; the dispatch policy learns of a
+departure when it happens. What a rehearsal plays is what the backtest plays (`bidding/replay`).
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,24 +11,34 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bidding.forecast.capacity import Sessions, window_capacity
+from bidding.dispatch.allocation.urgency import DispatchPolicy
+from bidding.forecast.declarations import Declarations
 from bidding.forecast.like_days import like_days
 from bidding.forecast.sessions import PluggedIn
 from bidding.forecast.window_forecast import ChargerGroup, ForecastWindow, forecast_window
 from bidding.optimisation.calibration import Calibrator
+from bidding.optimisation.interface import WindowSpec
 from bidding.optimisation.reliability_curve import ReliabilityCurve
+from bidding.replay.past_windows import PastWindows
 
 Floats = NDArray[np.float64]
 
 REHEARSED_WINDOWS = 40
-"""Eight weeks of weekdays: what still counts by its weight, at a few milliseconds each for a hundred chargers."""
+"""Eight weeks of weekdays: what still counts by its weight."""
 
 
 def group_at(group: ChargerGroup, *, now_s: int) -> ChargerGroup:
-    """Return a group as it was known at an earlier instant: later departures forgotten."""
+    """Return a group as it was known at an earlier instant: later departures and later words forgotten."""
     gone = group.history.plugged_in_at(now_s)
     still = group.plugged_in.take(group.plugged_in.plug_in_s <= now_s)
-    return replace(group, history=group.history.completed_before(now_s), plugged_in=PluggedIn.undeclared(gone, still))
+    here = PluggedIn.undeclared(gone, still)
+    said = group.declared or Declarations.none()
+    plug_out_s, energy_kwh = said.known_at(here.charger, here.plug_in_s, now_s=now_s)
+    return replace(
+        group,
+        history=group.history.completed_before(now_s),
+        plugged_in=replace(here, declared_plug_out_s=plug_out_s, declared_energy_kwh=energy_kwh),
+    )
 
 
 def rehearse(
@@ -33,72 +48,54 @@ def rehearse(
     scenarios: int,
     seed: int,
     others_kw: Floats | float = 0.0,
+    outdoor_c: dict[int, float] | None = None,
 ) -> ReliabilityCurve | None:
     """Forecast a past window from what the groups knew at its bidding time; None with too little history then.
 
     `others_kw` is what assets without sessions add, per scenario and PTU (S, T).
     """
     past = [group_at(group, now_s=window.now_s) for group in groups]
-    forecast = forecast_window(past, window, scenarios=scenarios, rng=window_rng(seed, window))
+    forecast = forecast_window(past, window, scenarios=scenarios, rng=window_rng(seed, window), outdoor_c=outdoor_c)
     return None if forecast is None else ReliabilityCurve.of((forecast.capacity_kw + others_kw).min(axis=1))
 
 
 def calibrate_on_past(
     groups: Sequence[ChargerGroup],
+    spec: WindowSpec,
     window: ForecastWindow,
     *,
+    policy: DispatchPolicy,
     scenarios: int,
     seed: int,
     others_kw: Floats | float = 0.0,
+    outdoor_c: dict[int, float] | None = None,
 ) -> Calibrator:
-    """Calibrate on the last like days, the outcome being what the completed sessions could have held.
+    """Calibrate on the last like days, the outcome being what dispatch would have kept.
 
-    A stand-in until dispatched windows are on record: it takes departures as known, so it knows nothing of what
-    dispatch loses by not knowing them. Assets without sessions have no such record: one of the cases that they are
-    taken to add now is taken to have happened then.
+    Assets without sessions have no record: one of the cases that they are taken to add now is taken to have happened
+    then.
     """
+    calibrator = Calibrator()
+    if not groups:
+        return calibrator
     cases_kw = np.atleast_2d(others_kw)
-    plug_ins_s = np.sort(np.concatenate([group.history.plug_in_s for group in groups])) if groups else np.zeros(0)
+    played = PastWindows(groups, now_s=window.now_s, policy=policy, timezone=window.timezone, prices=window.prices)
     days = like_days(
-        plug_ins_s.astype(np.int64),
+        played.plug_in_s,
         now_s=window.now_s,
         starts_s=window.starts_s,
         ends_s=window.ends_s,
         timezone=window.timezone,
     )
-    calibrator = Calibrator()
-    for starts_s in days.starts_s[-REHEARSED_WINDOWS:]:
-        shift_s = window.starts_s - int(starts_s)
-        past = replace(window, now_s=window.now_s - shift_s, starts_s=int(starts_s), ends_s=window.ends_s - shift_s)
-        curve = rehearse(groups, past, scenarios=scenarios, seed=seed, others_kw=others_kw)
+    for starts_s in days.starts_s[-REHEARSED_WINDOWS:].tolist():
+        shift_s = window.starts_s - starts_s
+        past = replace(window, now_s=window.now_s - shift_s, starts_s=starts_s, ends_s=window.ends_s - shift_s)
+        curve = rehearse(groups, past, scenarios=scenarios, seed=seed, others_kw=others_kw, outdoor_c=outdoor_c)
         if curve is not None:
             happened_kw = cases_kw[window_rng(seed, past).integers(len(cases_kw))]
-            calibrator.learn(curve, realised_kw=realised_kw(groups, past, others_kw=happened_kw))
+            kept_kw = played.kept_kw(replace(spec, starts_s=past.starts_s, ends_s=past.ends_s), others_kw=happened_kw)
+            calibrator.learn(curve, realised_kw=kept_kw)
     return calibrator
-
-
-def realised_kw(groups: Sequence[ChargerGroup], window: ForecastWindow, *, others_kw: Floats | float = 0.0) -> float:
-    """Return the block-minimum that the completed sessions of a past window could have held [kW].
-
-    `others_kw` is what assets without sessions added, per PTU (T,).
-    """
-    total_kw = np.zeros(window.steps) + others_kw
-    for group in groups:
-        rows = group.history.rows_present(window.starts_s, window.ends_s)
-        charger = group.history.charger[rows]
-        sessions = Sessions(
-            plug_in_s=group.history.plug_in_s[rows],
-            plug_out_s=group.history.plug_out_s[rows],
-            energy_kwh=group.history.energy_kwh[rows],
-            power_kw=group.history.power_kw[rows],
-            floor_kw=group.traits.floor_kw[charger],
-            v2g=group.traits.v2g[charger],
-        )
-        capacity = window_capacity(
-            sessions, edges_s=window.edges_s, direction=window.direction, prices=window.prices
-        ).capacity_kw
-        total_kw += capacity.sum(axis=0)
-    return max(float(total_kw.min()), 0.0)
 
 
 def window_rng(seed: int, window: ForecastWindow) -> np.random.Generator:

@@ -29,6 +29,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bidding.dispatch.allocation.live_policy import REHEARSED_POLICY
+from bidding.dispatch.allocation.urgency import DispatchPolicy
 from bidding.forecast.baselines import PriceCurve
 from bidding.forecast.near_stays import NearStays
 from bidding.forecast.stays import StayModels
@@ -81,6 +83,7 @@ def size_window(
     calibrator: Calibrator | None = None,
     scenarios: int = SCENARIOS,
     seed: int = 0,
+    policy: DispatchPolicy = REHEARSED_POLICY,
     prices: PriceCurve | None = None,
     outdoor_c: dict[int, float] | None = None,
     placed: Sequence[PlacedBid] = (),
@@ -95,6 +98,7 @@ def size_window(
         groups: chargers by category.
         contributions: power of other assets.
         calibrator: forecasts with outcomes; None rehearses past windows on the groups' own history.
+        policy: how the window will be dispatched, for the rehearsals.
         scenarios: number of scenarios.
         seed: same seed, same bid.
         prices: day-ahead prices when the window's baseline is `price`.
@@ -113,7 +117,16 @@ def size_window(
     forecast = forecast_window(groups, asked, scenarios=scenarios, rng=rng, outdoor_c=outdoor_c)
     if calibrator is None:
         others_kw = np.sum(list(added.values()), axis=0) if added else 0.0
-        calibrator = calibrate_on_past(groups, asked, scenarios=scenarios, seed=seed, others_kw=others_kw)
+        calibrator = calibrate_on_past(
+            groups,
+            window,
+            asked,
+            policy=policy,
+            scenarios=scenarios,
+            seed=seed,
+            others_kw=others_kw,
+            outdoor_c=outdoor_c,
+        )
     for bid in placed:
         calibrator.record_bid(reliability=bid.reliability, is_kept=bid.is_kept)
     return _size(

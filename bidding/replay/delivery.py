@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from bidding.dispatch.allocation.urgency import DispatchPolicy
 from bidding.dispatch.allocation.view import FULL_KWH, DispatchView
 from bidding.flexibility.storage import ROUND_TRIP_EFFICIENCY
+from bidding.forecast.declarations import Declarations
 from bidding.forecast.outlook import Outlook
 from bidding.optimisation.interface import BaselineKind, Direction
 from bidding.replay.fleet import WindowFleet
@@ -48,8 +49,10 @@ class WindowPlay:
     """A window ready to be played against any promise.
 
     Attributes:
-        needs_are_told: whether a plugged-in car tells how much it still wants (ISO 15118, OCPP 2.1 charging needs, or
-            an app). If not, the policy has only samples and the one sure sign that a car has stopped drawing.
+        declared: what drivers declared and when. Where one said nothing, the policy has only samples and the one sure
+            sign that a car has stopped drawing. None: every plugged-in car tells how much it still wants (ISO 15118,
+            OCPP 2.1 charging needs), and none when it leaves.
+        others_kw: what assets without sessions add by themselves, a number or one per PTU (T,).
     """
 
     fleet: WindowFleet
@@ -57,7 +60,8 @@ class WindowPlay:
     policy: DispatchPolicy
     direction: Direction
     baseline: BaselineKind
-    needs_are_told: bool = True
+    declared: Declarations | None = None
+    others_kw: Floats | float = 0.0
 
     def deliver(self, promise_kw: float) -> Delivery:
         """Play the window towards a promise.
@@ -67,13 +71,16 @@ class WindowPlay:
         """
         fleet = self.fleet
         energy_in = fleet.before_kwh.copy()
+        others_kw = np.broadcast_to(self.others_kw, (fleet.ptus,))
         delivered_kwh = np.zeros(fleet.ptus)
         for ptu in range(fleet.ptus):
             now_s = fleet.starts_s + ptu * fleet.ptu_s
             here = np.flatnonzero((fleet.plug_in_s <= now_s) & (fleet.plug_out_s > now_s))
             drawn_kwh = fleet.baseline_kwh[:, ptu].copy()
             asked_kw = self.policy.powers_kw(
-                self._view(here, ptu, now_s, energy_in[here]), direction=self.direction, promise_kw=promise_kw
+                self._view(here, ptu, now_s, energy_in[here]),
+                direction=self.direction,
+                promise_kw=max(promise_kw - float(others_kw[ptu]), 0.0),
             )
             drawn_kwh[here] = _drawn_kwh(fleet, here, ptu, asked_kw, energy_in[here])
             energy_in += np.where(drawn_kwh < 0, drawn_kwh / ROUND_TRIP_EFFICIENCY, drawn_kwh)
@@ -81,9 +88,20 @@ class WindowPlay:
         at_plug_out_kwh = np.minimum(energy_in + fleet.power_kw * fleet.after_h, fleet.energy_kwh)
         sign = 1.0 if self.direction == "reduce" else -1.0
         return Delivery(
-            delivered_kw=sign * delivered_kwh / fleet.ptu_h,
+            delivered_kw=sign * delivered_kwh / fleet.ptu_h + others_kw,
             unserved_kwh=float(np.maximum(fleet.energy_kwh - at_plug_out_kwh - FULL_KWH, 0.0).sum()),
         )
+
+    @property
+    def most_kw(self) -> float:
+        """No promise above this can be kept: every car at its rating, wherever that leads."""
+        fleet = self.fleet
+        rated_kwh = fleet.power_kw[:, None] * fleet.present_h
+        if self.direction == "increase":
+            moved_kwh = rated_kwh - fleet.baseline_kwh
+        else:
+            moved_kwh = fleet.baseline_kwh + np.where(fleet.v2g[:, None], rated_kwh, 0.0)
+        return float((moved_kwh.sum(axis=0) / fleet.ptu_h + self.others_kw).min())
 
     def capacity_kw(self, upper_kw: float, *, likely_kw: float = 0.0) -> float:
         """Return the largest promise the policy keeps: by bisection, so within 1/128 of it.
@@ -111,9 +129,40 @@ class WindowPlay:
                 promises.append(least_kw if low_kw < least_kw < high_kw else (low_kw + high_kw) / 2)
         return low_kw
 
+    def reached_kw(self, *, within: float) -> float:
+        """Return the most that any promise brings in every PTU, short of itself or not.
+
+        A loop that sees what is missing asks for more until it is there or there is nothing left to ask. So it keeps
+        what asking for everything brings, except where that spends early what is wanted late (feeding in, charging
+        ahead): there lower promises are tried as well, to within a share of the best.
+        """
+        upper_kw = self.most_kw
+        if upper_kw <= DELIVERED_TOLERANCE_KW:
+            return 0.0
+        best_kw = max(self.deliver(upper_kw).least_kw, 0.0)
+        if self.direction == "reduce" and not self.fleet.v2g.any():
+            return best_kw
+        promise_kw = best_kw * (1 + within)
+        for _ in range(MOST_PLAYS):
+            if best_kw >= upper_kw * (1 - within):
+                break
+            least_kw = self.deliver(promise_kw).least_kw
+            if least_kw < promise_kw:
+                upper_kw = promise_kw
+            best_kw = max(best_kw, min(least_kw, promise_kw))
+            promise_kw = (best_kw + upper_kw) / 2
+        return best_kw
+
     def _view(self, here: NDArray[np.intp], ptu: int, now_s: int, energy_in_kwh: Floats) -> DispatchView:
         fleet = self.fleet
         left_kwh = fleet.energy_kwh[here] - energy_in_kwh
+        outlook = self.outlook.take(here)
+        if self.declared is not None:
+            plug_in_s = fleet.plug_in_s[here]
+            plug_out_s, wanted_kwh = self.declared.known_at(fleet.charger[here], plug_in_s, now_s=now_s)
+            wanted_kwh = np.where(left_kwh <= FULL_KWH, energy_in_kwh, wanted_kwh)
+            left_kwh = np.maximum(wanted_kwh - energy_in_kwh, 0.0)
+            outlook = outlook.told(stay_h=(plug_out_s - plug_in_s) / 3600, energy_kwh=wanted_kwh)
         return DispatchView(
             ptu_h=fleet.ptu_h,
             left_in_window_h=(fleet.ptus - ptu) * fleet.ptu_h,
@@ -122,9 +171,9 @@ class WindowPlay:
             floor_kw=fleet.floor_kw[here],
             v2g=fleet.v2g[here],
             energy_in_kwh=energy_in_kwh,
-            left_kwh=np.where(self.needs_are_told | (left_kwh <= FULL_KWH), left_kwh, np.nan),
+            left_kwh=left_kwh,
             planned_kwh=fleet.baseline_kwh[here, ptu] if self.baseline == "price" else None,
-            outlook=self.outlook.take(here),
+            outlook=outlook,
         )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bidding.dispatch.allocation.burden import merit_order, shared_fairly
 from bidding.dispatch.allocation.expectations import expected_baseline_kw
+from bidding.dispatch.allocation.live_policy import LEAST_RESERVE_SHARE
 from bidding.dispatch.allocation.plan import PtuPlan, SteadyResources, plan_ptu
 from bidding.dispatch.allocation.release import laxity_h, need_h
 from bidding.dispatch.allocation.reserve import reserve_share
@@ -21,9 +22,6 @@ from bidding.dispatch.allocation.view import DispatchView
 from bidding.optimisation.interface import Direction
 
 Floats = NDArray[np.float64]
-
-LEAST_RESERVE_SHARE = 0.05
-"""On top of what the policy keeps for uncertain drivers: a spotless record is still only a past."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,6 +17,7 @@ from bidding.backtest.arguments import parse_duration, parse_share, parse_window
 from bidding.backtest.harness import WalkForward
 from bidding.backtest.options import BacktestOptions
 from bidding.backtest.plot import backtest_page
+from bidding.backtest.rehearsing_sizer import RehearsingSizer
 from bidding.backtest.report import report
 from bidding.backtest.windows import Calendar, calendar
 from bidding.forecast.price_files import PriceFileInvalid, read_prices
@@ -26,6 +27,10 @@ from bidding.forecast.stays import StayModels
 from bidding.optimisation.sizing import CalibratedSizer
 
 PROBLEMS_SHOWN = 50
+
+RECORD = "record"
+SIZERS = {RECORD: CalibratedSizer, "rehearsal": RehearsingSizer}
+"""By what bids learn from: windows as they pass, or, as the service does, past windows rehearsed for every bid."""
 
 
 class Command(BaseCommand):
@@ -52,6 +57,7 @@ class Command(BaseCommand):
         parser.add_argument("--min-bid-kw", type=float, default=1.0)
         parser.add_argument("--step-kw", type=float, default=1.0)
         parser.add_argument("--stays", choices=NAMES, default=NEAREST, help="what forecasts departures and energy")
+        parser.add_argument("--calibration", choices=SIZERS, default=RECORD, help="what bids learn from; see docs")
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--skip-invalid", action="store_true", help="leave invalid rows out and count them")
         parser.add_argument("--json", type=Path, metavar="OUT", help="write the whole report here")
@@ -72,7 +78,7 @@ class Command(BaseCommand):
             sessions=file.table,
             calendar=days,
             options=options,
-            sizer=CalibratedSizer(seed=options.seed, stays=_stays(given["stays"])),
+            sizer=SIZERS[given["calibration"]](seed=options.seed, stays=_stays(given["stays"])),
         )
         steps = track(
             run.results(),
@@ -211,6 +217,7 @@ def _config(given: dict[str, Any], file: SessionFile, days: Calendar) -> dict[st
         "min_bid_kw": given["min_bid_kw"],
         "step_kw": given["step_kw"],
         "stays": given["stays"],
+        "calibration": given["calibration"],
         "seed": given["seed"],
         "skip_invalid": given["skip_invalid"],
         "sessions_used": len(file.table),

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from bidding.forecast.capacity import Sessions, window_capacity
 from bidding.forecast.window_forecast import ForecastWindow, forecast_window
-from bidding.optimisation.rehearsal import realised_kw
 from tests.unit.bidding.forecast.fleets import evening_fleet, group_at, instant_s
 
 SESSIONS = evening_fleet(chargers=30, days=60)
@@ -31,7 +31,19 @@ def test_same_seed_same_scenarios():
 
 
 def outcome_kw(asked):
-    return realised_kw([group_at(SESSIONS, asked.ends_s + 2 * 86_400)], asked)
+    """What the sessions that came could have held, had everything been known."""
+    known = group_at(SESSIONS, asked.ends_s + 2 * 86_400)
+    rows = known.history.rows_present(asked.starts_s, asked.ends_s)
+    charger = known.history.charger[rows]
+    sessions = Sessions(
+        plug_in_s=known.history.plug_in_s[rows],
+        plug_out_s=known.history.plug_out_s[rows],
+        energy_kwh=known.history.energy_kwh[rows],
+        power_kw=known.history.power_kw[rows],
+        floor_kw=known.traits.floor_kw[charger],
+        v2g=known.traits.v2g[charger],
+    )
+    return window_capacity(sessions, edges_s=asked.edges_s, direction="reduce").capacity_kw.sum(axis=0).min()
 
 
 def test_knowing_more_brings_the_forecast_closer():

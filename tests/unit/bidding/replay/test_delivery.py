@@ -4,19 +4,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bidding.dispatch.allocation.urgency import UrgencyPolicy
+from bidding.forecast.declarations import Declarations
 from bidding.replay.delivery import WindowPlay
 from bidding.replay.perfect_information import perfect_information_kw
 from tests.unit.bidding.replay.builders import fleet, told_outlook
 
 
-def _play(cars, *, needs_are_told=True, direction="reduce", baseline="arrival"):
+def _play(cars, *, declared=None, direction="reduce", baseline="arrival"):
     return WindowPlay(
         fleet=cars,
         outlook=told_outlook(cars),
         policy=UrgencyPolicy(),
         direction=direction,
         baseline=baseline,
-        needs_are_told=needs_are_told,
+        declared=declared,
     )
 
 
@@ -87,7 +88,7 @@ CARS = st.lists(
 def test_no_play_beats_perfect_information_or_wastes_a_driver_with_nobody_surprised(drawn, promise_kw, v2g, told):
     cars = [(a, max(a, 0) + s, share * power * (max(a, 0) + s - a), power) for a, s, share, power in drawn]
     group = fleet(*cars, v2g=v2g)
-    delivery = _play(group, needs_are_told=told).deliver(promise_kw)
+    delivery = _play(group, declared=None if told else Declarations.none()).deliver(promise_kw)
     served = group.energy_kwh.sum() - delivery.unserved_kwh
     assert -1e-9 <= delivery.unserved_kwh <= group.energy_kwh.sum() + 1e-9
     if delivery.unserved_kwh < 1e-6:
