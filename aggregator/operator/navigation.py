@@ -25,6 +25,7 @@ _GROUPS = {
         ("bidding.Mandate", "Mandates", "supervisor_account"),
         ("bidding.PricingPolicy", "Pricing policies", "sell"),
         ("bidding.DayAheadPrice", "Day-ahead prices", "euro"),
+        ("bidding.OutdoorTemperature", "Outdoor temperatures", "thermostat"),
         ("bidding.LedgerEntry", "Ledger", "menu_book"),
         ("bidding.Commitment", "Commitments", "lock"),
         ("bidding.BaselineNomination", "Baseline nominations", "timeline"),

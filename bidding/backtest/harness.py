@@ -187,6 +187,7 @@ class WalkForward:
             traits=ChargerTraits(floor_kw=self._traits.floor_kw[:known], v2g=self._traits.v2g[:known]),
             timezone=self._options.timezone,
             prices=self._options.prices,
+            outdoor_c=self._options.outdoor_c,
             most_risk=self._drivers.most_risk,
         )
 

@@ -1,5 +1,6 @@
 """The choices of one backtest, checked once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -43,6 +44,7 @@ class BacktestOptions:
     lead: timedelta = timedelta(hours=4)
     baseline: BaselineKind = "arrival"
     prices: PriceCurve | None = None
+    outdoor_c: Mapping[int, float] | None = None
     pause_floor_share: float = 0.0
     v2g_share: float = 0.0
     warm_up: timedelta = timedelta(days=60)

@@ -52,6 +52,7 @@ class RehearsingSizer:
             seed=self._seed,
             policy=self._policy(context.most_risk),
             prices=context.prices,
+            outdoor_c=context.outdoor_c,
             placed=self._placed,
         )
 

@@ -51,7 +51,7 @@ def intent_of(
     direction = as_literal(activation.direction)
     plugs = plugs_at(group=group, remaining=remaining, now=now, ignored_asset_ids=ignored)
     steady_assets, steady = steady_resources(
-        group=group, remaining=remaining, direction=direction, ignored_asset_ids=ignored
+        group=group, remaining=remaining, direction=direction, now=now, ignored_asset_ids=ignored
     )
     if wanted_w is None:
         if is_limited(ptu):

@@ -1,6 +1,7 @@
 """Batteries and heat pumps of a group as resources that must last to the end of a window."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from bidding.dispatch.allocation.storage import (
 )
 from bidding.optimisation.interface import Direction
 from bidding.portfolio import Group, latest_states, usual_power_kw
+from bidding.weather import heating_factor
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +26,7 @@ USUAL_DAYS = 7
 
 
 def steady_resources(
-    *, group: Group, remaining: Interval, direction: Direction, ignored_asset_ids: Collection[int] = ()
+    *, group: Group, remaining: Interval, direction: Direction, now: datetime, ignored_asset_ids: Collection[int] = ()
 ) -> tuple[tuple[Asset, ...], SteadyResources]:
     """Return the group's batteries and heat pumps, and what each can move to the end of `remaining`.
 
@@ -36,8 +38,7 @@ def steady_resources(
     hours = remaining.duration.total_seconds() / 3600
     count = len(group.batteries)
     first_ptu = Interval(remaining.starts_at, remaining.starts_at + PTU)
-    heat_kw = usual_power_kw(assets=group.heat_pumps, period=first_ptu, days=USUAL_DAYS)[:, 0]
-    heat_kw = np.nan_to_num(heat_kw)
+    heat_kw = usual_heat_kw(pumps=group.heat_pumps, period=first_ptu, now=now)[:, 0]
     movable = np.concatenate(
         [
             _battery_kw(group.batteries, level_kwh[:count], hours, direction),
@@ -47,6 +48,12 @@ def steady_resources(
     usual = np.concatenate([np.zeros(count), heat_kw])
     counts = np.array([asset.pk not in ignored_asset_ids for asset in assets], dtype=np.bool_)
     return assets, SteadyResources(usual_kw=usual, movable_kw=np.where(counts, np.nan_to_num(movable), 0.0))
+
+
+def usual_heat_kw(*, pumps: Sequence[Asset], period: Interval, now: datetime) -> Floats:
+    """Return what heat pumps take in each PTU of `period` when left alone, (pumps, PTUs), in its weather."""
+    usual_kw = np.nan_to_num(usual_power_kw(assets=pumps, period=period, days=USUAL_DAYS))
+    return usual_kw * heating_factor(period=period, days=USUAL_DAYS, now=now)
 
 
 def _level_kwh(state: AssetState | None) -> float:

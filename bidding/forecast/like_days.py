@@ -1,5 +1,6 @@
 """Which past days resemble the day of a window, and how much each counts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +49,7 @@ def like_days(
     starts_s: int,
     ends_s: int,
     timezone: str,
-    outdoor_c: dict[int, float] | None = None,
+    outdoor_c: Mapping[int, float] | None = None,
 ) -> LikeDays:
     """List past days of the same kind (weekday or weekend) with the same local window over at bidding time.
 

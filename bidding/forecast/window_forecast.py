@@ -4,7 +4,7 @@ Each scenario takes one past day for all groups (arrivals, with their common sho
 in now when it will leave and what it will take. The power a scenario offers is the sum of what each car can hold.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -129,7 +129,7 @@ def forecast_window(
     *,
     scenarios: int,
     rng: np.random.Generator,
-    outdoor_c: dict[int, float] | None = None,
+    outdoor_c: Mapping[int, float] | None = None,
 ) -> WindowForecast | None:
     """Draw scenarios for a window; None without chargers, or with fewer than `FEWEST_DAYS` like days to draw from.
 

@@ -10,6 +10,7 @@ from bidding.models.nominations import BaselineNomination
 from bidding.models.participants import OwnKey, UftpParticipant, UftpPublicKey
 from bidding.models.pausing import PauseTest
 from bidding.models.prices import DayAheadPrice, PricingPolicy
+from bidding.models.temperatures import OutdoorTemperature
 from bidding.models.uftp_messages import UftpMessage
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Mandate",
     "NoBid",
     "OrderChange",
+    "OutdoorTemperature",
     "OwnKey",
     "PauseTest",
     "PricingPolicy",

@@ -12,19 +12,21 @@ from aggregator.core.interval import Interval
 from aggregator.core.ptu import MARKET_ZONE, PTU_SECONDS
 from aggregator.core.units import watt
 from assets.models import AggregationEan, Asset, AssetKind
-from bidding.dispatch.steady import USUAL_DAYS, steady_resources
+from bidding.dispatch.steady import steady_resources, usual_heat_kw
 from bidding.forecast.baselines import arrival_kwh
 from bidding.forecast.sessions import SessionTable
 from bidding.forecast.stay_models import stay_models
 from bidding.forecast.stays import StayModels
+from bidding.forecast.temperatures import day_means_c
 from bidding.forecast.window_forecast import ChargerGroup
 from bidding.models import Announcement
 from bidding.models.directions import as_literal
 from bidding.operations.bids import SizedWindow
 from bidding.optimisation.interface import ChargerTraits, Direction, WindowSpec
 from bidding.optimisation.sizing import Contribution, size_window
-from bidding.portfolio import Group, PlugHistory, declarations, group_at, plug_history, usual_power_kw
+from bidding.portfolio import HISTORY, Group, PlugHistory, declarations, group_at, plug_history
 from bidding.track_record import earlier_margins, placed_bids
+from bidding.weather import hours_c
 
 Floats = NDArray[np.float64]
 
@@ -67,7 +69,11 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
             )
             for category, history in histories.items()
         ],
-        contributions=_contributions(group, period, direction),
+        outdoor_c=day_means_c(
+            hours_c(period=Interval(now - HISTORY, period.ends_at + timedelta(days=1)), now=now),
+            timezone=MARKET_ZONE.key,
+        ),
+        contributions=_contributions(group, period, direction, now),
         placed=placed_bids(since=now - RECORD_KEPT_FOR, aggregation_ean=aggregation_ean),
         margin_history=earlier_margins(aggregation_ean=aggregation_ean, since=now - RECORD_KEPT_FOR),
         seed=int(period.starts_at.timestamp()) // PTU_SECONDS + int(aggregation_ean.ean) % 1_000_003,
@@ -77,7 +83,7 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
     return SizedWindow(
         bid_w=bid_w,
         sellable_w=bid_w,
-        baseline_w=[watt(power_kw) for power_kw in _baseline_kw(group, list(histories.values()), period)],
+        baseline_w=[watt(power_kw) for power_kw in _baseline_kw(group, list(histories.values()), period, now)],
         explanation=sized.explanation,
         reason=str(sized.explanation["reason"]),
     )
@@ -94,7 +100,7 @@ def expected_w(*, aggregation_ean: AggregationEan, period: Interval, now: dateti
     """Return what a group is expected to take in each PTU of `period`, on what is known at `now`."""
     group = group_at(aggregation_ean=aggregation_ean, instant=now)
     histories = [plug_history(plugs=plugs, now=now) for plugs in _by_category(group.plugs).values()]
-    return [watt(power_kw) for power_kw in _baseline_kw(group, histories, period)]
+    return [watt(power_kw) for power_kw in _baseline_kw(group, histories, period, now)]
 
 
 def _by_category(plugs: Sequence[Asset]) -> dict[str, list[Asset]]:
@@ -114,9 +120,9 @@ def _traits(assets: Sequence[Asset]) -> ChargerTraits:
     )
 
 
-def _contributions(group: Group, period: Interval, direction: Direction) -> list[Contribution]:
+def _contributions(group: Group, period: Interval, direction: Direction, now: datetime) -> list[Contribution]:
     """Return what batteries and heat pumps can move in every PTU to the end of the window."""
-    assets, steady = steady_resources(group=group, remaining=period, direction=direction)
+    assets, steady = steady_resources(group=group, remaining=period, direction=direction, now=now)
     ptus = len(list(period.steps(timedelta(seconds=PTU_SECONDS))))
     by_name = {"battery": AssetKind.BATTERY, "heat": AssetKind.HEAT_PUMP}
     power_kw = {
@@ -126,7 +132,7 @@ def _contributions(group: Group, period: Interval, direction: Direction) -> list
     return [Contribution(name=name, power_kw=np.full(ptus, kw)) for name, kw in power_kw.items() if kw > 0]
 
 
-def _baseline_kw(group: Group, histories: Sequence[PlugHistory], period: Interval) -> Floats:
+def _baseline_kw(group: Group, histories: Sequence[PlugHistory], period: Interval, now: datetime) -> Floats:
     """Return the group's expected consumption: cars as in the same hours of the past weeks, heat pumps as usual."""
     edges_s = np.array(
         [int(piece.starts_at.timestamp()) for piece in period.steps(timedelta(seconds=PTU_SECONDS))]
@@ -137,8 +143,8 @@ def _baseline_kw(group: Group, histories: Sequence[PlugHistory], period: Interva
         sum((_past_kw(history.sessions, edges_s - week * 604_800) for history in histories), np.zeros(len(edges_s) - 1))
         for week in range(1, WEEKS_FOR_BASELINE + 1)
     ]
-    heat_kw = usual_power_kw(assets=group.heat_pumps, period=period, days=USUAL_DAYS)
-    return np.asarray(np.mean(weeks, axis=0) + np.nan_to_num(heat_kw).sum(axis=0))
+    heat_kw = usual_heat_kw(pumps=group.heat_pumps, period=period, now=now)
+    return np.asarray(np.mean(weeks, axis=0) + heat_kw.sum(axis=0))
 
 
 def _past_kw(sessions: SessionTable, edges_s: NDArray[np.int64]) -> Floats:

@@ -81,6 +81,7 @@ class SizingContext:
         traits: per charger number; covers every charger in `history` and `plugged_in`.
         timezone: IANA name of the local time in which days and hours repeat.
         prices: day-ahead prices of the `price` baseline, else None.
+        outdoor_c: mean outdoor temperature by local day number, the window's own day as forecast; None when not given.
         most_risk: the limit on a driver's risk with which the window would be dispatched.
     """
 
@@ -91,6 +92,7 @@ class SizingContext:
     traits: ChargerTraits
     timezone: str
     prices: PriceCurve | None = None
+    outdoor_c: Mapping[int, float] | None = None
     most_risk: float = 1.0
 
 

@@ -5,7 +5,7 @@ sessions completed and cars plugged in, with what their drivers had declared by 
 departure when it happens. What a rehearsal plays is what the backtest plays (`bidding/replay`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -48,7 +48,7 @@ def rehearse(
     scenarios: int,
     seed: int,
     others_kw: Floats | float = 0.0,
-    outdoor_c: dict[int, float] | None = None,
+    outdoor_c: Mapping[int, float] | None = None,
 ) -> ReliabilityCurve | None:
     """Forecast a past window from what the groups knew at its bidding time; None with too little history then.
 
@@ -68,7 +68,7 @@ def calibrate_on_past(
     scenarios: int,
     seed: int,
     others_kw: Floats | float = 0.0,
-    outdoor_c: dict[int, float] | None = None,
+    outdoor_c: Mapping[int, float] | None = None,
 ) -> Calibrator:
     """Calibrate on the last like days, the outcome being what dispatch would have kept.
 

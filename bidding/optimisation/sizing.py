@@ -23,7 +23,7 @@
 `CalibratedSizer` is the same behind the `Sizer` protocol of the backtest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,7 +85,7 @@ def size_window(
     seed: int = 0,
     policy: DispatchPolicy = REHEARSED_POLICY,
     prices: PriceCurve | None = None,
-    outdoor_c: dict[int, float] | None = None,
+    outdoor_c: Mapping[int, float] | None = None,
     placed: Sequence[PlacedBid] = (),
     margin_history: tuple[float, ...] = (),
 ) -> SizedBid:
@@ -259,7 +259,13 @@ class CalibratedSizer:
             stays=self._stays,
         )
         asked = _asked(context.window, now_s=context.now_s, timezone=context.timezone, prices=context.prices)
-        forecast = forecast_window([group], asked, scenarios=self._scenarios, rng=window_rng(self._seed, asked))
+        forecast = forecast_window(
+            [group],
+            asked,
+            scenarios=self._scenarios,
+            rng=window_rng(self._seed, asked),
+            outdoor_c=context.outdoor_c,
+        )
         if forecast is not None:
             self._sized[asked.starts_s] = _Sized(
                 curve=ReliabilityCurve.of(forecast.capacity_kw.min(axis=1)),

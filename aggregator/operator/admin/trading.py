@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from aggregator.core.services import clock
 from aggregator.operator.admin.base import HistoryAdmin, RegisterAdmin, operator_of
 from aggregator.operator.display import TO
-from bidding.models import BidDutyContract, DayAheadPrice, Mandate, OrderChange, PricingPolicy
+from bidding.models import BidDutyContract, DayAheadPrice, Mandate, OrderChange, OutdoorTemperature, PricingPolicy
 
 
 class TermsAdmin(RegisterAdmin):
@@ -93,6 +93,16 @@ class DayAheadPriceAdmin(HistoryAdmin):
     """Prices come in with `manage.py import_day_ahead_prices`."""
 
     list_display = ("starts_at", "price_eur_per_mwh", "known_at", "source")
+    list_filter = ("source",)
+    date_hierarchy = "starts_at"
+    ordering = ("-starts_at", "-known_at")
+
+
+@admin.register(OutdoorTemperature)
+class OutdoorTemperatureAdmin(HistoryAdmin):
+    """Temperatures come in with `manage.py import_outdoor_temperatures`."""
+
+    list_display = ("starts_at", "celsius", "known_at", "source")
     list_filter = ("source",)
     date_hierarchy = "starts_at"
     ordering = ("-starts_at", "-known_at")

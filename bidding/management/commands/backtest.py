@@ -24,6 +24,8 @@ from bidding.forecast.price_files import PriceFileInvalid, read_prices
 from bidding.forecast.session_files import SessionFile, SessionFileInvalid, read_sessions
 from bidding.forecast.stay_models import NAMES, NEAREST, StayModelUnavailable, stay_models
 from bidding.forecast.stays import StayModels
+from bidding.forecast.temperature_files import TemperaturesInvalid, read_temperatures
+from bidding.forecast.temperatures import day_means_c
 from bidding.optimisation.sizing import CalibratedSizer
 
 PROBLEMS_SHOWN = 50
@@ -50,6 +52,7 @@ class Command(BaseCommand):
         parser.add_argument("--lead", type=parse_duration, default="4h", help="from bidding to the window: 1h, 4h, 1d")
         parser.add_argument("--baseline", choices=("arrival", "price"), default="arrival")
         parser.add_argument("--prices", type=Path, help="CSV with utc, eur_per_mwh; for the price baseline")
+        parser.add_argument("--temperatures", type=Path, help="CSV with utc, celsius; like days are alike in it")
         parser.add_argument("--pause-floor", type=parse_share, default="none", help="none, all or a fraction of cars")
         parser.add_argument("--v2g", type=parse_share, default="none", help="fraction of chargers that can discharge")
         parser.add_argument("--default-power-kw", type=float, default=7.4, help="where a session has no max_power_kw")
@@ -149,6 +152,10 @@ def _options(given: dict[str, Any]) -> BacktestOptions:
         if given["prices"] is not None:
             with _open_text(given["prices"]) as lines:
                 prices = read_prices(lines)
+        outdoor_c = None
+        if given["temperatures"] is not None:
+            with _open_text(given["temperatures"]) as lines:
+                outdoor_c = day_means_c(read_temperatures(lines), timezone=given["timezone"])
         return BacktestOptions(
             timezone=given["timezone"],
             window=given["window"],
@@ -158,6 +165,7 @@ def _options(given: dict[str, Any]) -> BacktestOptions:
             lead=given["lead"],
             baseline=given["baseline"],
             prices=prices,
+            outdoor_c=outdoor_c,
             pause_floor_share=given["pause_floor"],
             v2g_share=given["v2g"],
             warm_up=given["warm_up"],
@@ -167,10 +175,10 @@ def _options(given: dict[str, Any]) -> BacktestOptions:
         )
     except ZoneInfoNotFoundError as error:
         raise CommandError(f"There is no time zone {given['timezone']!r}; write one like Europe/Amsterdam.") from error
-    except PriceFileInvalid as error:
+    except (PriceFileInvalid, TemperaturesInvalid) as error:
         raise CommandError(str(error)) from error
     except OSError as error:
-        raise CommandError(f"{given['prices']} cannot be read: {error}.") from error
+        raise CommandError(f"{error.filename} cannot be read: {error}.") from error
     except ValueError as error:
         raise CommandError(str(error)) from error
 
@@ -210,6 +218,7 @@ def _config(given: dict[str, Any], file: SessionFile, days: Calendar) -> dict[st
         "lead_h": given["lead"].total_seconds() / 3600,
         "baseline": given["baseline"],
         "prices": given["prices"].name if given["prices"] is not None else None,
+        "temperatures": given["temperatures"].name if given["temperatures"] is not None else None,
         "pause_floor": given["pause_floor"],
         "v2g": given["v2g"],
         "default_power_kw": given["default_power_kw"],

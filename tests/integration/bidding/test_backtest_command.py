@@ -84,6 +84,7 @@ def test_invalid_rows_are_listed_and_nothing_is_written(sessions_csv, tmp_path):
         (("--reliability", "1.2"), "between 0 and 1"),
         (("--timezone", "Europe/Nowhere"), "no time zone"),
         (("--baseline", "price"), "needs prices"),
+        (("--temperatures", "/no/such/file.csv"), "/no/such/file.csv cannot be read"),
         (("--category", "bus"), "the file has: home"),
         (("--warm-up", "400d"), "No window is left"),
         (("--v2g", "2"), "fraction lies in 0..1"),
@@ -109,6 +110,27 @@ def test_a_price_baseline_opens_room_to_increase(sessions_csv, tmp_path):
         for name in ("increase", "reduce")
     )
     assert increase > 20 > reduce
+
+
+def test_bids_draw_more_on_days_of_like_temperature(sessions_csv, tmp_path):
+    """Weekdays in turn warm and cold: half of the days weigh next to nothing, so fewer days speak."""
+    hours = FIRST + np.arange(24 * 62).astype("timedelta64[h]")
+    lines = [f"{hour}Z,{20 if number // 24 % 2 else -5}\n" for number, hour in enumerate(hours)]
+    temperatures = tmp_path / "temperatures.csv"
+    temperatures.write_text("utc,celsius\n" + "".join(lines), encoding="utf-8")
+    shared = (sessions_csv, "--warm-up", "55d", "--json")
+    _run(*shared, tmp_path / "without.json")
+    _run(*shared, tmp_path / "with.json", "--temperatures", temperatures)
+    without, within = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("without", "with"))
+    assert (without["config"]["temperatures"], within["config"]["temperatures"]) == (None, "temperatures.csv")
+    assert [one["bid_kw"] for one in without["windows"]] != [one["bid_kw"] for one in within["windows"]]
+
+
+def test_the_service_s_own_path_can_be_walked(sessions_csv, tmp_path):
+    _run(sessions_csv, "--warm-up", "55d", "--calibration", "rehearsal", "--json", tmp_path / "o.json")
+    report = json.loads((tmp_path / "o.json").read_text())
+    assert report["config"]["calibration"] == "rehearsal"
+    assert report["summary"]["bids"] == report["summary"]["windows"] > 0
 
 
 def test_the_dutch_stations_run_without_skipping(tmp_path):

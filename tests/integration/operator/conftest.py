@@ -59,6 +59,7 @@ from bidding.models import (
     Mandate,
     NoBid,
     OrderChange,
+    OutdoorTemperature,
     OwnKey,
     PauseTest,
     PricingPolicy,
@@ -329,6 +330,9 @@ class Evening:
             price_eur_per_mwh=Decimal(83),
             known_at=LONG_AGO,
             source="x",
+        )
+        OutdoorTemperature.objects.create(
+            starts_at=WINDOW_START + len(self.groups) * PTU, celsius=Decimal("3.5"), known_at=LONG_AGO, source="x"
         )
         OrderChange.objects.create(
             bid=bid, power_w=100_000, price_eur_per_mwh=Decimal(170), reason="Less.", asked_by=actor, asked_at=LONG_AGO
