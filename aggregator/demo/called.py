@@ -9,7 +9,7 @@ from aggregator.core.models import OutboxMessage
 from aggregator.demo.stage import UFTP_CLIENT_ID, UFTP_DOMAIN, Stage
 from assets.simulator.portfolio import HOMES
 from bidding.models import Activation
-from bidding.uftp.receiving import CHANNEL
+from bidding.uftp.last_key import CHANNEL
 
 CONTRACT_ID = "CLC-A-2026-0017"
 OPERATOR_DOMAIN = "uftp.netbeheer.example"

@@ -32,6 +32,7 @@ class Stage:
     directory: Path
     starts_at: datetime
     web_port: int = field(default_factory=free_port)
+    uftp_port: int = field(default_factory=free_port)
     mock_port: int = field(default_factory=free_port)
     simulator_port: int = field(default_factory=free_port)
     exchange_key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
@@ -85,7 +86,7 @@ class Stage:
     @property
     def uftp_endpoint(self) -> str:
         """Where the service takes UFTP messages."""
-        return f"{self.web_url}{MESSAGE_PATH}"
+        return f"http://{LOOPBACK}:{self.uftp_port}{MESSAGE_PATH}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -150,10 +151,14 @@ class Stage:
         self.wait_for_http("The mock market", f"{self.mock_url}/readyz")
 
     def start_service(self) -> None:
-        """Start web, workers and beat, and wait until the web process answers."""
+        """Start web, UFTP door, workers and beat, and wait until both answer."""
         self._start(
             "web", "gunicorn", "aggregator.wsgi", "--bind", f"{LOOPBACK}:{self.web_port}",
             "--worker-class", "gthread", "--workers", "2", "--threads", "4", "--timeout", "60", module=True,
+        )  # fmt: skip
+        self._start(
+            "uftp", "gunicorn", "aggregator.uftp", "--bind", f"{LOOPBACK}:{self.uftp_port}", "--worker-class", "asgi",
+            module=True,
         )  # fmt: skip
         for name, (queues, processes) in WORKERS.items():
             self._start(
@@ -165,6 +170,7 @@ class Stage:
             "--pidfile", "", "--loglevel", "WARNING", module=True,
         )  # fmt: skip
         self.wait_for_http("The web process", f"{self.web_url}/readyz")
+        self.wait_for_http("The UFTP door", f"http://{LOOPBACK}:{self.uftp_port}/healthz")
 
     @property
     def simulator_config(self) -> Path:

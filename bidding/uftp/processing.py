@@ -24,8 +24,9 @@ from bidding.models import Contract, UftpMessage, UftpParticipant
 from bidding.uftp.agreements import CLOCK_TOLERANCE, agreement_with, contract_of, message_row, records_of
 from bidding.uftp.calls import NotAvailable, take_call
 from bidding.uftp.demands import NOT_AVAILABLE, contract_reasons, demands_of
+from bidding.uftp.last_key import CHANNEL
 from bidding.uftp.offers import available_options, offer_for
-from bidding.uftp.receiving import CHANNEL, sender_of
+from bidding.uftp.receiving import sender_of
 from bidding.uftp.reservations import keep_reserved
 from bidding.uftp.sending import ANSWER_WITHIN, new_message_id, send, store
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from aggregator.core.messaging.inbox import DuplicateIdentifier, receive
+from aggregator.core.messaging.inbox import DuplicateIdentifier, Incoming, receive
 from aggregator.core.models import InboxMessage
 from aggregator.core.rates import is_within
 from bidding.markets.uftp.codec import parse
@@ -18,9 +18,7 @@ from bidding.markets.uftp.transport import Condition, condition_of_error
 from bidding.markets.uftp.vocabulary import Role
 from bidding.models import UftpParticipant
 from bidding.uftp.address_book import keys_of
-from bidding.uftp.last_key import open_by_guess, remember
-
-CHANNEL = "uftp"
+from bidding.uftp.last_key import CHANNEL, Outcome, open_by_guess, rate_key, remember, store_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +29,52 @@ class Received:
     explanation: str = ""
 
 
+TOO_MANY = Received(Condition.TOO_MANY_REQUESTS, "Too many messages in this minute. Send the rest in the next.")
+
+
 class SenderUnknown(LookupError):
     """No key of the sender is known."""
 
 
 def take_in(*, body: bytes, now: datetime) -> Received:
     """Check and store one request body. A repeat of what is stored changes nothing and is received again."""
+    quick = open_quickly(body=body, now=now)
+    if isinstance(quick, Received):
+        return quick
+    return finish(store_all([quick])[0] if quick else None, body=body, now=now)
+
+
+def open_quickly(*, body: bytes, now: datetime) -> Incoming | Received | None:
+    """Return a message that is ready for `store_all`, or why it is refused; None when it must be looked at closely."""
     try:
-        envelope = read_envelope(body)
-        guess = open_by_guess(envelope)
-        document = guess.document if guess else _verified(envelope, now)
-        message_id = parse(document).message_id
-        if not is_within(key=f"uftp:from:{envelope.sender_domain}", limit=settings.UFTP_REQUESTS_PER_MINUTE):
-            return Received(Condition.TOO_MANY_REQUESTS, "Too many messages in this minute. Send the rest in the next.")
-        if guess and guess.store(channel=CHANNEL, message_id=message_id, body=body, now=now):
-            return Received(Condition.RECEIVED)
-        if guess:
-            _verified(envelope, now)  # its key may not be valid any more
-        _store(envelope.sender_domain, message_id, document, body, now)
+        return open_by_guess(read_envelope(body), body=body, now=now)
+    except (BodyTooLarge, InvalidXml, InvalidMessage) as error:
+        return Received(condition_of_error(error), str(error))
+
+
+def finish(outcome: Outcome | None, *, body: bytes, now: datetime) -> Received:
+    """Say what became of a message, after a close look where `store_all` did not store it, or was not asked (None)."""
+    if outcome is Outcome.STORED:
+        return Received(Condition.RECEIVED)
+    if outcome is Outcome.TOO_MANY:
+        return TOO_MANY
+    try:
+        return _take_in_closely(read_envelope(body), body, now, is_counted=outcome is not None)
     except SenderUnknown as error:
         return Received(Condition.SENDER_KEY_UNKNOWN, str(error))
     except (BodyTooLarge, InvalidXml, InvalidMessage, SignatureRefused) as error:
         return Received(condition_of_error(error), str(error))
     except DuplicateIdentifier as error:
         return Received(Condition.NOT_VALID, f"{Reason.DUPLICATE_IDENTIFIER}: {error}")
+
+
+def _take_in_closely(envelope: Envelope, body: bytes, now: datetime, *, is_counted: bool) -> Received:
+    document = _verified(envelope, now)
+    message_id = parse(document).message_id
+    sender = envelope.sender_domain
+    if not is_counted and not is_within(key=rate_key(sender), limit=settings.UFTP_REQUESTS_PER_MINUTE):
+        return TOO_MANY
+    _store(sender, message_id, document, body, now)
     return Received(Condition.RECEIVED)
 
 

@@ -15,8 +15,8 @@ from bidding.markets.uftp.references import reference_of
 from bidding.markets.uftp.transport import CONTENT_TYPE
 from bidding.markets.uftp.vocabulary import Role
 from bidding.models import UftpMessage, UftpParticipant
+from bidding.uftp.last_key import CHANNEL
 from bidding.uftp.own_keys import signing_key
-from bidding.uftp.receiving import CHANNEL
 from bidding.uftp.services import own_domain
 
 ANSWER_WITHIN = timedelta(hours=24)  # the specification asks to retry for at least an hour

@@ -10,9 +10,9 @@ from aggregator.core.services import clock
 from bidding.markets.uftp import messages as m
 from bidding.models import UftpMessage
 from bidding.uftp import reports, services
+from bidding.uftp.last_key import CHANNEL
 from bidding.uftp.line import verdict_on
 from bidding.uftp.processing import process_due
-from bidding.uftp.receiving import CHANNEL
 from bidding.uftp.standing import open_days
 
 logger = logging.getLogger(__name__)

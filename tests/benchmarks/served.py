@@ -40,13 +40,25 @@ def bench_database() -> Iterator[None]:
 
 @contextmanager
 def web_server(*, settings: str = "aggregator.settings", workers: int = 2, threads: int = 4) -> Iterator[int]:
-    """Serve as production does, by the given settings; yield the port."""
+    """Serve pages and interfaces as production does, by the given settings; yield the port."""
+    options = ("--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads))
+    with _gunicorn("aggregator.wsgi", *options, settings=settings) as port:
+        yield port
+
+
+@contextmanager
+def message_door(*, workers: int) -> Iterator[int]:
+    """Take UFTP messages as production does; yield the port."""
+    options = ("--worker-class", "asgi", "--workers", str(workers))
+    with _gunicorn("aggregator.uftp", *options, settings="aggregator.settings") as port:
+        yield port
+
+
+@contextmanager
+def _gunicorn(*words: str, settings: str) -> Iterator[int]:
     port = free_port()
-    command = [
-        *(sys.executable, "-m", "gunicorn", "aggregator.wsgi", "--bind", f"127.0.0.1:{port}", "--no-control-socket"),
-        *("--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads)),
-        *("--log-level", "warning"),
-    ]
+    command = [sys.executable, "-m", "gunicorn", *words, "--bind", f"127.0.0.1:{port}"]
+    command += ["--no-control-socket", "--log-level", "warning"]
     with subprocess.Popen(command, cwd=CHECKOUT, env={**os.environ, "DJANGO_SETTINGS_MODULE": settings}) as process:
         try:
             wait_for(port)

@@ -1,25 +1,40 @@
 """Storing what comes in, before it is answered."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 
 from django.db import connection
 
 from aggregator.core.models import InboxMessage
 
-_COLUMNS = ("channel", "sender", "message_id", "body", "body_sha256", "received_at", "error")
+# In one order, so that two processes with the same messages never wait for each other in a ring.
 _STORE_ONCE = f"""
-    INSERT INTO {InboxMessage._meta.db_table} ({", ".join(_COLUMNS)})
-    SELECT {", ".join(f"%({column})s" for column in _COLUMNS)} WHERE {{provided}}
-    ON CONFLICT (channel, sender, message_id) DO NOTHING RETURNING id
-"""  # noqa: SLF001 - names of ours only
-_NOTHING: Mapping[str, str | datetime] = MappingProxyType({})
+    INSERT INTO {InboxMessage._meta.db_table} (channel, sender, message_id, body, body_sha256, received_at, error)
+    SELECT %s, sender, message_id, body, body_sha256, received_at, ''
+    FROM (VALUES {{rows}}) AS given (sender, message_id, body, body_sha256, received_at{{names}})
+    WHERE {{provided}}
+    ORDER BY sender, message_id
+    ON CONFLICT (channel, sender, message_id) DO NOTHING
+    RETURNING sender, message_id, body_sha256
+"""  # noqa: S608, SLF001 - names of ours only
+_ROW = "%s, %s, %s::bytea, %s, %s::timestamptz"
 
 
 class DuplicateIdentifier(ValueError):
     """The sender used a message id again for other content."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Incoming:
+    """A message to be stored; `given` are texts for the condition it is stored under."""
+
+    sender: str
+    message_id: str
+    body: bytes
+    received_at: datetime
+    given: tuple[str, ...] = ()
 
 
 def receive(*, now: datetime, channel: str, sender: str, message_id: str, body: bytes) -> tuple[InboxMessage, bool]:
@@ -27,7 +42,7 @@ def receive(*, now: datetime, channel: str, sender: str, message_id: str, body: 
 
     Raises `DuplicateIdentifier` when the sender already used this id for other content.
     """
-    is_new = store_new(now=now, channel=channel, sender=sender, message_id=message_id, body=body)
+    [is_new] = store_new(channel=channel, messages=[Incoming(sender, message_id, body, now)])
     message = InboxMessage.objects.get(channel=channel, sender=sender, message_id=message_id)
     if message.body_sha256 != _digest(body):
         raise DuplicateIdentifier(
@@ -37,32 +52,25 @@ def receive(*, now: datetime, channel: str, sender: str, message_id: str, body: 
 
 
 def store_new(
-    *,
-    now: datetime,
-    channel: str,
-    sender: str,
-    message_id: str,
-    body: bytes,
-    provided: str = "TRUE",
-    given: Mapping[str, str | datetime] = _NOTHING,
-) -> bool:
-    """Store a message in one statement, which commits by itself where no transaction is open; tell whether it did.
+    *, channel: str, messages: Sequence[Incoming], provided: str = "TRUE", names: Sequence[str] = ()
+) -> list[bool]:
+    """Store messages in one statement, which commits by itself where no transaction is open; tell which it stored.
 
-    It does not when the sender used this id before, nor when `provided` is false: a condition in SQL, with the
-    parameters `given`.
+    Not those whose sender used their id before, nor those for which `provided` is false: a condition in SQL on the
+    columns of `given`, which are what is stored and, by `names`, what each message gives for it.
     """
-    values: dict[str, str | bytes | datetime] = {
-        "channel": channel,
-        "sender": sender,
-        "message_id": message_id,
-        "body": body,
-        "body_sha256": _digest(body),
-        "received_at": now,
-        "error": "",
-    }
+    row = f"({_ROW}{', %s' * len(names)})"
+    digests = [_digest(one.body) for one in messages]
+    values: list[str | bytes | datetime] = [channel]
+    for one, digest in zip(messages, digests, strict=True):
+        values += [one.sender, one.message_id, one.body, digest, one.received_at, *one.given]
+    statement = _STORE_ONCE.format(
+        rows=", ".join([row] * len(messages)), names="".join(f", {name}" for name in names), provided=provided
+    )
     with connection.cursor() as cursor:
-        cursor.execute(_STORE_ONCE.format(provided=provided), {**values, **given})
-        return cursor.fetchone() is not None
+        cursor.execute(statement, values)
+        stored = set(cursor.fetchall())
+    return [(one.sender, one.message_id, digest) in stored for one, digest in zip(messages, digests, strict=True)]
 
 
 def _digest(body: bytes) -> str:

@@ -7,6 +7,7 @@ reference library where it differs (2xx, 307/308, "Duplicate message").
 from dataclasses import dataclass
 from email.message import Message
 from enum import Enum, auto
+from functools import lru_cache
 
 from bidding.markets.uftp.envelope import BodyTooLarge, SignatureRefused
 from bidding.markets.uftp.problems import InvalidMessage
@@ -74,12 +75,15 @@ def condition_of_headers(*, content_type: str | None, content_length: str | None
     """Return what is wrong with a request's headers, or None when its body may be read."""
     if not content_length or not content_length.isascii() or not content_length.isdigit():
         return Condition.NO_CONTENT_LENGTH
+    return None if _is_accepted_type(content_type or "") else Condition.WRONG_CONTENT_TYPE
+
+
+@lru_cache(maxsize=64)
+def _is_accepted_type(content_type: str) -> bool:
     header = Message()
-    header["Content-Type"] = content_type or ""
+    header["Content-Type"] = content_type
     charset = str(header.get_content_charset("utf-8"))
-    if header.get_content_type() not in _ACCEPTED_TYPES or charset.replace("-", "") != "utf8":
-        return Condition.WRONG_CONTENT_TYPE
-    return None
+    return header.get_content_type() in _ACCEPTED_TYPES and charset.replace("-", "") == "utf8"
 
 
 def condition_of_error(error: BodyTooLarge | InvalidXml | InvalidMessage | SignatureRefused) -> Condition:
