@@ -8,7 +8,6 @@ of real ones.
 
 import re
 from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -16,6 +15,8 @@ from decimal import Context, Decimal
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
+
+from pybase64 import b64decode, b64encode
 
 from bidding.markets.uftp.vocabulary import (
     Disposition,
@@ -265,13 +266,13 @@ def _write_duration(value: timedelta) -> str:
 
 def _read_base64(text: str) -> bytes:
     try:
-        return a2b_base64(text, strict_mode=True)
+        return b64decode(text, validate=True)
     except Base64Error:
         pass
     except ValueError:
         raise NotAllowed from None
     try:  # the schema allows white space between the digits, as mail programs and pretty printers add
-        return a2b_base64("".join(text.split()), strict_mode=True)
+        return b64decode("".join(text.split()), validate=True)
     except Base64Error:
         raise NotAllowed from None
 
@@ -279,7 +280,7 @@ def _read_base64(text: str) -> bytes:
 def _write_base64(value: bytes) -> str:
     if not isinstance(value, bytes):
         raise NotAllowed
-    return b2a_base64(value, newline=False).decode("ascii")
+    return b64encode(value).decode("ascii")
 
 
 _PTU_COUNTS = {str(number): number for number in range(1, PTU_NUMBERS + 1)}
