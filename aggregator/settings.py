@@ -24,6 +24,7 @@
 | `UFTP_DNS_RESOLVER` | instead: a validating resolver to look them up, `address` or `address:port` | none |
 | `UFTP_PROGNOSIS_AT` | local time from which tomorrow's D-Prognosis is sent, before calls are made | 06:00 |
 | `UFTP_REQUESTS_PER_MINUTE` | how often one UFTP participant may call | 1200 |
+| `LIMIT_ARRIVALS_QUANTILE` | under a called limit, room is kept for late arrivals on this share of like days | 0.95 |
 | `OCPI_COUNTRY_CODE`, `OCPI_PARTY_ID`, `OCPI_ROLE`, `OCPI_NAME` | who we are in OCPI | NL, AGG, SCSP, Aggregator |
 | `OCPI_REQUESTS_PER_MINUTE` | how often one OCPI partner may call; it calls once per session | 6000 |
 | `STAY_MODEL` | forecasts departures and energy: `nearest`, or `forests` of the extra of that name | nearest |
@@ -251,6 +252,7 @@ UFTP_ADDRESS_BOOK_URL = env.str("UFTP_ADDRESS_BOOK_URL", default="")
 UFTP_DNS_RESOLVER = env.str("UFTP_DNS_RESOLVER", default="")
 UFTP_PROGNOSIS_AT = time.fromisoformat(env.str("UFTP_PROGNOSIS_AT", default="06:00"))
 UFTP_REQUESTS_PER_MINUTE = env.int("UFTP_REQUESTS_PER_MINUTE", default=1200)
+LIMIT_ARRIVALS_QUANTILE = env.float("LIMIT_ARRIVALS_QUANTILE", default=0.95)
 OCPI_COUNTRY_CODE = env.str("OCPI_COUNTRY_CODE", default="NL")
 OCPI_PARTY_ID = env.str("OCPI_PARTY_ID", default="AGG")
 OCPI_ROLE = env.str("OCPI_ROLE", default="SCSP")  # some stacks know only CPO and EMSP: then EMSP or OTHER

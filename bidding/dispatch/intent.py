@@ -16,7 +16,7 @@ from bidding.dispatch.allocation.reserve import LEAST_TRUSTED
 from bidding.dispatch.duties import not_doing_their_part
 from bidding.dispatch.limits import is_limited, turn_limit_into_order
 from bidding.dispatch.records import records_of
-from bidding.dispatch.situation import plugs_at
+from bidding.dispatch.situation import arriving_kw, plugs_at
 from bidding.dispatch.steady import steady_resources
 from bidding.models import Activation, ActivationPtu
 from bidding.models.directions import as_literal
@@ -55,10 +55,8 @@ def intent_of(
     )
     if wanted_w is None:
         if is_limited(ptu):
-            # A limit holds for all that the group takes, also by those who do not follow.
-            all_plugs = plugs_at(group=group, remaining=remaining, now=now, ignored_asset_ids=())
-            turn_limit_into_order(ptu, plugs=all_plugs, steady=steady)
-        wanted_w = within_cap(activation, ptu.ordered_w)
+            renew_order(activation, ptu, starts_at=starts_at, now=now)
+        wanted_w = within_cap(activation, ptu.ordered_w + ptu.room_w)
     plug_records = records.of([place[asset.pk] for asset in plugs.assets])
     steady_records = records.of([place[asset.pk] for asset in steady_assets])
     decision = decide(
@@ -81,6 +79,24 @@ def intent_of(
         delays_ptus=np.concatenate(
             [_delays(decision, plug_kw, plugs.view.power_kw), np.zeros(len(moved), dtype=np.int64)]
         ),
+    )
+
+
+def renew_order(activation: Activation, ptu: ActivationPtu, *, starts_at: datetime, now: datetime) -> None:
+    """Turn the limit of a PTU into an order by what is known now, from `starts_at` on.
+
+    A limit holds for all that the group takes, also by those who do not follow.
+    """
+    group = group_at(aggregation_ean=activation.aggregation_ean, instant=now)
+    remaining = Interval(starts_at, activation.ends_at)
+    direction = as_literal(activation.direction)
+    _, steady = steady_resources(group=group, remaining=remaining, direction=direction, now=now)
+    turn_limit_into_order(
+        ptu,
+        starts_at=starts_at,
+        plugs=plugs_at(group=group, remaining=remaining, now=now, ignored_asset_ids=()),
+        steady=steady,
+        arriving_kw=arriving_kw(group=group, period=Interval(ptu.ptu_start, ptu.ptu_start + PTU), now=now),
     )
 
 

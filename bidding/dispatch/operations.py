@@ -16,7 +16,8 @@ from aggregator.core.locks import AdvisoryLock, try_take
 from aggregator.core.ptu import PTU, ptu_start
 from bidding.dispatch.alarms import clear_alarms, set_alarms
 from bidding.dispatch.allocation.catch_up import needed_kw
-from bidding.dispatch.intent import within_cap
+from bidding.dispatch.intent import renew_order, within_cap
+from bidding.dispatch.limits import is_limited
 from bidding.dispatch.planning import plan
 from bidding.dispatch.report import shortfall_note
 from bidding.dispatch.watching import Seen, delivered_kwh_in_ptu, look
@@ -68,9 +69,13 @@ def _watch(activation: Activation, now: datetime) -> int:
         return 0
     is_below = _is_below(activation)
     set_alarms(activation, _loop_alarms(seen, is_below=is_below), now=now)
-    if not _is_correction_due(activation, seen, now=now, is_below=is_below):
+    ptu = activation.ptus.filter(ptu_start=ptu_start(now)).first()
+    if ptu is None:
         return 0
-    ptu = activation.ptus.get(ptu_start=ptu_start(now))
+    if is_limited(ptu):
+        renew_order(activation, ptu, starts_at=now, now=now)  # by who has come since
+    if not _is_correction_due(activation, ptu, seen, now=now, is_below=is_below):
+        return 0
     planned = plan(activation, ptu, starts_at=now, now=now, wanted_w=_wanted_w(activation, ptu, seen))
     set_alarms(activation, _plan_alarms(activation, ptu, planned.refused), now=now)
     activation.replanned_at = now
@@ -78,23 +83,30 @@ def _watch(activation: Activation, now: datetime) -> int:
     return planned.sent
 
 
-def _is_correction_due(activation: Activation, seen: Seen, *, now: datetime, is_below: bool) -> bool:
+def _is_correction_due(
+    activation: Activation, ptu: ActivationPtu, seen: Seen, *, now: datetime, is_below: bool
+) -> bool:
     """Tell whether the plan of the running quarter hour should change now."""
     is_in_time = ptu_start(seen.sample.at) == ptu_start(now) and now < ptu_start(now) + PTU - LAST_CORRECTION
     if not (_is_steered(activation) and is_in_time and now < activation.ends_at):
         return False
     # What a limit held back goes out as soon as there is room; else every correction gets time to show.
-    is_limited = _is_held_back(activation, now)
-    if not is_limited and activation.replanned_at is not None and now - activation.replanned_at < REPLAN_EVERY:
+    is_held_back = _is_held_back(activation, ptu)
+    if not is_held_back and activation.replanned_at is not None and now - activation.replanned_at < REPLAN_EVERY:
         return False
     # The reserve that was asked for from the start takes in the first losses; only then do others step in.
     left_w = seen.sample.asked_w - seen.lost_by_assets_w
-    return is_below or is_limited or bool(seen.found and left_w < within_cap(activation, seen.sample.ordered_w))
+    is_losing = bool(seen.found and left_w < within_cap(activation, seen.sample.ordered_w))
+    return is_below or is_held_back or is_losing or _has_outgrown_plan(activation, ptu)
 
 
-def _is_held_back(activation: Activation, now: datetime) -> bool:
-    """Tell whether the plan of the running quarter hour falls short of the order because of a limit."""
-    ptu = activation.ptus.get(ptu_start=ptu_start(now))
+def _has_outgrown_plan(activation: Activation, ptu: ActivationPtu) -> bool:
+    """Tell whether more has come to a group under a called limit than its plan kept room for."""
+    return is_limited(ptu) and (ptu.planned_w or 0) < within_cap(activation, ptu.ordered_w)
+
+
+def _is_held_back(activation: Activation, ptu: ActivationPtu) -> bool:
+    """Tell whether the plan of the running quarter hour falls short of the order because of a steering limit."""
     return ptu.limited_w > 0 and (ptu.planned_w or 0) < within_cap(activation, ptu.ordered_w)
 
 
@@ -106,7 +118,7 @@ def _wanted_w(activation: Activation, ptu: ActivationPtu, seen: Seen) -> int:
         elapsed_h=(seen.sample.at - ptu.ptu_start) / timedelta(hours=1),
         ptu_h=PTU / timedelta(hours=1),
     )
-    return round(wanted_kw * W_PER_KW)
+    return round(wanted_kw * W_PER_KW) + ptu.room_w
 
 
 def _is_below(activation: Activation) -> bool:

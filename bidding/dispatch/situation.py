@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
+from django.conf import settings
 from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
@@ -14,6 +15,7 @@ from bidding.dispatch.allocation.pausing import State
 from bidding.dispatch.allocation.view import DispatchView
 from bidding.dispatch.metered import metered_so_far
 from bidding.dispatch.pausing import pausing_states
+from bidding.forecast.late_arrivals import late_arrivals_kw
 from bidding.forecast.outlook import Outlook, OutlookModel
 from bidding.forecast.sessions import SessionTable
 from bidding.portfolio import Group, latest_states, plug_history
@@ -88,6 +90,20 @@ def plugs_at(*, group: Group, remaining: Interval, now: datetime, ignored_asset_
         ),
     )
     return PlugSituation(assets, view)
+
+
+def arriving_kw(*, group: Group, period: Interval, now: datetime) -> float:
+    """Return the most that cars still to come may take in `period`, by `LIMIT_ARRIVALS_QUANTILE` of like days."""
+    history = plug_history(plugs=group.plugs, now=now, reach=OUTLOOK_REACH)
+    return late_arrivals_kw(
+        history.sessions,
+        history.plugged_in,
+        now_s=int(now.timestamp()),
+        starts_s=int(period.starts_at.timestamp()),
+        ends_s=int(period.ends_at.timestamp()),
+        timezone=LOCAL_TIME,
+        quantile=settings.LIMIT_ARRIVALS_QUANTILE,
+    )
 
 
 def _outlook(

@@ -61,6 +61,9 @@ class ActivationPtu(models.Model):
     ordered_w = models.PositiveBigIntegerField(
         help_text="Under a limit: what it comes to against the consumption expected when the PTU was planned."
     )
+    room_w = models.PositiveBigIntegerField(
+        default=0, help_text="Under a limit: asked beside the order, for cars that are still to come."
+    )
     planned_w = models.BigIntegerField(
         null=True, blank=True, help_text="What the newest plan brings if every asset does its part."
     )
