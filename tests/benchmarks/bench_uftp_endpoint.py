@@ -27,7 +27,7 @@ from tests.benchmarks.served import bench_database, free_port, message_door, wai
 from tests.conformance.uftp import samples
 
 KEY = key_from_seed(b"k" * 32)
-CLIENTS, MESSAGES, ROUNDS = 16, 1000, 7
+CLIENTS, MESSAGES, ROUNDS = 16, 500, 5
 PEER_PROGRAM = Path(samples.__file__).with_name("peer_service.py")
 
 
