@@ -215,6 +215,7 @@ class WalkForward:
             bid_kw=ours.bid_kw,
             is_delivered=ours.is_delivered,
             capacity=capacity,
+            most_risk=self._drivers.most_risk,
             perfect_information_kw=best_kw,
             unserved_kwh=ours.unserved_kwh,
             energy_kwh=self._came_for_kwh(window),

@@ -31,6 +31,7 @@ from bidding.optimisation.reliability_curve import ReliabilityCurve
 from bidding.optimisation.small_samples import STANDARD_NORMAL, binomial_upper_tail, student_quantile
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 ProductBid = Callable[[float], float]
 
@@ -60,8 +61,10 @@ DRIFT_STEP = 0.1
 """Standard scores by which one broken promise lowers the level; small against the spread of one, yet ten misses in a
 row move a 90 % promise to 98 %."""
 
-LOWEST_SCORE = -4.0
-LEVELS = np.concatenate([[1e-4, 3e-4, 1e-3, 2e-3, 4e-3, 7e-3], np.arange(1, 61) / 100])
+LOWEST_SCORE = -6.0
+"""Deep enough below the scenarios for a group whose curve is too narrow; any outcome below counts as this."""
+
+LEVELS = np.array([STANDARD_NORMAL.cdf(tenths / 10) for tenths in range(-60, -23)] + [k / 100 for k in range(1, 61)])
 REFERENCE_LEVEL = 0.1
 """Scores count in windows that would have had a bid at this level: one for all promises, so that they stay in order."""
 
@@ -154,9 +157,10 @@ class Calibrator:
         level, bids = 0.0, 0
         if len(self) >= FEWEST_WINDOWS:
             offers_kw = _product_bids(np.asarray(self._powers_kw), product_bid_kw)
+            usual = _usual(offers_kw)
             level, bids = self._level(offers_kw, miss_share=1 - reliability, drift=drift)
-            level = min(level, self._level_by_record(offers_kw, miss_share=1 - reliability))
-            if not _is_usual(offers_kw, level):
+            level = min(level, self._level_by_record(offers_kw, usual, miss_share=1 - reliability))
+            if not usual[max(int(np.searchsorted(LEVELS, level, side="right")) - 1, 0)]:
                 level = 0.0
         return Margin(
             realised_share=means.realised_share,
@@ -180,12 +184,12 @@ class Calibrator:
         level = min(max(STANDARD_NORMAL.cdf(middle + bound - drift), float(LEVELS[0])), float(LEVELS[-1]))
         return level, int(counted.sum())
 
-    def _level_by_record(self, offers_kw: Floats, *, miss_share: float) -> float:
-        """Return the highest level such that it and all below it have a plausible record of their own."""
-        offers_kw = offers_kw[-RECORD_WINDOWS:]
+    def _level_by_record(self, offers_kw: Floats, usual: Flags, *, miss_share: float) -> float:
+        """Return the highest usual level such that it and all usual ones below have a plausible record of their own."""
+        offers_kw = offers_kw[-RECORD_WINDOWS:, usual]
         broken = (offers_kw > 0) & (np.asarray(self._realised_kw[-RECORD_WINDOWS:])[:, None] < offers_kw - 1e-6)
         highest = 0.0
-        for level, bids, misses in zip(LEVELS, (offers_kw > 0).sum(axis=0), broken.sum(axis=0), strict=True):
+        for level, bids, misses in zip(LEVELS[usual], (offers_kw > 0).sum(axis=0), broken.sum(axis=0), strict=True):
             if binomial_upper_tail(int(misses), int(bids), round(miss_share, 9)) < LEAST_PLAUSIBLE:
                 return highest
             highest = float(level)
@@ -225,15 +229,12 @@ class Calibrator:
         return min(max((float(weight @ (apart * (realised - recent))) + prior) / (size + prior), 0.0), 1.0)
 
 
-def _is_usual(offers_kw: Floats, level: float) -> bool:
-    """Tell whether a level would have led to a bid often enough, on record and of late, to be judged by it."""
-    column = int(np.searchsorted(LEVELS, level, side="right")) - 1
-    if column < 0:
-        return False
-    offered = offers_kw[:, column] > 0
+def _usual(offers_kw: Floats) -> Flags:
+    """Tell which levels would have led to a bid often enough, on record and of late, to be judged by it."""
+    offered = offers_kw > 0
     weight = _ages_weight(len(offered), SCORE_HALF_LIFE)
-    return bool(
-        offered[-RECORD_WINDOWS:].sum() >= FEWEST_WINDOWS and weight[offered].sum() >= LEAST_OFFERED * weight.sum()
+    return np.asarray(
+        (offered[-RECORD_WINDOWS:].sum(axis=0) >= FEWEST_WINDOWS) & (weight @ offered >= LEAST_OFFERED * weight.sum())
     )
 
 

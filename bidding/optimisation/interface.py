@@ -117,6 +117,7 @@ class WindowOutcome:
         is_delivered: whether every PTU reached the bid; None without a bid.
         capacity: the largest promise the dispatch policy would have kept in every PTU (it learns departures only
             when they happen and serves drivers first), by the limit on drivers' risk.
+        most_risk: the limit on drivers' risk with which it was dispatched.
         perfect_information_kw: the most that someone who knew every session could have delivered in every PTU.
         unserved_kwh: energy drivers left without because of the bid.
         energy_kwh: energy that drivers came for in the 24 hours to the window's end.
@@ -127,6 +128,7 @@ class WindowOutcome:
     bid_kw: float
     is_delivered: bool | None
     capacity: ReplayedCapacity
+    most_risk: float
     perfect_information_kw: float
     unserved_kwh: float = 0.0
     energy_kwh: float = 0.0

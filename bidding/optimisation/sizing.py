@@ -210,10 +210,11 @@ def _reason(bid_kw: float, margin: Margin, limit: Limit, window: WindowSpec) -> 
 def _realised_kw(outcome: WindowOutcome, *, most_risk: float) -> float:
     """Return what could be relied on: the capacity, but less than a bid that was broken although it was within it.
 
-    Dispatch holds no more cars than a promise takes, so a small promise can fail where a larger one would not have.
+    Dispatch holds no more cars than a promise takes, so a small promise can fail where a larger one would not have. A
+    bid beyond the capacity of its day says nothing that the capacity does not say.
     """
     capacity_kw = outcome.capacity.at(most_risk)
-    if outcome.is_delivered is False:
+    if outcome.is_delivered is False and outcome.bid_kw <= outcome.capacity.at(outcome.most_risk):
         return min(capacity_kw, JUST_BELOW * outcome.bid_kw)
     return capacity_kw
 

@@ -1,3 +1,5 @@
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,8 +15,24 @@ def test_power_is_the_order_statistic_of_its_level():
     assert curve.power_kw([0.2, 0.4, 0.6, 0.8]).tolist() == [10.0, 20.0, 30.0, 40.0]
 
 
-def test_below_the_worst_scenario_the_curve_runs_to_zero():
-    assert float(ReliabilityCurve.of([10.0] * 9).power_kw(0.05)) == 5.0
+def test_below_the_worst_scenario_the_root_of_the_power_goes_on_as_a_normal_law():
+    normal = NormalDist(mu=5.0, sigma=1.0)  # of the square root of the power
+    curve = ReliabilityCurve.of([normal.inv_cdf(place / 100) ** 2 for place in range(1, 100)])
+    for share in (1e-3, 1e-5):
+        assert float(curve.power_kw(share)) == pytest.approx(normal.inv_cdf(share) ** 2, abs=1e-3)
+        assert curve.miss_share(normal.inv_cdf(share) ** 2) == pytest.approx(share, rel=1e-2)
+
+
+def test_far_below_small_scenarios_there_is_no_power():
+    curve = ReliabilityCurve.of([1.0, 4.0, 9.0])
+    assert curve.power_kw([0.0, 1e-6]).tolist() == [0.0, 0.0]
+    assert 0 < curve.miss_share(0.0) < 0.25
+
+
+def test_what_is_the_same_in_every_scenario_is_sure():
+    curve = ReliabilityCurve.of([10.0] * 9)
+    assert float(curve.power_kw(1e-6)) == pytest.approx(10.0)
+    assert curve.miss_share(9.9) == 0.0
 
 
 def test_negative_scenarios_promise_nothing():

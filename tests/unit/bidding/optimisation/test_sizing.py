@@ -149,6 +149,7 @@ def outcome(window, *, capacity_kw, bid_kw=0.0, is_delivered=None):
         bid_kw=bid_kw,
         is_delivered=is_delivered,
         capacity=capacity,
+        most_risk=0.3,
         perfect_information_kw=max(capacity.capacity_kw),
     )
 
@@ -200,6 +201,19 @@ def test_a_broken_promise_lowers_the_next_one():
         return sizer.size(context(spec())).explanation["power_kw"]
 
     assert next_power_kw(is_delivered=False) < next_power_kw(is_delivered=True)
+
+
+def test_a_bid_beyond_the_capacity_of_its_day_is_not_held_against_another_limit_on_risk():
+    before = range(9, 21)
+    sizer = shown(before, capacity_kw=ReplayedCapacity((0.1, 0.6), (8.0, 100.0)))
+    sizer.size(context(spec(21)))
+    limits = ReplayedCapacity((0.1, 0.3, 0.6), (8.0, 8.0, 100.0))
+    sizer.observe(outcome(spec(21), capacity_kw=limits, bid_kw=20.0, is_delivered=False))
+    other = shown(before, capacity_kw=ReplayedCapacity((0.1, 0.6), (8.0, 100.0)))
+    other.size(context(spec(21)))
+    other.observe(outcome(spec(21), capacity_kw=limits))
+    margins = [item.size(context(spec(22), most_risk=0.6)).explanation["margin"] for item in (sizer, other)]
+    assert margins[0]["recent_mean_kw"] == margins[1]["recent_mean_kw"]
 
 
 def test_broken_promises_of_the_past_lower_the_next_one():
