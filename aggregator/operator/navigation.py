@@ -11,6 +11,7 @@ _GROUPS = {
         ("assets.Asset", "Assets", "ev_station"),
         ("assets.Membership", "Memberships", "join"),
         ("assets.ChargingSession", "Charging sessions", "electric_car"),
+        ("assets.Declaration", "Declarations of drivers", "record_voice_over"),
         ("assets.AssetState", "Asset states", "sensors"),
         ("assets.Partner", "Partners", "handshake"),
         ("assets.CongestionArea", "Congestion areas", "map"),

@@ -6,6 +6,7 @@ from aggregator.operator.admin.base import HistoryAdmin, ReadOnlyInline
 from assets.models import (
     AnsweredRequest,
     CommunicationTest,
+    Declaration,
     OcpiConnection,
     OcpiEdge,
     OcpiEvse,
@@ -20,6 +21,17 @@ from assets.models import (
 class OcpiPartyInline(ReadOnlyInline):
     model = OcpiParty
     fields = ("country_code", "party_id")
+
+
+@admin.register(Declaration)
+class DeclarationAdmin(HistoryAdmin):
+    """What drivers declared, with the instant it was told; they come in with sessions and states."""
+
+    list_display = ("told_at", "session", "departure_at", "energy_wh")
+    list_filter = ("session__asset__category", "session__asset__partner")
+    list_select_related = ("session",)
+    search_fields = ("session__external_id", "session__asset__external_id")
+    date_hierarchy = "told_at"
 
 
 @admin.register(OcpiConnection)

@@ -22,6 +22,7 @@ from assets.models import (
     ChargingSession,
     CommunicationTest,
     CongestionArea,
+    Declaration,
     Membership,
     MeterInterval,
     OcpiConnection,
@@ -348,9 +349,10 @@ class Evening:
         asset = self.asset(group=group, partner=partner)
         AssetState.objects.create(asset=asset, at=NOW, power_w=7_400)
         SteeringLimit.objects.create(aggregation_ean=group, max_moved_w=1_000_000, reason="the transformer")
-        ChargingSession.objects.create(
+        session = ChargingSession.objects.create(
             asset=asset, external_id="s", plug_in_at=LONG_AGO, max_import_w=11_000, known_at=LONG_AGO
         )
+        Declaration.objects.create(session=session, told_at=LONG_AGO, energy_wh=9_000)
         self.announcement(f"elsewhere-{number}", congestion_area=area)
         call = self.announcement(f"call-{number}")
         bid = self.bid(announcement=call, group=group)
