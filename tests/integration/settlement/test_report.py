@@ -9,6 +9,7 @@ from aggregator.core.ptu import PTU
 from aggregator.demo.report import build_report
 from aggregator.demo.report_page import write_report_page
 from aggregator.demo.report_series import page_extra
+from assets.control.fallback import time_to_live_s
 from assets.models import Asset, AssetKind, Setpoint, SetpointBatch
 from bidding.models import Bid
 from settlement.delivery.operations import settle
@@ -45,6 +46,7 @@ def evening(world):
             starts_at=WINDOW_START,
             ends_at=WINDOW_START + 2 * PTU,
             power_w=[power_w] * 2,
+            ttl_s=time_to_live_s(asset.kind, [power_w]),
             status=status,
         )
     settle(activation_id=Bid.objects.get().activation.pk, now=NOW)
