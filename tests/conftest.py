@@ -4,8 +4,12 @@ import itertools
 import os
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from aggregator import embedded
+
+hypothesis_settings.register_profile("patient", deadline=None)  # no test is about how busy the machine is
+hypothesis_settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -46,7 +46,7 @@ PTUS, LAST = (ENDS_AT - STARTS_AT) // PTU, (ALL_FREE_AT - STARTS_AT) // PTU
 LAPSED = (at("20:30") - STARTS_AT) // PTU
 LATEST = timedelta(minutes=4)
 """After that: what left last arrived at 20:02, and assets end inside a ramp of two minutes."""
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
