@@ -98,7 +98,6 @@ def play():
 
 def assert_evening(report: dict) -> None:
     """Check what must be true of every evening, and recompute its money from its parts."""
-    assert sorted(bid["outcome"] for bid in report["bids"]) == ["cleared", "not_cleared", "partly_cleared"]
     assert all(bid["power_w"] % 100_000 == 0 and bid["power_w"] >= 100_000 for bid in report["bids"])
     (call,) = report["calls"]
     ordered = {bid["aggregation_ean"]: bid["cleared_power_w"] for bid in report["bids"] if bid["cleared_power_w"]}
@@ -162,6 +161,7 @@ def test_an_evening_survives_the_death_of_every_process_and_leaves_nothing_behin
     report = demo.report()
 
     assert_evening(report)
+    assert sorted(bid["outcome"] for bid in report["bids"]) == ["cleared", "not_cleared", "partly_cleared"]
     assert delivered_share(report) > 0.97
     assert addresses_fetched_by(demo.directory / "report.html") == []
     assert leftovers(demo.directory) == []
@@ -191,6 +191,8 @@ def test_an_evening_of_real_sessions(play):
     report = play("--sessions", str(sessions)).report()
 
     assert_evening(report)
+    # What is bid is what real sessions allow: the book clears small bids in full that it clears the fleet's in part.
+    assert {bid["outcome"] for bid in report["bids"]} & {"cleared", "partly_cleared"}
     # Real cars leave unannounced, and the evening's clock runs many times too fast for a machine that does other work.
     assert delivered_share(report) > 0.9
 
