@@ -1,37 +1,22 @@
 """No bytes at all, and no damage to a signed message, make the door fail."""
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from aggregator.core.models import InboxMessage
-from bidding.markets.uftp.codec import serialise
 from bidding.markets.uftp.envelope import MAX_BODY_BYTES, seal
 from bidding.markets.uftp.vocabulary import Role
 from bidding.uftp.tasks import process_messages
 from tests.conformance.uftp.samples import DSO, SAMPLES
+from tests.integration.uftp.damage import any_bytes, any_documents, bounded
 from tests.integration.uftp.operator_side import KEY, post, sealed
 
 pytestmark = pytest.mark.django_db
-bounded = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-whole = st.sampled_from([sealed(sample) for sample in SAMPLES])
-documents = st.sampled_from([serialise(sample) for sample in SAMPLES])
-
-
-@st.composite
-def damaged(draw, originals):
-    """An original with a few stretches of bytes replaced."""
-    body = bytearray(draw(originals))
-    for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, len(body)))
-        body[at : at + draw(st.integers(0, 8))] = draw(st.binary(max_size=8))
-    return bytes(body)
 
 
 @bounded
-@given(body=st.binary(max_size=300) | damaged(whole))
+@given(body=any_bytes)
 def test_any_bytes_get_an_answer_of_the_protocol(client, operator, body):
     assert post(client, body).status_code in {200, 400, 401, 411, 419, 429}
 
@@ -57,7 +42,7 @@ def test_any_headers_get_an_answer_of_the_protocol(client, operator, content_typ
 
 
 @bounded
-@given(document=damaged(documents))
+@given(document=any_documents)
 def test_anything_signed_gets_an_answer_and_can_be_processed(client, contract, document):
     answer = post(client, seal(document, sender_domain=DSO, sender_role=Role.DSO, private_key=KEY))
     assert answer.status_code in {200, 400, 429}

@@ -16,6 +16,7 @@ from http.client import HTTPConnection, HTTPException
 import pytest
 from django.conf import settings
 from django.db import connection
+from hypothesis import given
 from psycopg.conninfo import make_conninfo
 
 from aggregator.core.models import InboxMessage
@@ -30,6 +31,7 @@ from bidding.uftp import own_process
 from bidding.uftp.last_key import Outcome
 from bidding.uftp.own_process import MOST_QUICK_BYTES
 from tests.conformance.uftp.samples import DSO, OFFER, REQUEST
+from tests.integration.uftp.damage import any_bytes, any_documents, bounded
 from tests.integration.uftp.operator_side import KEY, OTHER_KEY, sealed
 from tests.shared_data import REPOSITORY
 
@@ -91,6 +93,10 @@ def another(message=REQUEST, **changes):
     return replace(message, message_id=str(uuid.uuid4()), **changes)
 
 
+def signed(document):
+    return seal(document, sender_domain=DSO, sender_role=Role.DSO, private_key=KEY)
+
+
 def all_at_once(ask, bodies):
     with ThreadPoolExecutor(AT_ONCE) as senders:
         return list(senders.map(ask, bodies))
@@ -113,7 +119,7 @@ def test_each_condition_has_its_status(door):
             "empty": door(b"")[0],
             "too large": door(b"<a>" + b"x" * MAX_BODY_BYTES + b"</a>")[0],
             "large and wrong": door(f"<a>{long_conversation}</a>".encode())[0],
-            "against the structure": door(seal(spoiled, sender_domain=DSO, sender_role=Role.DSO, private_key=KEY))[0],
+            "against the structure": door(signed(spoiled))[0],
             "unknown domain": door(sealed(another(), domain="stranger.example"))[0],
             "known in another role": door(sealed(another(OFFER), role=Role.AGR))[0],
             "another key": door(sealed(another(), key=OTHER_KEY))[0],
@@ -129,6 +135,12 @@ def test_each_condition_has_its_status(door):
             "unknown domain": 419, "known in another role": 200, "another key": 401, "GET": 405, "elsewhere": 404,
         }  # fmt: skip
     assert InboxMessage.objects.count() == 5
+
+
+@bounded
+@given(body=any_bytes | any_documents.map(signed))
+def test_any_bytes_get_an_answer_of_the_protocol(door, body):
+    assert door(body)[0] in {200, 400, 401, 411, 419}
 
 
 def test_a_body_of_unknown_length_is_refused(door):
