@@ -12,9 +12,9 @@ from assets.operations.portfolio import create_aggregation_ean, create_congestio
 from assets.operations.reports import upsert_assets
 from assets.simulator.portfolio import CITY, DEPOT, HOMES, QUARTER, Portfolio
 from assets.simulator.portfolio import Partner as SimulatedPartner
-from bidding.models import Mandate, PricingPolicy
-from bidding.operations.prices import store_prices
+from bidding.models import DayAheadPrice, Mandate, PricingPolicy
 from bidding.operations.terms import set_terms
+from bidding.operations.timed_values import store_values
 
 AUTOMATIC_UP_TO_W, AUTOMATIC_UP_TO_EUR = 5_000_000, Decimal(10_000)
 """What each group's bids may go up to without a person: more than the evening needs."""
@@ -70,7 +70,8 @@ def register(*, portfolio: Portfolio, now: datetime) -> dict[str, dict[str, Any]
         set_terms(
             PricingPolicy, aggregation_ean=made, now=now, margin_eur_per_mwh=MARGIN_EUR_PER_MWH[group.ean], **COSTS
         )
-    store_prices(prices=day_ahead_prices(now.astimezone(MARKET_ZONE).date()), source="invented", now=now)
+    prices = day_ahead_prices(now.astimezone(MARKET_ZONE).date())
+    store_values(DayAheadPrice, values=prices, source="invented", now=now)
     credentials: dict[str, dict[str, Any]] = {}
     for partner in portfolio.partners:
         registered, secrets = register_partner(name=partner.name, now=now)

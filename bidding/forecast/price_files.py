@@ -1,48 +1,55 @@
 """Reading day-ahead prices: CSV with `utc` (start of the period, ISO 8601) and `eur_per_mwh`."""
 
-import csv
-import math
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
 
 import numpy as np
 
 from bidding.forecast.baselines import PTU_S, PriceCurve
+from bidding.forecast.timed_values import ValueColumn, ValuesInvalid, read_values
 
-PRICE_COLUMNS = ("utc", "eur_per_mwh")
+PTU = timedelta(seconds=PTU_S)
+HOUR = timedelta(hours=1)
+
+PRICES = ValueColumn(
+    header="eur_per_mwh",
+    noun="price",
+    example="83.21",
+    grid=PTU,
+    off_grid="not on a quarter hour",
+    least=Decimal(-10_000),
+    greatest=Decimal(10_000),  # beyond the harmonised limits of the day-ahead auction
+    decimals=2,
+)
 
 
-class PriceFileInvalid(ValueError):
-    """The file holds no usable price curve."""
+def read_prices(lines: Iterable[str]) -> dict[datetime, Decimal]:
+    """Return the price of each quarter hour.
 
-
-def read_prices(lines: Iterable[str]) -> PriceCurve:
-    """Read a price curve; each price holds until the next, the last as long as the one before it.
-
-    Raises:
-        PriceFileInvalid: a column is missing, a time has no offset or is off the quarter hour, a price is no number,
-            two rows start together, or there are fewer than two rows.
+    Rows are quarter hours or hours, alike through the file; an hour fills its four quarters. Raises `ValuesInvalid`.
     """
-    reader = csv.DictReader(lines)
-    missing = [name for name in PRICE_COLUMNS if name not in (reader.fieldnames or ())]
-    if missing:
-        raise PriceFileInvalid(f"Missing column {', '.join(missing)} in the price file; it needs utc, eur_per_mwh.")
-    by_start: dict[int, float] = {}
-    for number, row in enumerate(reader, start=1):
-        try:
-            start = datetime.fromisoformat(row["utc"])
-            price = float(row["eur_per_mwh"])
-        except (TypeError, ValueError):
-            raise PriceFileInvalid(f"Price row {number} is not a time and a number: {row}.") from None
-        if start.tzinfo is None or start.timestamp() % PTU_S or not math.isfinite(price):
-            raise PriceFileInvalid(f"Price row {number} needs a quarter hour with an offset and a price: {row}.")
-        instant_s = int(start.timestamp())
-        if instant_s in by_start:
-            raise PriceFileInvalid(f"Price row {number} starts with an earlier one: {row['utc']}.")
-        by_start[instant_s] = price
-    if len(by_start) < 2:  # noqa: PLR2004 - one row does not say how long it holds
-        raise PriceFileInvalid("The price file needs at least two rows.")
-    starts = np.array(sorted(by_start), dtype=np.int64)
-    lasts = np.diff(starts, append=2 * starts[-1] - starts[-2]) // PTU_S
-    prices = np.array([by_start[int(start)] for start in starts])
-    return PriceCurve(starts_s=int(starts[0]), eur_per_mwh=np.repeat(prices, lasts))
+    rows = read_values(lines, PRICES)
+    length = _length_of_rows(sorted(rows))
+    return {starts_at + n * PTU: price for starts_at, price in rows.items() for n in range(length // PTU)}
+
+
+def price_curve(prices: Mapping[datetime, Decimal]) -> PriceCurve:
+    """Return prices as a curve without gaps: each holds until the next that is known."""
+    starts_s = np.array([int(starts_at.timestamp()) for starts_at in sorted(prices)], dtype=np.int64)
+    lasts = np.diff(starts_s, append=starts_s[-1] + PTU_S) // PTU_S
+    eur_per_mwh = np.array([float(prices[starts_at]) for starts_at in sorted(prices)])
+    return PriceCurve(starts_s=int(starts_s[0]), eur_per_mwh=np.repeat(eur_per_mwh, lasts))
+
+
+def _length_of_rows(starts: list[datetime]) -> timedelta:
+    """Return how long every row holds: a quarter hour or an hour, told by the shortest step."""
+    steps = {after - before for before, after in pairwise(starts)}
+    if PTU in steps:
+        return PTU
+    if steps and min(steps) == HOUR and not any(start.minute for start in starts):
+        return HOUR
+    raise ValuesInvalid(
+        "The rows are neither consecutive quarter hours nor consecutive hours; give at least two in a row."
+    )

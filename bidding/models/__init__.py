@@ -9,8 +9,8 @@ from bidding.models.mandates import BidDutyContract, Mandate
 from bidding.models.nominations import BaselineNomination
 from bidding.models.participants import OwnKey, UftpParticipant, UftpPublicKey
 from bidding.models.pausing import PauseTest
-from bidding.models.prices import DayAheadPrice, PricingPolicy
-from bidding.models.temperatures import OutdoorTemperature
+from bidding.models.pricing_policies import PricingPolicy
+from bidding.models.timed_values import DayAheadPrice, OutdoorTemperature
 from bidding.models.uftp_messages import UftpMessage
 
 __all__ = [

@@ -20,11 +20,11 @@ from bidding.backtest.plot import backtest_page
 from bidding.backtest.rehearsing_sizer import RehearsingSizer
 from bidding.backtest.report import report
 from bidding.backtest.windows import Calendar, calendar
-from bidding.forecast.price_files import PriceFileInvalid, read_prices
+from bidding.forecast.price_files import price_curve, read_prices
 from bidding.forecast.session_files import SessionFile, SessionFileInvalid, read_sessions
 from bidding.forecast.stay_models import NAMES, NEAREST, StayModelUnavailable, stay_models
 from bidding.forecast.stays import StayModels
-from bidding.forecast.temperature_files import TemperaturesInvalid, read_temperatures
+from bidding.forecast.temperature_files import read_temperatures
 from bidding.forecast.temperatures import day_means_c
 from bidding.optimisation.sizing import CalibratedSizer
 
@@ -151,11 +151,12 @@ def _options(given: dict[str, Any]) -> BacktestOptions:
         prices = None
         if given["prices"] is not None:
             with _open_text(given["prices"]) as lines:
-                prices = read_prices(lines)
+                prices = price_curve(read_prices(lines))
         outdoor_c = None
         if given["temperatures"] is not None:
             with _open_text(given["temperatures"]) as lines:
-                outdoor_c = day_means_c(read_temperatures(lines), timezone=given["timezone"])
+                hours_c = {int(at.timestamp()): float(celsius) for at, celsius in read_temperatures(lines).items()}
+            outdoor_c = day_means_c(hours_c, timezone=given["timezone"])
         return BacktestOptions(
             timezone=given["timezone"],
             window=given["window"],
@@ -175,8 +176,6 @@ def _options(given: dict[str, Any]) -> BacktestOptions:
         )
     except ZoneInfoNotFoundError as error:
         raise CommandError(f"There is no time zone {given['timezone']!r}; write one like Europe/Amsterdam.") from error
-    except (PriceFileInvalid, TemperaturesInvalid) as error:
-        raise CommandError(str(error)) from error
     except OSError as error:
         raise CommandError(f"{error.filename} cannot be read: {error}.") from error
     except ValueError as error:

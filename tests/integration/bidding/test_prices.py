@@ -10,11 +10,13 @@ from django.db import ProgrammingError, transaction
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU
 from assets.models import Asset, Membership
+from bidding.forecast.price_files import price_curve, read_prices
+from bidding.forecast.timed_values import ValuesInvalid
 from bidding.models import Bid, DayAheadPrice, NoBid, PricingPolicy
 from bidding.operations import bids
-from bidding.operations.prices import PricesInvalid, read_prices, store_prices
 from bidding.operations.pricing import NotPriceable, quote
 from bidding.operations.terms import set_terms
+from bidding.operations.timed_values import store_values
 from tests.field_side import make_partner
 
 WINDOW = Interval(datetime(2026, 1, 14, 16, tzinfo=UTC), datetime(2026, 1, 14, 19, tzinfo=UTC))
@@ -48,6 +50,12 @@ def test_quarters_are_taken_as_they_are():
     assert list(prices.values()) == [Decimal(1), Decimal("-2.5"), Decimal(3)]
 
 
+def test_as_a_curve_each_price_holds_until_the_next():
+    curve = price_curve(read_prices(file_of("2026-01-14T19:15Z,-2.5", "2026-01-14T19:00Z,1", "2026-01-14T20:00Z,3")))
+    assert curve.starts_s == datetime(2026, 1, 14, 19, tzinfo=UTC).timestamp()
+    assert curve.eur_per_mwh.tolist() == [1.0, -2.5, -2.5, -2.5, 3.0]
+
+
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
@@ -58,19 +66,19 @@ def test_quarters_are_taken_as_they_are():
         (["2026-01-14T19:00Z"], "line 2: .* is not a time and a price"),
         (["2026-01-14T19:00Z,NaN"], "line 2: NaN is not a price"),
         (["2026-01-14T19:00Z,1e9"], "line 2: .* is not a price between"),
-        (["2026-01-14T19:00Z,1.005"], "at most two decimals"),
+        (["2026-01-14T19:00Z,1.005"], "at most 2 decimals"),
         (["2026-01-14T19:00Z,1"], "neither consecutive quarter hours nor consecutive hours"),
         (["2026-01-14T19:00Z,1", "2026-01-14T19:30Z,1"], "neither consecutive"),
         ([], "no prices below"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_named_by_line(rows, says):
-    with pytest.raises(PricesInvalid, match=says):
+    with pytest.raises(ValuesInvalid, match=says):
         read_prices(file_of(*rows))
 
 
 def test_a_file_without_its_columns_is_refused():
-    with pytest.raises(PricesInvalid, match="lacks eur_per_mwh"):
+    with pytest.raises(ValuesInvalid, match="lacks eur_per_mwh"):
         read_prices(["utc,price", "2026-01-14T19:00Z,1"])
 
 
@@ -89,15 +97,19 @@ def test_a_file_comes_in_once_and_a_correction_keeps_what_was_known(db, tmp_path
         call_command("import_day_ahead_prices", str(path))
         assert expected in capsys.readouterr().out
     known_at = DayAheadPrice.objects.latest("pk").known_at
-    store_prices(prices={COMEBACK[0]: Decimal(9)}, source="correction", now=known_at + timedelta(hours=1))
+    store_values(
+        DayAheadPrice, values={COMEBACK[0]: Decimal(9)}, source="correction", now=known_at + timedelta(hours=1)
+    )
     assert DayAheadPrice.objects.filter(starts_at=COMEBACK[0]).count() == 2
     with pytest.raises(ProgrammingError, match="Cannot update"), transaction.atomic():
         DayAheadPrice.objects.update(price_eur_per_mwh=0)
 
 
 def test_a_policy_prices_on_what_was_known_then(group, policy, now):
-    store_prices(prices=dict.fromkeys(COMEBACK, Decimal(80)), source="auction", now=now - timedelta(hours=2))
-    store_prices(prices={COMEBACK[0]: Decimal(100)}, source="correction", now=now + timedelta(minutes=1))
+    store_values(
+        DayAheadPrice, values=dict.fromkeys(COMEBACK, Decimal(80)), source="auction", now=now - timedelta(hours=2)
+    )
+    store_values(DayAheadPrice, values={COMEBACK[0]: Decimal(100)}, source="correction", now=now + timedelta(minutes=1))
     assert ask(group, now).price_eur_per_mwh == Decimal("97.50")
     assert ask(group, now + timedelta(minutes=1)).price_eur_per_mwh == Decimal("102.50")
     assert ask(group, now, "increase").price_eur_per_mwh == Decimal("-62.50")
@@ -106,7 +118,9 @@ def test_a_policy_prices_on_what_was_known_then(group, policy, now):
 def test_a_gap_in_the_prices_is_named_and_becomes_the_reason_for_no_bid(
     announcement, group, policy, exchange, sized, now
 ):
-    store_prices(prices=dict.fromkeys(COMEBACK[:3], Decimal(80)), source="auction", now=now - timedelta(hours=2))
+    store_values(
+        DayAheadPrice, values=dict.fromkeys(COMEBACK[:3], Decimal(80)), source="auction", now=now - timedelta(hours=2)
+    )
     with pytest.raises(NotPriceable, match=r"1 of the 4 quarter hours .* the first 2026-01-14 20:45"):
         ask(group, now)
     answer = bids.offer(announcement=announcement, aggregation_ean=group, sized=sized(), exchange=exchange, now=now)
@@ -115,7 +129,9 @@ def test_a_gap_in_the_prices_is_named_and_becomes_the_reason_for_no_bid(
 
 
 def test_a_bid_carries_the_parts_of_its_price(announcement, group, policy, exchange, sized, now):
-    store_prices(prices=dict.fromkeys(COMEBACK, Decimal(80)), source="auction", now=now - timedelta(hours=2))
+    store_values(
+        DayAheadPrice, values=dict.fromkeys(COMEBACK, Decimal(80)), source="auction", now=now - timedelta(hours=2)
+    )
     bid = bids.offer(announcement=announcement, aggregation_ean=group, sized=sized(), exchange=exchange, now=now)
     assert isinstance(bid, Bid)
     amounts = [Decimal(amount) for _, amount, _ in bid.price_parts["parts"]]
@@ -138,7 +154,7 @@ def test_the_storages_part_follows_from_the_power_of_the_members(group, now):
         )  # fmt: skip
         Membership.objects.create(asset=asset, aggregation_ean=group, period=(now - timedelta(days=1), None))
     set_terms(PricingPolicy, aggregation_ean=group, now=now, rebound_hours=1, wear_eur_per_kwh=Decimal("0.10"))
-    store_prices(prices=dict.fromkeys(COMEBACK, Decimal(0)), source="auction", now=now)
+    store_values(DayAheadPrice, values=dict.fromkeys(COMEBACK, Decimal(0)), source="auction", now=now)
     parts = {name: how for name, _, how in ask(group, now).parts["parts"]}
     assert parts["wear"] == "0.3125 through storage x € 0.1000 per kWh"  # 10 of 32 kW
     parts = {name: how for name, _, how in ask(group, now, "increase").parts["parts"]}

@@ -1,6 +1,7 @@
 """Outdoor temperatures in, and what sizing makes of them."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -10,7 +11,7 @@ from aggregator.core.interval import Interval
 from bidding import weather
 from bidding.models import OutdoorTemperature
 from bidding.operations import sizing
-from bidding.operations.temperatures import store_temperatures
+from bidding.operations.timed_values import store_values
 
 NOON = datetime(2026, 1, 14, 12, tzinfo=UTC)
 EVENING = Interval(datetime(2026, 1, 14, 17, tzinfo=UTC), datetime(2026, 1, 14, 17, 30, tzinfo=UTC))
@@ -40,8 +41,8 @@ def test_a_file_comes_in_once_and_what_was_known_stays(db, tmp_path, capsys):
 
 def test_a_moment_knows_the_newest_of_what_had_come_in_by_then(db):
     at = EVENING.starts_at
-    store_temperatures(hours_c={hour_s(at): 3.0}, source="forecast", now=NOON)
-    store_temperatures(hours_c={hour_s(at): 1.0}, source="measured", now=NOON + timedelta(hours=9))
+    store_values(OutdoorTemperature, values={at: Decimal(3)}, source="forecast", now=NOON)
+    store_values(OutdoorTemperature, values={at: Decimal(1)}, source="measured", now=NOON + timedelta(hours=9))
 
     known_c = [weather.hours_c(period=EVENING, now=NOON + timedelta(hours=hours)) for hours in (-1, 0, 9)]
 
@@ -49,11 +50,11 @@ def test_a_moment_knows_the_newest_of_what_had_come_in_by_then(db):
 
 
 def test_heat_pumps_take_what_the_weather_asks(db):
-    mild = {hour_s(EVENING.starts_at - timedelta(days=day)): 7.0 for day in (1, 2)}
-    store_temperatures(hours_c=mild, source="measured", now=NOON)
+    mild = {EVENING.starts_at - timedelta(days=day): Decimal(7) for day in (1, 2)}
+    store_values(OutdoorTemperature, values=mild, source="measured", now=NOON)
     assert weather.heating_factor(period=EVENING, days=2, now=NOON).tolist() == [1.0, 1.0]  # of today nothing is known
 
-    store_temperatures(hours_c={hour_s(EVENING.starts_at): 2.0}, source="forecast", now=NOON)
+    store_values(OutdoorTemperature, values={EVENING.starts_at: Decimal(2)}, source="forecast", now=NOON)
 
     expected = (18 / 3.4) / (13 / 4.2)
     assert weather.heating_factor(period=EVENING, days=2, now=NOON).tolist() == pytest.approx([expected, expected])
@@ -69,9 +70,10 @@ def test_a_bid_is_sized_by_the_weather_as_it_was_known(announcement, group, now,
 
     monkeypatch.setattr(sizing, "size_window", size_window)
     midnight = announcement.starts_at.replace(hour=0, minute=0)
-    hours_c = {hour_s(midnight + timedelta(hours=hour)): 4.0 for hour in range(23)}
-    store_temperatures(hours_c=hours_c, source="forecast", now=now)
-    store_temperatures(hours_c=dict.fromkeys(hours_c, 9.0), source="later", now=now + timedelta(minutes=1))
+    known = {midnight + timedelta(hours=hour): Decimal(4) for hour in range(23)}
+    store_values(OutdoorTemperature, values=known, source="forecast", now=now)
+    warmer = dict.fromkeys(known, Decimal(9))
+    store_values(OutdoorTemperature, values=warmer, source="later", now=now + timedelta(minutes=1))
 
     with pytest.raises(InterruptedError):
         sizing.size(announcement=announcement, aggregation_ean=group, now=now)

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from aggregator.core.ptu import PTU
-from bidding.models import Activation, Bid, PricingPolicy
-from bidding.operations.prices import store_prices
+from bidding.models import Activation, Bid, DayAheadPrice, PricingPolicy
 from bidding.operations.terms import set_terms
+from bidding.operations.timed_values import store_values
 from tests.integration.mock_gopacs.market_process import EAN_CENTRE, PARTICIPANT_ID
 
 MORNING = datetime(2026, 4, 15, 4, tzinfo=UTC)
@@ -19,7 +19,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def sunny_day(field, group):
     """The day begins; day-ahead prices are known and flat, and the group has a policy."""
     quarters = [MORNING + n * PTU for n in range(4 * 30)]
-    store_prices(prices=dict.fromkeys(quarters, Decimal(80)), source="auction", now=MORNING - timedelta(hours=15))
+    flat = dict.fromkeys(quarters, Decimal(80))
+    store_values(DayAheadPrice, values=flat, source="auction", now=MORNING - timedelta(hours=15))
     set_terms(
         PricingPolicy, aggregation_ean=group, now=MORNING - timedelta(days=1), rebound_hours=8,
         drivers_eur_per_mwh=Decimal("12.50"), margin_eur_per_mwh=Decimal("5.00"), storage_share=Decimal(0),

@@ -1,4 +1,4 @@
-"""What energy costs on the day-ahead market, and what a group asks for moving it. Rows are added, never changed."""
+"""What a group asks for moving energy. Rows are added, never changed."""
 
 from datetime import UTC
 from decimal import Decimal
@@ -7,24 +7,6 @@ import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-
-
-class DayAheadPrice(models.Model):
-    """The day-ahead price of a quarter hour as it was known from a moment on; a correction is a new row."""
-
-    starts_at = models.DateTimeField()
-    price_eur_per_mwh = models.DecimalField(max_digits=10, decimal_places=2)
-    known_at = models.DateTimeField()
-    source = models.CharField(max_length=120, help_text="Where it comes from, such as a file's name.")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["starts_at", "known_at"], name="one_price_per_quarter_and_moment")
-        ]
-        triggers = [pgtrigger.Protect(name="price_append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
-
-    def __str__(self) -> str:
-        return f"€ {self.price_eur_per_mwh} per MWh from {self.starts_at:%Y-%m-%d %H:%M} UTC"
 
 
 class PricingPolicy(models.Model):
