@@ -53,7 +53,7 @@ class _Anchor:
 class VirtualClock:
     """A clock shared through `path`; the anchor is machine-wide monotonic time, so wall-clock jumps do no harm."""
 
-    PAUSED_POLL_SECONDS = 0.05
+    PAUSED_POLL_SECONDS = 0.2  # a paused clock makes nothing due, so looking more often only takes power from others
 
     def __init__(self, path: Path) -> None:
         self._path = path
