@@ -8,8 +8,11 @@ from hypothesis import settings as hypothesis_settings
 
 from aggregator import embedded
 
-hypothesis_settings.register_profile("patient", deadline=None)  # no test is about how busy the machine is
-hypothesis_settings.load_profile("patient")
+# No test is about how busy the machine is, and a change is not refused for what another run might have found:
+# `--hypothesis-profile=search` looks for new cases.
+hypothesis_settings.register_profile("search", deadline=None)
+hypothesis_settings.register_profile("gate", deadline=None, derandomize=True)
+hypothesis_settings.load_profile("gate")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -36,5 +36,5 @@ def reserve_share(*, gain_kw: Floats, follows: Floats) -> float:
         return 0.0
     sure_kw = float(gain_kw @ follows)
     spread_kw = SAFETY * float(np.sqrt((gain_kw**2) @ (follows * (1.0 - follows))))
-    counted_kw = max(sure_kw - spread_kw, total_kw / (1.0 + MOST_SHARE))
-    return total_kw / counted_kw - 1.0
+    counted_kw = sure_kw - spread_kw
+    return total_kw / counted_kw - 1.0 if counted_kw > total_kw / (1.0 + MOST_SHARE) else MOST_SHARE

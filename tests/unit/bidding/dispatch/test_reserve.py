@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -20,6 +20,7 @@ def test_a_large_group_needs_what_is_expected_to_be_missing_a_small_one_more():
     assert small > 0.5
 
 
+@example(np.eye(20)[0] * 5e-324, np.zeros(20))  # so little that half of it is nothing
 @given(arrays(float, 20, elements=st.floats(0, 50)), arrays(float, 20, elements=st.floats(0, 1)))
 def test_the_reserve_is_bounded_and_covers_the_expected_miss(gain, follows):
     share = reserve_share(gain_kw=gain, follows=follows)
