@@ -18,7 +18,7 @@ from aggregator.core.http import HttpClient, RequestFailed
 from aggregator.processes import ProcessFailed, ProcessSpec, Supervisor, free_port
 from bidding.markets.uftp.transport import MESSAGE_PATH
 
-TICK_REAL_SECONDS = 0.5
+TICK_REAL_SECONDS = 1.0
 LOOPBACK = "127.0.0.1"
 UFTP_DOMAIN, UFTP_CLIENT_ID = "uftp.aggregator.example", "aggregator"
 REMEMBERED = ("exchange_key", "gopacs_key", "control_token", "participant_id", "uftp_secret")

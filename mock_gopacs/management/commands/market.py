@@ -43,9 +43,11 @@ class Command(BaseCommand):
 def _advance() -> float:
     """Do what is due, and return the seconds until something is due again (in real time)."""
     clock = clock_from_environment()
-    for step in advance(clock.now()):
-        logger.info("%s: %s (%s)", step.at.isoformat(), step.event, step.subject)
     due_at = next_due_at()
+    if due_at and due_at <= clock.now():
+        for step in advance(clock.now()):
+            logger.info("%s: %s (%s)", step.at.isoformat(), step.event, step.subject)
+        due_at = next_due_at()
     return clock.real_seconds(due_at - clock.now()) if due_at else LONGEST_PAUSE_SECONDS
 
 
