@@ -91,12 +91,13 @@ def renew_order(activation: Activation, ptu: ActivationPtu, *, starts_at: dateti
     remaining = Interval(starts_at, activation.ends_at)
     direction = as_literal(activation.direction)
     _, steady = steady_resources(group=group, remaining=remaining, direction=direction, now=now)
+    plugs = plugs_at(group=group, remaining=remaining, now=now, ignored_asset_ids=())
     turn_limit_into_order(
         ptu,
         starts_at=starts_at,
-        plugs=plugs_at(group=group, remaining=remaining, now=now, ignored_asset_ids=()),
+        plugs=plugs,
         steady=steady,
-        arriving_kw=arriving_kw(group=group, period=Interval(ptu.ptu_start, ptu.ptu_start + PTU), now=now),
+        arriving_kw=arriving_kw(history=plugs.history, period=Interval(ptu.ptu_start, ptu.ptu_start + PTU), now=now),
     )
 
 

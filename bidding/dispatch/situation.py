@@ -18,7 +18,7 @@ from bidding.dispatch.pausing import pausing_states
 from bidding.forecast.late_arrivals import late_arrivals_kw
 from bidding.forecast.outlook import Outlook, OutlookModel
 from bidding.forecast.sessions import SessionTable
-from bidding.portfolio import Group, latest_states, plug_history
+from bidding.portfolio import Group, PlugHistory, latest_states, plug_history
 
 Floats = NDArray[np.float64]
 
@@ -31,10 +31,11 @@ LOCAL_TIME = "Europe/Amsterdam"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlugSituation:
-    """The plugged-in cars that can be steered, and how the policy sees them."""
+    """The plugged-in cars that can be steered, how the policy sees them, and what was read of the group's sessions."""
 
     assets: tuple[Asset, ...]
     view: DispatchView
+    history: PlugHistory
 
 
 def plugs_at(*, group: Group, remaining: Interval, now: datetime, ignored_asset_ids: Iterable[int]) -> PlugSituation:
@@ -89,12 +90,11 @@ def plugs_at(*, group: Group, remaining: Interval, now: datetime, ignored_asset_
             own=outlook.own,
         ),
     )
-    return PlugSituation(assets, view)
+    return PlugSituation(assets, view, history)
 
 
-def arriving_kw(*, group: Group, period: Interval, now: datetime) -> float:
+def arriving_kw(*, history: PlugHistory, period: Interval, now: datetime) -> float:
     """Return the most that cars still to come may take in `period`, by `LIMIT_ARRIVALS_QUANTILE` of like days."""
-    history = plug_history(plugs=group.plugs, now=now, reach=OUTLOOK_REACH)
     return late_arrivals_kw(
         history.sessions,
         history.plugged_in,
