@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from aggregator.core.ean import Ean13, Ean18
-from aggregator.core.ptu import PTU, day_interval
+from aggregator.core.ptu import MARKET_ZONE, PTU, day_interval
 from aggregator.core.services import clock
 from assets.models import AggregationEan, CongestionArea
 from bidding.models import LedgerEntry
@@ -38,7 +38,7 @@ def portfolio(transactional_db):
         brp=Ean13.from_body("871999900001"),
         price_eur_per_mwh=Decimal(180),
     )
-    midnight = day_interval(clock().now().date()).starts_at
+    midnight = day_interval(clock().now().astimezone(MARKET_ZONE).date()).starts_at
     LedgerEntry.objects.bulk_create(
         LedgerEntry(aggregation_ean=group, ptu_start=midnight + n * PTU, direction="reduce", sellable_w=300_000)
         for n in range(40, 44)
