@@ -29,6 +29,7 @@ Floats = NDArray[np.float64]
 
 W_PER_KW = 1_000
 PTUS_PER_HOUR = 4
+DAY_SECONDS = 86_400
 HISTORY = timedelta(weeks=12)
 PLUGGED_KINDS = (AssetKind.CHARGER, AssetKind.V2G_CHARGER, AssetKind.BUS_CHARGER)
 
@@ -82,7 +83,7 @@ def plug_history(*, plugs: Sequence[Asset], now: datetime, reach: timedelta = HI
     """Return what is known at `now` of the sessions at some chargers, `reach` back, in two queries."""
     known = ChargingSession.objects.filter(asset__in=[asset.pk for asset in plugs], plug_in_at__lte=now)
     done = list(
-        known.filter(plug_out_at__lte=now, plug_in_at__gte=now - reach).values_list(
+        known.filter(plug_out_at__lte=now, plug_in_at__gte=_first_day(now, reach)).values_list(
             "asset_id", "plug_in_at", "plug_out_at", "energy_wh", "max_import_w", "driver_token"
         )
     )
@@ -134,7 +135,7 @@ def declarations(*, history: PlugHistory, now: datetime, reach: timedelta = HIST
     number = {asset_id: index for index, asset_id in enumerate(history.asset_ids)}
     said = list(
         Declaration.objects.filter(
-            session__asset__in=history.asset_ids, session__plug_in_at__gte=now - reach, told_at__lte=now
+            session__asset__in=history.asset_ids, session__plug_in_at__gte=_first_day(now, reach), told_at__lte=now
         ).values_list("session__asset_id", "session__plug_in_at", "told_at", "departure_at", "energy_wh")
     )
     return Declarations.of(
@@ -172,6 +173,11 @@ def usual_power_kw(*, assets: Sequence[Asset], period: Interval, days: int) -> F
         total_kw[place] += (import_wh - export_wh) * PTUS_PER_HOUR / W_PER_KW
         count[place] += 1
     return np.divide(total_kw, count, out=np.full_like(total_kw, np.nan), where=count > 0)
+
+
+def _first_day(now: datetime, reach: timedelta) -> datetime:
+    """Return where a history begins: it stays there all day, so that what was read from it can be found again."""
+    return now - timedelta(seconds=now.timestamp() % DAY_SECONDS) - reach
 
 
 class _Cards:

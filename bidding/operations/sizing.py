@@ -23,6 +23,8 @@ from bidding.models import Announcement
 from bidding.models.directions import as_literal
 from bidding.operations.bids import SizedWindow
 from bidding.optimisation.interface import ChargerTraits, Direction, WindowSpec
+from bidding.optimisation.rehearsal import REHEARSED_WINDOWS
+from bidding.optimisation.rehearsal_memory import RehearsalMemory
 from bidding.optimisation.sizing import Contribution, size_window
 from bidding.portfolio import HISTORY, Group, PlugHistory, declarations, group_at, plug_history
 from bidding.track_record import earlier_margins, placed_bids
@@ -33,6 +35,8 @@ Floats = NDArray[np.float64]
 W_PER_KW = 1_000
 WEEKS_FOR_BASELINE = 4
 RECORD_KEPT_FOR = timedelta(days=365)
+
+_REHEARSED = RehearsalMemory(most=64 * REHEARSED_WINDOWS)  # of 64 bids, some 30 MB in the process that sizes
 
 
 def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: datetime) -> SizedWindow:
@@ -77,6 +81,7 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
         placed=placed_bids(since=now - RECORD_KEPT_FOR, aggregation_ean=aggregation_ean),
         margin_history=earlier_margins(aggregation_ean=aggregation_ean, since=now - RECORD_KEPT_FOR),
         seed=int(period.starts_at.timestamp()) // PTU_SECONDS + int(aggregation_ean.ean) % 1_000_003,
+        memory=_REHEARSED,
     )
     most_w = aggregation_ean.max_bid_w // aggregation_ean.bid_step_w * aggregation_ean.bid_step_w
     bid_w = min(watt(sized.bid_kw), most_w)

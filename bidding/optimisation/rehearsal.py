@@ -5,8 +5,10 @@ sessions completed and cars plugged in, with what their drivers had declared by 
 departure when it happens. What a rehearsal plays is what the backtest plays (`bidding/replay`).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from bidding.forecast.sessions import PluggedIn
 from bidding.forecast.window_forecast import ChargerGroup, ForecastWindow, forecast_window
 from bidding.optimisation.calibration import Calibrator
 from bidding.optimisation.interface import WindowSpec
+from bidding.optimisation.rehearsal_memory import RehearsalMemory, Rehearsed, basis_of
 from bidding.optimisation.reliability_curve import ReliabilityCurve
 from bidding.replay.past_windows import PastWindows
 
@@ -25,6 +28,11 @@ Floats = NDArray[np.float64]
 
 REHEARSED_WINDOWS = 40
 """Eight weeks of weekdays: what still counts by its weight."""
+
+QUARTER_S = 900
+LEAD_STEPS = 8
+"""Leads are rehearsed in quarter hours, longer ones in about as many steps as this: a bid sized anew some minutes later
+rests on the same rehearsals, which knew a little less than it does."""
 
 
 def group_at(group: ChargerGroup, *, now_s: int) -> ChargerGroup:
@@ -69,11 +77,12 @@ def calibrate_on_past(
     seed: int,
     others_kw: Floats | float = 0.0,
     outdoor_c: Mapping[int, float] | None = None,
+    memory: RehearsalMemory | None = None,
 ) -> Calibrator:
     """Calibrate on the last like days, the outcome being what dispatch would have kept.
 
     Assets without sessions have no record: one of the cases that they are taken to add now is taken to have happened
-    then.
+    then. What `memory` holds is not rehearsed again.
     """
     calibrator = Calibrator()
     if not groups:
@@ -87,15 +96,31 @@ def calibrate_on_past(
         ends_s=window.ends_s,
         timezone=window.timezone,
     )
-    for starts_s in days.starts_s[-REHEARSED_WINDOWS:].tolist():
-        shift_s = window.starts_s - starts_s
-        past = replace(window, now_s=window.now_s - shift_s, starts_s=starts_s, ends_s=window.ends_s - shift_s)
+    length_s, lead_s = window.ends_s - window.starts_s, rehearsed_lead_s(window.starts_s - window.now_s)
+    asked = (policy, scenarios, seed, length_s, window.direction, spec.baseline, window.timezone, cases_kw)
+    basis = basis_of(groups, *asked, prices=window.prices, now_s=window.now_s, outdoor_c=outdoor_c)
+
+    def rehearsed(past: ForecastWindow) -> Rehearsed:
         curve = rehearse(groups, past, scenarios=scenarios, seed=seed, others_kw=others_kw, outdoor_c=outdoor_c)
+        if curve is None:
+            return Rehearsed(None, 0.0)
+        happened_kw = cases_kw[window_rng(seed, past).integers(len(cases_kw))]
+        kept_kw = played.kept_kw(replace(spec, starts_s=past.starts_s, ends_s=past.ends_s), others_kw=happened_kw)
+        return Rehearsed(curve, kept_kw)
+
+    memory = memory or RehearsalMemory(most=0)
+    for starts_s in days.starts_s[-REHEARSED_WINDOWS:].tolist():
+        past = replace(window, now_s=starts_s - lead_s, starts_s=starts_s, ends_s=starts_s + length_s)
+        curve, kept_kw = memory.recall(basis, now_s=past.now_s, starts_s=starts_s, rehearse=partial(rehearsed, past))
         if curve is not None:
-            happened_kw = cases_kw[window_rng(seed, past).integers(len(cases_kw))]
-            kept_kw = played.kept_kw(replace(spec, starts_s=past.starts_s, ends_s=past.ends_s), others_kw=happened_kw)
             calibrator.learn(curve, realised_kw=kept_kw)
     return calibrator
+
+
+def rehearsed_lead_s(lead_s: int) -> int:
+    """Return the lead to rehearse with, not shorter and at most an eighth longer, or up to a quarter hour."""
+    step_s = QUARTER_S << int(math.log2(max(lead_s / (LEAD_STEPS * QUARTER_S), 1.0)))
+    return -(-lead_s // step_s) * step_s
 
 
 def window_rng(seed: int, window: ForecastWindow) -> np.random.Generator:

@@ -46,6 +46,7 @@ from bidding.optimisation.explanation import (
 )
 from bidding.optimisation.interface import SizedBid, SizingContext, WindowOutcome, WindowSpec
 from bidding.optimisation.rehearsal import calibrate_on_past, window_rng
+from bidding.optimisation.rehearsal_memory import RehearsalMemory
 from bidding.optimisation.reliability_curve import ReliabilityCurve
 from bidding.optimisation.track_record import PlacedBid
 from bidding.optimisation.without_sessions import size_without_sessions
@@ -88,6 +89,7 @@ def size_window(
     outdoor_c: Mapping[int, float] | None = None,
     placed: Sequence[PlacedBid] = (),
     margin_history: tuple[float, ...] = (),
+    memory: RehearsalMemory | None = None,
 ) -> SizedBid:
     """Return the largest bid of the product that is kept with the window's reliability, and why.
 
@@ -105,6 +107,7 @@ def size_window(
         outdoor_c: mean outdoor temperature by local day number, for fleets whose use follows the weather.
         placed: earlier bids with their outcome, oldest first; broken promises lower the level of the next.
         margin_history: miss shares of the levels used for earlier bids, for the explanation.
+        memory: of rehearsals; what it holds of today is not played again.
 
     Raises:
         ContributionShapeError: a contribution does not fit the window.
@@ -126,6 +129,7 @@ def size_window(
             seed=seed,
             others_kw=others_kw,
             outdoor_c=outdoor_c,
+            memory=memory,
         )
     for bid in placed:
         calibrator.record_bid(reliability=bid.reliability, is_kept=bid.is_kept)

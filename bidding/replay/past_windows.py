@@ -5,6 +5,7 @@ what drivers had declared by then, no more.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class PastWindows:
         prices: PriceCurve | None = None,
     ) -> None:
         self._sessions, self._traits, self._declared = _together(groups, now_s=now_s)
-        self._outlooks = OutlookModel(self._sessions, timezone=timezone)
+        self._timezone = timezone
         self._policy = policy
         self._prices = prices
 
@@ -51,6 +52,10 @@ class PastWindows:
     def plug_in_s(self) -> NDArray[np.int64]:
         """When cars came, ascending."""
         return self._sessions.plug_in_s
+
+    @cached_property
+    def _outlooks(self) -> OutlookModel:
+        return OutlookModel(self._sessions, timezone=self._timezone)
 
     def kept_kw(self, window: WindowSpec, *, others_kw: Floats | float = 0.0) -> float:
         """Return the largest promise that dispatch with its loop would have kept [kW].

@@ -16,6 +16,7 @@ from bidding.forecast.sessions import SessionTable
 from bidding.forecast.window_forecast import ChargerGroup
 from bidding.optimisation.calibration import Calibrator
 from bidding.optimisation.interface import ChargerTraits, SizedBid, WindowSpec
+from bidding.optimisation.rehearsal_memory import RehearsalMemory
 from bidding.optimisation.reliability_curve import ReliabilityCurve
 from bidding.optimisation.sizing import size_window
 from tests.benchmarks.bench_flexibility import TWO_HOURS, bare_loop, connected_cars
@@ -74,7 +75,9 @@ def calibrator(devices: int) -> Calibrator:
     return kept
 
 
-def size(group: ChargerGroup, record: Calibrator | None) -> SizedBid:
+def size(
+    group: ChargerGroup, record: Calibrator | None, *, memory: RehearsalMemory | None = None, now_s: int = NOW_S
+) -> SizedBid:
     """Size 17:00-19:00 at 16:00."""
     window = WindowSpec(
         starts_s=STARTS_S,
@@ -86,7 +89,13 @@ def size(group: ChargerGroup, record: Calibrator | None) -> SizedBid:
         step_kw=1.0,
     )
     return size_window(
-        window=window, now_s=NOW_S, timezone="UTC", groups=[group], calibrator=record, scenarios=SCENARIOS
+        window=window,
+        now_s=now_s,
+        timezone="UTC",
+        groups=[group],
+        calibrator=record,
+        scenarios=SCENARIOS,
+        memory=memory,
     )
 
 
@@ -131,20 +140,19 @@ def size_a_fleet(report: Report, *, devices: int) -> None:
 
 
 def resize_a_group(report: Report, *, devices: int) -> None:
-    """One group anew after an event, its record at hand; and for the first time, forty past windows rehearsed."""
-    group = fleet(devices)
-    record = calibrator(devices)
+    """One group for the first time of a day, past windows rehearsed; and anew a minute later, as after an event."""
+    group, memory = fleet(devices), RehearsalMemory(most=100)
     name = f"{devices:,} cars x {SCENARIOS} scenarios"
-    again = min((Took.by(partial(size, group, record)) for _ in range(7)), key=lambda took: took.passed_s)
+    first = Took.by(partial(size, group, None, memory=memory, now_s=NOW_S - 60))
     report.row(
-        name=f"sessions to bid, one group anew: {name}",
+        name=f"sessions to bid, one group, first of the day: {name}",
+        ours_s=first.passed_s,
+        note=f"past windows rehearsed; processor time {1e3 * first.processor_s:.0f} ms",
+    )
+    again = min((Took.by(partial(size, group, None, memory=memory)) for _ in range(7)), key=lambda took: took.passed_s)
+    report.row(
+        name=f"the same group anew: {name}",
         ours_s=again.passed_s,
         target="<= 200 ms",
-        note=f"processor time {1e3 * again.processor_s:.0f} ms",
-    )
-    first = Took.by(partial(size, group, None))
-    report.row(
-        name=f"the same for the first time: {name}",
-        ours_s=first.passed_s,
-        note=f"past windows rehearsed instead of a record; processor time {1e3 * first.processor_s:.0f} ms",
+        note=f"rehearsals remembered; processor time {1e3 * again.processor_s:.0f} ms",
     )
