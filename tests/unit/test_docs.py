@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from assets.validation import kinds
+
 TESTS = Path(__file__).resolve().parent.parent
 DOCS = sorted((TESTS.parent / "docs").glob("*.md"))
 NAMED = re.compile(r"`(?P<path>[\w/…]*test_[\w/]+\.py)`|`(?P<function>test_\w+)(?P<more>…?)`")
@@ -42,3 +44,12 @@ def test_every_rule_of_the_markets_names_its_source_and_its_test():
     rows = [[cell.strip() for cell in line.strip("|\n").split("|")] for table in tables for line in table.splitlines()]
     assert len(rows) > 50
     assert [row for row in rows if not all(row)] == []
+
+
+def test_the_guide_names_every_field_and_word_that_a_partner_may_send():
+    text = (TESTS.parent / "docs" / "cpo-guide.md").read_text()
+    rows = [kinds.ASSET, kinds.STATE, kinds.SESSION, kinds.METER_VALUE, kinds.READING, kinds.RESULT]
+    fields = {name for kind in [*rows, kinds.COMMUNICATION_TEST] for name in kind.names}
+    words = {*kinds.KINDS, *kinds.CATEGORIES, *kinds.PAUSING, *kinds.QUALITIES, *kinds.RESULTS}
+    assert [name for name in sorted(fields) if not re.search(rf"\b{name}\b", text)] == []
+    assert [word for word in sorted(words) if f"`{word}`" not in text] == []
