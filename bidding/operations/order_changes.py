@@ -13,7 +13,7 @@ from aggregator.core.models import OutboxMessage
 from bidding.markets.exchange.orders import gate_closes_at
 from bidding.markets.exchange.venue import Venue
 from bidding.models import Bid, OrderChange
-from bidding.operations.approvals import GateClosed, end, judge, require
+from bidding.operations.approvals import GateClosed, end, judge, require, worth
 from bidding.operations.ledger import release_commitments
 from bidding.operations.market_messages import enqueue_request, order_of
 
@@ -97,10 +97,15 @@ def change(
             f"minimum and above what is cleared ({bid.cleared_power_w // 1000} kW) up to its {bid.power_w // 1000} kW. "
             "For more, make another bid."
         )
-    behind = {bid.first_approver_id, bid.second_approver_id, bid.proposed_by_id, actor.pk} - {None}
     wanted = _as_changed(bid, power_w, price_eur_per_mwh)
-    if judge(bid=wanted, autonomy=bid.aggregation_ean.autonomy, now=now).people > len(behind):
-        raise ChangeRefused("At this price the order needs two people. Withdraw it, and make another bid.")
+    people = judge(bid=wanted, autonomy=bid.aggregation_ean.autonomy, now=now).people
+    behind = {bid.first_approver_id, bid.second_approver_id, bid.proposed_by_id, actor.pk} - {None}
+    # Whoever approved stands behind what was approved, and less; behind more stands only who asks for it.
+    is_raised = price_eur_per_mwh > bid.price_eur_per_mwh or worth(wanted) > worth(bid)
+    if people > (1 if is_raised else len(behind)):
+        raise ChangeRefused(
+            "On these terms the order needs two people. Withdraw it and make another bid, which two people approve."
+        )
     asked = OrderChange.objects.create(
         bid=bid, power_w=power_w, price_eur_per_mwh=price_eur_per_mwh, reason=reason, asked_by_id=actor.pk, asked_at=now
     )

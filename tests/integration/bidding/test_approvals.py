@@ -15,6 +15,7 @@ from assets.models import AggregationEan
 from bidding.models import Announcement, Bid, LedgerEntry, Mandate
 from bidding.operations import bids
 from bidding.operations.approvals import AnotherPersonNeeded, approve, lapse, worth
+from bidding.operations.order_changes import ChangeRefused, change
 from bidding.operations.terms import set_terms
 
 
@@ -165,6 +166,51 @@ def test_approvals_at_the_same_moment(group, announcement, exchange, sized, now,
     assert (bid.status == Bid.Status.APPROVED) is is_out
     assert OutboxMessage.objects.count() == int(is_out)
     assert len(refused) == int(not is_out)
+
+
+@pytest.fixture
+def in_the_book(offer, mandate, exchange, now, anna, bob):
+    """300 kW at € 180, in the exchange's book: approved by Anna, or by Anna and Bob when it needs two."""
+
+    def make(**limits):
+        mandate(automatic_up_to_w=0, **limits)
+        bid = offer()
+        approve(bid_id=bid.pk, exchange=exchange, now=now, actor=anna)
+        if limits:
+            approve(bid_id=bid.pk, exchange=exchange, now=now, actor=bob)
+        Bid.objects.filter(pk=bid.pk).update(status=Bid.Status.SUBMITTED, exchange_order_id="X1")
+        return {"bid_id": bid.pk, "exchange": exchange, "now": now, "reason": "Fewer cars."}
+
+    return make
+
+
+def test_one_person_cannot_raise_what_another_approved_alone(in_the_book, group, now, anna, bob):
+    terms = in_the_book()
+    set_terms(Mandate, aggregation_ean=group, now=now, two_people_above_eur=Decimal(200))  # it is worth € 162
+    with pytest.raises(ChangeRefused, match="make another bid, which two people approve"):
+        change(**terms, power_w=300_000, price_eur_per_mwh=Decimal(250), actor=bob)
+    change(**terms, power_w=300_000, price_eur_per_mwh=Decimal(220), actor=bob)  # € 198
+
+
+@pytest.mark.parametrize(
+    ("power_w", "price", "is_taken"),
+    [
+        (300_000, "180.01", False),
+        (200_000, "200.00", False),  # a higher price for less
+        (100_000, "300.00", True),  # too little to need two people
+        (300_000, "-180.01", False),  # worth more, though the price is lower
+        (300_000, "150.00", True),
+        (200_000, "180.00", True),
+    ],
+)
+def test_what_two_people_approved_is_lowered_by_one_and_raised_by_none(in_the_book, bob, power_w, price, is_taken):
+    terms = in_the_book(two_people_above_w=100_000) | {"power_w": power_w, "actor": bob}
+    if is_taken:
+        change(**terms, price_eur_per_mwh=Decimal(price))
+    else:
+        with pytest.raises(ChangeRefused, match="make another bid, which two people approve"):
+            change(**terms, price_eur_per_mwh=Decimal(price))
+    assert OutboxMessage.objects.filter(idempotency_key__startswith="change-").count() == int(is_taken)
 
 
 def test_what_nobody_approved_in_time_lapses_and_frees_its_power(offer, mandate, announcement, now):
