@@ -1,13 +1,22 @@
 """Reading the portfolio and what its assets did."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from aggregator.core.interval import Interval
 from assets.control.ports import SentSetpoint
-from assets.models import Asset, AssetState, ChargingSession, Membership, Partner, Setpoint, SetpointBatch
+from assets.models import (
+    Asset,
+    AssetState,
+    ChargingSession,
+    Membership,
+    OcpiSession,
+    Partner,
+    Setpoint,
+    SetpointBatch,
+)
 
 
 def members_at(*, aggregation_ean: str, instant: datetime) -> QuerySet[Asset]:
@@ -31,6 +40,21 @@ def sessions_between(*, asset_ids: Sequence[int], interval: Interval) -> QuerySe
 def latest_states(*, asset_ids: Sequence[int]) -> dict[int, AssetState]:
     """Return the newest reported state by asset id; assets that never reported are absent."""
     return {state.asset_id: state for state in AssetState.objects.filter(asset_id__in=asset_ids).order_by("asset_id")}
+
+
+def may_feed_in(*, asset_ids: Collection[int]) -> set[int]:
+    """Return which of some assets feed in when they are told to, in one query.
+
+    Over OCPI that takes the partner's agreement and the consent of the driver who is there; without both they only
+    pause, whatever they could do.
+    """
+    consent = OcpiSession.objects.filter(evse__asset=OuterRef("pk"), status="ACTIVE", is_discharge_allowed=True)
+    told_otherwise = Q(ocpi_evse=None) | Q(partner__ocpi__registered_at=None)
+    return set(
+        Asset.objects.filter(pk__in=asset_ids, max_export_w__gt=0)
+        .filter(told_otherwise | Q(Exists(consent), partner__ocpi__is_v2g_agreed=True))
+        .values_list("pk", flat=True)
+    )
 
 
 def assets_of_partner(*, partner: Partner, now: datetime) -> QuerySet[Asset]:

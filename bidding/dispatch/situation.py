@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, ptu_start
-from assets.models import Asset, AssetKind
+from assets.models import Asset
+from assets.queries import may_feed_in
 from bidding.dispatch.allocation.pausing import State
 from bidding.dispatch.allocation.view import DispatchView
 from bidding.dispatch.metered import metered_so_far
@@ -57,7 +58,9 @@ def plugs_at(*, group: Group, remaining: Interval, now: datetime, ignored_asset_
     wanted_kwh = np.where(np.isnan(sofar.full_at_kwh), here.declared_energy_kwh[keep], sofar.full_at_kwh)
     left_kwh = wanted_kwh - energy_kwh
     left_kwh = np.where(left_kwh < FULL_WITHIN_KWH, 0.0, left_kwh)
-    stored_kwh = _stored_before_arrival_kwh(assets, history.arrival_level_kwh[keep])
+    feeding_in = may_feed_in(asset_ids=[asset.pk for asset in assets])
+    feeds_in = np.array([asset.pk in feeding_in for asset in assets], dtype=np.bool_)
+    stored_kwh = np.where(feeds_in, _stored_before_arrival_kwh(assets, history.arrival_level_kwh[keep]), 0.0)
     outlook = _outlook(
         sessions=history.sessions,
         assets=assets,
@@ -79,7 +82,7 @@ def plugs_at(*, group: Group, remaining: Interval, now: datetime, ignored_asset_
         floor_kw=np.array(
             [0.0 if pausing[asset.pk] == State.CAN_PAUSE else asset.min_import_w / W_PER_KW for asset in assets]
         ),
-        v2g=np.array([asset.kind == AssetKind.V2G_CHARGER for asset in assets], dtype=np.bool_),
+        v2g=feeds_in,
         energy_in_kwh=energy_kwh + stored_kwh,
         left_kwh=left_kwh,
         planned_kwh=None,
@@ -138,7 +141,6 @@ def _power_now_kw(assets: Sequence[Asset], now: datetime) -> Floats:
 
 
 def _stored_before_arrival_kwh(assets: Sequence[Asset], arrival_level_kwh: Floats) -> Floats:
-    """Return what each V2G car brought above the level it must keep; nothing where it did not tell."""
+    """Return what each car brought above the level it must keep; nothing where it did not tell."""
     floor_kwh = np.array([asset.min_level_wh / W_PER_KW for asset in assets])
-    is_v2g = np.array([asset.kind == AssetKind.V2G_CHARGER for asset in assets], dtype=np.bool_)
-    return np.where(is_v2g, np.maximum(np.nan_to_num(arrival_level_kwh) - floor_kwh, 0.0), 0.0)
+    return np.asarray(np.maximum(np.nan_to_num(arrival_level_kwh) - floor_kwh, 0.0))

@@ -1,15 +1,21 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from aggregator.core.interval import Interval
 from aggregator.core.models import AuditEvent
 from assets import operations as portfolio
 from assets.models import Asset, AssetState, Setpoint, SetpointBatch
 from bidding.dispatch.acts import NotPossible, stop_activation
 from bidding.dispatch.commands import Command, send_commands, standing_power_w
 from bidding.dispatch.operations import run_activation
+from bidding.dispatch.situation import plugs_at
 from bidding.models import Activation
+from bidding.portfolio import group_at
 from tests.field_side import charger, make_assets, make_partner
 
 STARTS_AT = datetime(2026, 1, 14, 16, tzinfo=UTC)
@@ -125,6 +131,20 @@ def test_a_battery_charges_to_the_end_of_a_long_order(activation, fleet):
     for number in range(12):
         run_activation(activation_id=activation.pk, now=BEFORE + number * PTU)
         assert asked_w(STARTS_AT + number * PTU)[fleet[-1].pk] > 40_000
+
+
+def test_the_situation_of_many_cars_is_read_in_as_many_queries_as_that_of_one(activation, fleet):
+    Asset.objects.filter(kind="charger").update(kind="v2g_charger", max_export_w=11_000)
+    group = group_at(aggregation_ean=activation.aggregation_ean, instant=BEFORE)
+    window = Interval(STARTS_AT, activation.ends_at)
+    counts, can_feed_in = [], []
+    for some in (replace(group, plugs=group.plugs[:1]), group):
+        with CaptureQueriesContext(connection) as queries:
+            plugs = plugs_at(group=some, remaining=window, now=BEFORE, ignored_asset_ids=())
+        counts.append(len(queries))
+        can_feed_in.append(int(plugs.view.v2g.sum()))
+    assert can_feed_in == [1, 20]
+    assert counts[0] == counts[1]
 
 
 def test_the_same_quarter_hour_is_planned_once(activation):

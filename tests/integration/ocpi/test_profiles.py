@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
+from aggregator.core.interval import Interval
 from assets import operations
 from assets.control.metered_results import judge_on_meter_values
 from assets.control.operations import PlannedSetpoint, send_setpoints
@@ -15,6 +16,9 @@ from assets.ocpi.places import take_locations
 from assets.ocpi.results import look_after_silence
 from assets.ocpi.sending import send_commands
 from assets.ocpi.wire import authorization
+from assets.queries import may_feed_in
+from bidding.dispatch.situation import plugs_at
+from bidding.portfolio import group_at
 from tests.field_side import GROUP_EAN, NOW, at, enrol, make_partner
 from tests.integration.ocpi.cpo_platform import enveloped, evse, location, session
 
@@ -388,6 +392,29 @@ def test_without_an_agreement_feeding_in_becomes_a_pause(platform, v2g_asset, cl
     call("POST", callback_path(platform), {"result": "ACCEPTED"})
     setpoint.refresh_from_db()
     assert setpoint.result_reason == "Feeding in is not agreed for this session, so a limit of 0 is sent."
+
+
+@pytest.mark.parametrize(
+    "missing", ["nothing", "the partner's agreement", "the driver's consent", "a session", "the platform"]
+)
+def test_dispatch_counts_on_feeding_in_only_where_partner_and_driver_agreed(v2g_asset, group, missing):
+    if missing == "the partner's agreement":
+        OcpiConnection.objects.update(is_v2g_agreed=False)
+    elif missing == "the driver's consent":
+        OcpiSession.objects.update(is_discharge_allowed=False)
+    elif missing == "a session":
+        OcpiSession.objects.update(status="COMPLETED")
+    elif missing == "the platform":  # then it is told over our own interface, which knows feeding in
+        OcpiConnection.objects.update(registered_at=None, is_v2g_agreed=False)
+    may = missing in {"nothing", "the platform"}
+
+    window = Interval(at("17:00"), at("18:00"))
+    plugs = plugs_at(
+        group=group_at(aggregation_ean=group, instant=NOW), remaining=window, now=NOW, ignored_asset_ids=()
+    )
+
+    assert may_feed_in(asset_ids=[v2g_asset.pk]) == ({v2g_asset.pk} if may else set())
+    assert plugs.view.v2g.tolist() == [may]
 
 
 def test_a_stopped_partner_is_sent_no_new_profile_and_what_waited_is_withdrawn(
