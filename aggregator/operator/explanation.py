@@ -11,6 +11,7 @@ from aggregator.operator.display import euros
 from aggregator.operator.panels.cells import cell, table
 
 _POWERS = {
+    "absent_kw": "Less is connected than usual, by rating",
     "rated_kw": "Rated power of what is connected",
     "energy_kw": "not available: full, or nothing needed then",
     "departures_kw": "left out so that drivers leave with their energy",
@@ -87,6 +88,7 @@ def _margin_rows(explanation: Mapping[str, Any]) -> list[list[dict[str, str]]]:
     rows = [
         ("Past windows with a known outcome", f"{margin['windows']:,}"),
         ("of these, with a bid at this level", f"{margin['windows_with_bid']:,}"),
+        ("Kept whatever the distribution, by rank among these, at least", f"{margin.get('guaranteed', 0.0):.1%}"),
         ("Realised of what was forecast", f"{margin['realised_share']:.1%}"),
         ("Weight of the forecast against recent outcomes", f"{margin['trust']:.0%}"),
         ("Share of scenarios below the promise, at most", f"{1 - explanation['reliability']:.1%}"),

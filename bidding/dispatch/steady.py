@@ -10,11 +10,7 @@ from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU
 from assets.models import Asset, AssetState
 from bidding.dispatch.allocation.plan import SteadyResources
-from bidding.dispatch.allocation.storage import (
-    sustained_charge_kw,
-    sustained_discharge_kw,
-    sustained_heat_reduction_kw,
-)
+from bidding.dispatch.allocation.storage import charge_kwh, discharge_kwh, lasting_kw
 from bidding.optimisation.interface import Direction
 from bidding.portfolio import Group, latest_states, usual_power_kw
 from bidding.weather import heating_factor
@@ -26,11 +22,18 @@ USUAL_DAYS = 7
 
 
 def steady_resources(
-    *, group: Group, remaining: Interval, direction: Direction, now: datetime, ignored_asset_ids: Collection[int] = ()
+    *,
+    group: Group,
+    remaining: Interval,
+    direction: Direction,
+    now: datetime,
+    ignored_asset_ids: Collection[int] = (),
+    promised_kwh: float = 0.0,
 ) -> tuple[tuple[Asset, ...], SteadyResources]:
     """Return the group's batteries and heat pumps, and what each can move to the end of `remaining`.
 
-    An asset that has not told its level counts for nothing, and so does one of `ignored_asset_ids`.
+    An asset that has not told its level counts for nothing, and so does one of `ignored_asset_ids`. Of the energy that
+    they hold together, `promised_kwh` is left to other orders.
     """
     assets = (*group.batteries, *group.heat_pumps)
     states = latest_states(assets)
@@ -39,15 +42,20 @@ def steady_resources(
     count = len(group.batteries)
     first_ptu = Interval(remaining.starts_at, remaining.starts_at + PTU)
     heat_kw = usual_heat_kw(pumps=group.heat_pumps, period=first_ptu, now=now)[:, 0]
-    movable = np.concatenate(
+    counts = np.array([asset.pk not in ignored_asset_ids for asset in assets], dtype=np.bool_)
+    energy_kwh = np.concatenate(
         [
-            _battery_kw(group.batteries, level_kwh[:count], hours, direction),
-            _heat_kw(group.heat_pumps, level_kwh[count:], heat_kw, hours, direction),
+            _battery_kwh(group.batteries, level_kwh[:count], direction),
+            _heat_kwh(group.heat_pumps, level_kwh[count:], direction),
         ]
     )
-    usual = np.concatenate([np.zeros(count), heat_kw])
-    counts = np.array([asset.pk not in ignored_asset_ids for asset in assets], dtype=np.bool_)
-    return assets, SteadyResources(usual_kw=usual, movable_kw=np.where(counts, np.nan_to_num(movable), 0.0))
+    movable_kw = lasting_kw(
+        energy_kwh=np.where(counts, energy_kwh, 0.0),
+        most_kw=np.concatenate([_battery_kw(group.batteries, direction), heat_kw]),
+        remaining_h=hours,
+        promised_kwh=promised_kwh,
+    )
+    return assets, SteadyResources(usual_kw=np.concatenate([np.zeros(count), heat_kw]), movable_kw=movable_kw)
 
 
 def usual_heat_kw(*, pumps: Sequence[Asset], period: Interval, now: datetime) -> Floats:
@@ -60,30 +68,22 @@ def _level_kwh(state: AssetState | None) -> float:
     return np.nan if state is None or state.level_wh is None else state.level_wh / W_PER_KW
 
 
-def _battery_kw(batteries: Sequence[Asset], level_kwh: Floats, hours: float, direction: Direction) -> Floats:
+def _battery_kwh(batteries: Sequence[Asset], level_kwh: Floats, direction: Direction) -> Floats:
     efficiency = np.array([float(asset.round_trip_efficiency) ** 0.5 for asset in batteries])
     if direction == "reduce":
-        return sustained_discharge_kw(
-            level_kwh=level_kwh,
-            least_kwh=np.array([asset.min_level_wh / W_PER_KW for asset in batteries]),
-            one_way_efficiency=efficiency,
-            most_kw=np.array([asset.max_export_w / W_PER_KW for asset in batteries]),
-            remaining_h=hours,
-        )
-    return sustained_charge_kw(
-        level_kwh=level_kwh,
-        capacity_kwh=np.array([(asset.capacity_wh or 0) / W_PER_KW for asset in batteries]),
-        one_way_efficiency=efficiency,
-        most_kw=np.array([asset.max_import_w / W_PER_KW for asset in batteries]),
-        remaining_h=hours,
-    )
+        least_kwh = np.array([asset.min_level_wh / W_PER_KW for asset in batteries])
+        return discharge_kwh(level_kwh=level_kwh, least_kwh=least_kwh, one_way_efficiency=efficiency)
+    capacity_kwh = np.array([(asset.capacity_wh or 0) / W_PER_KW for asset in batteries])
+    return charge_kwh(level_kwh=level_kwh, capacity_kwh=capacity_kwh, one_way_efficiency=efficiency)
 
 
-def _heat_kw(
-    pumps: Sequence[Asset], buffer_kwh: Floats, running_kw: Floats, hours: float, direction: Direction
-) -> Floats:
+def _battery_kw(batteries: Sequence[Asset], direction: Direction) -> Floats:
+    rated_w = [asset.max_export_w if direction == "reduce" else asset.max_import_w for asset in batteries]
+    return np.array(rated_w, dtype=np.float64) / W_PER_KW
+
+
+def _heat_kwh(pumps: Sequence[Asset], buffer_kwh: Floats, direction: Direction) -> Floats:
     """Heat pumps only reduce: running harder heats a buffer whose room the pump's own control decides."""
     if direction == "increase":
         return np.zeros(len(pumps))
-    least_kwh = np.array([asset.min_level_wh / W_PER_KW for asset in pumps])
-    return sustained_heat_reduction_kw(buffer_kwh=buffer_kwh - least_kwh, running_kw=running_kw, remaining_h=hours)
+    return buffer_kwh - np.array([asset.min_level_wh / W_PER_KW for asset in pumps])

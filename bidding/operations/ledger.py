@@ -1,12 +1,16 @@
 """The rows of the ledger that a sale touches."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Sum
 
+from aggregator.core.interval import Interval
+from aggregator.core.ptu import PTU
 from assets.models import AggregationEan
 from bidding.models import Bid, Commitment, LedgerEntry
+
+W_PER_KW = 1_000
 
 
 def locked_entries(
@@ -32,6 +36,17 @@ def release_commitments(*, bid: Bid, now: datetime, keep_w: int = 0) -> None:
         living.filter(power_w__gt=keep_w).update(power_w=keep_w)
     else:
         living.update(released_at=now)
+
+
+def promised_kwh(*, aggregation_ean: AggregationEan, direction: str, period: Interval) -> float:
+    """Return the energy that living promises of a group may still take in `period`."""
+    sold = LedgerEntry.objects.filter(
+        aggregation_ean=aggregation_ean,
+        direction=direction,
+        ptu_start__gt=period.starts_at - PTU,
+        ptu_start__lt=period.ends_at,
+    ).aggregate(w=Sum("committed_w"))
+    return float(sold["w"] or 0) / W_PER_KW * (PTU / timedelta(hours=1))
 
 
 def called_w(*, aggregation_ean: AggregationEan, direction: str, ptus: Sequence[datetime]) -> int:

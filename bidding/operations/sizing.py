@@ -22,6 +22,7 @@ from bidding.forecast.window_forecast import ChargerGroup
 from bidding.models import Announcement
 from bidding.models.directions import as_literal
 from bidding.operations.bids import SizedWindow
+from bidding.operations.ledger import promised_kwh
 from bidding.optimisation.interface import ChargerTraits, Direction, WindowSpec
 from bidding.optimisation.rehearsal import REHEARSED_WINDOWS
 from bidding.optimisation.rehearsal_memory import RehearsalMemory
@@ -35,6 +36,9 @@ Floats = NDArray[np.float64]
 W_PER_KW = 1_000
 WEEKS_FOR_BASELINE = 4
 RECORD_KEPT_FOR = timedelta(days=365)
+
+REFILLED_WITHIN = timedelta(hours=8)
+"""After an order storage goes back to its own control; sooner than this nobody counts on it being full again."""
 
 _REHEARSED = RehearsalMemory(most=64 * REHEARSED_WINDOWS)  # of 64 bids, some 30 MB in the process that sizes
 
@@ -121,13 +125,26 @@ def _traits(assets: Sequence[Asset]) -> ChargerTraits:
         floor_kw=np.array(
             [0.0 if asset.pausing == Asset.Pausing.CAN_PAUSE else asset.min_import_w / W_PER_KW for asset in assets]
         ),
-        v2g=np.array([asset.kind == AssetKind.V2G_CHARGER for asset in assets], dtype=np.bool_),
+        v2g=np.array([_feeds_in(asset) for asset in assets], dtype=np.bool_),
     )
 
 
+def _feeds_in(asset: Asset) -> bool:
+    """Tell whether a car there counts as one that feeds in: forecast and rehearsal do so at its rated power."""
+    return asset.kind == AssetKind.V2G_CHARGER and asset.max_export_w >= asset.max_import_w
+
+
 def _contributions(group: Group, period: Interval, direction: Direction, now: datetime) -> list[Contribution]:
-    """Return what batteries and heat pumps can move in every PTU to the end of the window."""
-    assets, steady = steady_resources(group=group, remaining=period, direction=direction, now=now)
+    """Return what batteries and heat pumps can move in every PTU to the end of the window.
+
+    Their level is what they told last. What is promised before, during or soon after the window may come out of it too
+    and is not promised again.
+    """
+    around = Interval(min(now, period.starts_at), period.ends_at + REFILLED_WITHIN)
+    promised = promised_kwh(aggregation_ean=group.aggregation_ean, direction=direction, period=around)
+    assets, steady = steady_resources(
+        group=group, remaining=period, direction=direction, now=now, promised_kwh=promised
+    )
     ptus = len(list(period.steps(timedelta(seconds=PTU_SECONDS))))
     by_name = {"battery": AssetKind.BATTERY, "heat": AssetKind.HEAT_PUMP}
     power_kw = {

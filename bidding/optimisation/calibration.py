@@ -81,6 +81,8 @@ class Margin:
         drift: standard scores by which broken promises have lowered the level.
         windows: known outcomes.
         windows_with_bid: of these, where this level would have led to a bid.
+        guaranteed: reliability of this level whatever the distribution, if the next window is like those with a bid
+            (split conformal: with m of n outcomes below the level, 1 - (m + 1) / (n + 1)); few guarantee little.
     """
 
     realised_share: float
@@ -90,6 +92,7 @@ class Margin:
     drift: float
     windows: int
     windows_with_bid: int
+    guaranteed: float = 0.0
 
     def corrected(self, curve: ReliabilityCurve) -> ReliabilityCurve:
         """Return the curve with its mean moved to what is expected to be realised, nowhere above its best scenario."""
@@ -154,11 +157,12 @@ class Calibrator:
         """
         means = self._means(len(self), forecast_kw=curve.mean_kw)
         drift = max((moved for promise, moved in self._drift.items() if promise <= reliability), default=0.0)
-        level, bids = 0.0, 0
+        level, counted = 0.0, np.zeros(len(self), dtype=np.bool_)
         if len(self) >= FEWEST_WINDOWS:
             offers_kw = _product_bids(np.asarray(self._powers_kw), product_bid_kw)
             usual = _usual(offers_kw)
-            level, bids = self._level(offers_kw, miss_share=1 - reliability, drift=drift)
+            counted = offers_kw[:, int(np.searchsorted(LEVELS, REFERENCE_LEVEL))] > 0
+            level = self._level(counted, miss_share=1 - reliability, drift=drift)
             level = min(level, self._level_by_record(offers_kw, usual, miss_share=1 - reliability))
             if not usual[max(int(np.searchsorted(LEVELS, level, side="right")) - 1, 0)]:
                 level = 0.0
@@ -169,20 +173,26 @@ class Calibrator:
             miss_share=level,
             drift=drift,
             windows=len(self),
-            windows_with_bid=bids,
+            windows_with_bid=int(counted.sum()),
+            guaranteed=self._guaranteed(counted, level=level),
         )
 
-    def _level(self, offers_kw: Floats, *, miss_share: float, drift: float) -> tuple[float, int]:
-        """Return the Student prediction bound on the next score as a level, and how many windows it rests on."""
+    def _guaranteed(self, counted: Flags, *, level: float) -> float:
+        """Return the reliability of a level by rank alone: one-sided split conformal, which knows no distribution."""
+        if level <= 0:
+            return 0.0
+        below = np.asarray(self._scores)[counted] < STANDARD_NORMAL.inv_cdf(level)
+        return 1 - (int(below.sum()) + 1) / (len(below) + 1)
+
+    def _level(self, counted: Flags, *, miss_share: float, drift: float) -> float:
+        """Return the Student prediction bound on the next score as a level."""
         scores = np.asarray(self._scores)
         weight = _ages_weight(len(scores), SCORE_HALF_LIFE)
-        counted = offers_kw[:, int(np.searchsorted(LEVELS, REFERENCE_LEVEL))] > 0
         total = float(weight[counted].sum()) + SCORE_PRIOR
         middle = float(weight[counted] @ scores[counted]) / total
         spread = (float(weight[counted] @ (scores[counted] - middle) ** 2) + SCORE_PRIOR) / total
         bound = student_quantile(miss_share, degrees=max(total - 1, 3.0)) * sqrt(spread * (1 + 1 / total))
-        level = min(max(STANDARD_NORMAL.cdf(middle + bound - drift), float(LEVELS[0])), float(LEVELS[-1]))
-        return level, int(counted.sum())
+        return min(max(STANDARD_NORMAL.cdf(middle + bound - drift), float(LEVELS[0])), float(LEVELS[-1]))
 
     def _level_by_record(self, offers_kw: Floats, usual: Flags, *, miss_share: float) -> float:
         """Return the highest usual level such that it and all usual ones below have a plausible record of their own."""

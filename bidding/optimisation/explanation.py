@@ -33,6 +33,7 @@ class LimitingPower:
     """From rated to deliverable power in the scenarios that limit the bid, in their weakest PTU [kW].
 
     Attributes:
+        absent_kw: by how much less is connected than on average over all scenarios, by rating.
         rated_kw: cars connected, by their rating (twice for V2G).
         energy_kw: not available because cars are full or need nothing then.
         departures_kw: left out so that drivers get their energy before they leave.
@@ -41,6 +42,7 @@ class LimitingPower:
         not_yet_arrived_kw: of what is left, from cars that are not plugged in at bidding time.
     """
 
+    absent_kw: float
     rated_kw: float
     energy_kw: float
     departures_kw: float
@@ -64,7 +66,7 @@ class Explanation:
         scenarios_kw: block-minimum of every scenario before any correction, ascending: with the outcome, this is
             what calibration learns from (`calibration.Calibrator.learn`).
         categories: who carries the bid.
-        limited_by: the largest loss on the way from rated to deliverable power.
+        limited_by: the largest loss on the way to deliverable power, or why there is no bid.
         power: that way.
         margin: correction and level used.
         margin_history: miss share of the levels used for earlier bids, oldest first.
@@ -97,11 +99,13 @@ def limiting_power(forecast: WindowForecast, contributions_kw: Floats) -> Limiti
         contributions_kw: what other assets add, (S, T).
     """
     worst, weakest = _worst(forecast, contributions_kw)
+    usual_rated_kw = np.sum([group.total_kw[:, 1] for group in forecast.groups], axis=0)[:, weakest].mean()
     plugged_in = np.sum([group.plugged_in_kw for group in forecast.groups], axis=0)[worst, :, weakest].mean(axis=0)
     arrivals = np.sum([group.arrivals_kw for group in forecast.groups], axis=0)[worst, :, weakest].mean(axis=0)
     capacity, rated, floor, departure = (plugged_in + arrivals)[: len(COMPONENTS)]
     others = float(contributions_kw[worst, weakest].mean())
     return LimitingPower(
+        absent_kw=_kw(max(usual_rated_kw - rated, 0.0)),
         rated_kw=_kw(rated + others),
         energy_kw=_kw(max(rated - capacity - floor - departure, 0.0)),
         departures_kw=_kw(departure),
@@ -131,8 +135,12 @@ def category_shares(forecast: WindowForecast, contributions_kw: Mapping[str, Flo
 
 
 def main_limit(power: LimitingPower) -> Limit:
-    """Name the largest loss between rated and deliverable power; power itself when nothing is lost."""
+    """Name the largest loss on the way from what is usually connected to what is deliverable; power when there is none.
+
+    When nothing is connected, that is what limits it, however little usually is.
+    """
     losses: dict[Limit, float] = {
+        "arrivals": power.absent_kw,
         "energy": power.energy_kw,
         "departures": power.departures_kw,
         "pause_floor": power.pause_floor_kw,

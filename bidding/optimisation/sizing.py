@@ -202,13 +202,15 @@ def _drawn_kw(item: Contribution, *, steps: int, scenarios: int, rng: np.random.
 
 
 def _reason(bid_kw: float, margin: Margin, limit: Limit, window: WindowSpec) -> tuple[str, Limit]:
+    limited = f"limited by {limit.replace('_', ' ')}."
     if bid_kw > 0:
-        return f"{bid_kw:g} kW in every PTU with probability {window.reliability:.1%}; limited by {limit}.", limit
+        return f"{bid_kw:g} kW in every PTU with probability {window.reliability:.1%}; {limited}", limit
     if margin.windows < FEWEST_WINDOWS:
         return f"No bid: only {margin.windows} windows with a known outcome to calibrate on.", "history"
     if margin.miss_share <= 0:
         return f"No bid: by its own record no level keeps {window.reliability:.1%}.", "record"
-    return f"No bid: less than {max(window.min_bid_kw, window.step_kw):g} kW is sure enough.", "minimum_bid"
+    least_kw = max(window.min_bid_kw, window.step_kw)
+    return f"No bid: less than {least_kw:g} kW is sure enough; {limited}", "minimum_bid"
 
 
 def _realised_kw(outcome: WindowOutcome, *, most_risk: float) -> float:

@@ -6,31 +6,26 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-def sustained_discharge_kw(
-    *, level_kwh: Floats, least_kwh: Floats, one_way_efficiency: Floats, most_kw: Floats, remaining_h: float
-) -> Floats:
-    """Return the power each battery can feed in from now to the end of the window, shape (n,), non-negative.
-
-    Energy taken out of a battery reaches the grid reduced by the one-way loss.
-    """
-    usable_kwh = np.maximum(level_kwh - least_kwh, 0.0) * one_way_efficiency
-    return np.asarray(np.minimum(most_kw, usable_kwh / remaining_h))
+def discharge_kwh(*, level_kwh: Floats, least_kwh: Floats, one_way_efficiency: Floats) -> Floats:
+    """Return the energy each battery can still feed in, shape (n,): what leaves it reaches the grid less a loss."""
+    return np.asarray(np.maximum(level_kwh - least_kwh, 0.0) * one_way_efficiency)
 
 
-def sustained_charge_kw(
-    *, level_kwh: Floats, capacity_kwh: Floats, one_way_efficiency: Floats, most_kw: Floats, remaining_h: float
-) -> Floats:
-    """Return the power each battery can take from now to the end of the window, shape (n,), non-negative."""
-    room_kwh = np.maximum(capacity_kwh - level_kwh, 0.0) / one_way_efficiency
-    return np.asarray(np.minimum(most_kw, room_kwh / remaining_h))
+def charge_kwh(*, level_kwh: Floats, capacity_kwh: Floats, one_way_efficiency: Floats) -> Floats:
+    """Return the energy each battery can still take from the grid, shape (n,)."""
+    return np.asarray(np.maximum(capacity_kwh - level_kwh, 0.0) / one_way_efficiency)
 
 
-def sustained_heat_reduction_kw(*, buffer_kwh: Floats, running_kw: Floats, remaining_h: float) -> Floats:
-    """Return by how much each heat pump can run below its usual power to the end of the window, shape (n,).
+def lasting_kw(*, energy_kwh: Floats, most_kw: Floats, remaining_h: float, promised_kwh: float = 0.0) -> Floats:
+    """Return the power each store can move from now to the end of the window, shape (n,), non-negative.
 
     Args:
-        buffer_kwh: heat above the comfort floor, in electrical terms (heat divided by COP).
-        running_kw: what the pump usually takes in these quarter hours.
+        energy_kwh: what each can move in all; NaN where unknown, which moves nothing.
+        most_kw: what each can move at a time.
         remaining_h: hours to the end of the window.
+        promised_kwh: of their energy together, what other orders may take before that; each gives in proportion.
     """
-    return np.asarray(np.minimum(running_kw, np.maximum(buffer_kwh, 0.0) / remaining_h))
+    held_kwh = np.maximum(np.nan_to_num(energy_kwh), 0.0)
+    total_kwh = float(held_kwh.sum())
+    kept = max(1.0 - promised_kwh / total_kwh, 0.0) if total_kwh > 0 else 0.0
+    return np.asarray(np.minimum(most_kw, held_kwh * kept / remaining_h))

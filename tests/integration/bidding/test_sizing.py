@@ -1,13 +1,16 @@
 """Sizing on what the database knows: sessions with their cards, and the model the settings name."""
 
+from datetime import timedelta
+
 import pytest
 from django.core import checks
 
-from assets.models import ChargingSession
+from assets.models import Asset, ChargingSession
 from bidding.forecast.sessions import NO_CARD
+from bidding.models import LedgerEntry
 from bidding.operations import sizing
 from bidding.portfolio import group_at, plug_history
-from tests.integration.bidding.conftest import BEFORE
+from tests.integration.bidding.conftest import BEFORE, PTU
 
 HELD_KW = 11
 
@@ -41,6 +44,32 @@ def test_the_setting_names_the_model_that_forecasts(fleet, group, announcement, 
     finally:
         sizing._stays.cache_clear()
     assert sized.bid_w > 5 * HELD_KW * 1000, sized.reason
+
+
+def battery_kw(sized):
+    return {one["name"]: one["plugged_in_kw"] for one in sized.explanation["categories"]}.get("battery", 0.0)
+
+
+def test_the_energy_of_a_battery_is_not_sold_twice(fleet, group, announcement):
+    """It holds 160 kWh above its floor, of which 144 reach the grid: 48 kW for three hours."""
+    alone = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
+    later = [announcement.ends_at + timedelta(hours=1) + n * PTU for n in range(4)]
+    LedgerEntry.objects.bulk_create(
+        LedgerEntry(aggregation_ean=group, ptu_start=ptu, direction="reduce", sellable_w=90_000) for ptu in later
+    )
+    LedgerEntry.objects.update(committed_w=72_000)  # for an hour: half of what it holds
+    beside = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
+    LedgerEntry.objects.update(direction="increase")
+    other_way = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
+
+    assert [battery_kw(each) for each in (alone, beside, other_way)] == [48.0, 24.0, 48.0]
+
+
+def test_a_charger_that_may_export_less_than_it_takes_counts_as_one_that_only_pauses(fleet, group):
+    Asset.objects.filter(pk__in=[fleet[0].pk, fleet[1].pk]).update(kind="v2g_charger", max_export_w=5_000)
+    Asset.objects.filter(pk=fleet[1].pk).update(max_export_w=11_000)
+    cars = group_at(aggregation_ean=group, instant=BEFORE).plugs
+    assert sizing._traits(cars).v2g.tolist() == [car.pk == fleet[1].pk for car in cars]
 
 
 def test_a_model_that_is_not_there_is_told_at_the_start(settings):

@@ -63,6 +63,23 @@ def test_promises_are_kept_whatever_is_wrong_with_the_forecast(truth, reliabilit
     assert bids[60:].mean() > 0
 
 
+def test_a_level_is_kept_as_often_as_its_rank_guarantees():
+    """Outcomes lie anywhere in a forecast that is wrong about them; the guarantee knows neither."""
+    kept, guaranteed = [], []
+    for seed in range(30):
+        rng, calibrator = np.random.default_rng(seed), Calibrator()
+        for window in range(60):
+            curve = curve_around(60.0)
+            outcome_kw = 40.0 * float(rng.beta(2.0, 0.7))
+            margin = calibrator.margin(curve, reliability=0.8, product_bid_kw=product_bid_kw)
+            if window >= 30:
+                kept.append(outcome_kw >= margin.power_kw(curve))
+                guaranteed.append(margin.guaranteed)
+            calibrator.learn(curve, realised_kw=outcome_kw)
+    assert 0.7 < np.mean(guaranteed) <= np.mean(kept) + 0.01
+    assert max(guaranteed) <= 1 - 1 / 60  # by rank among so few windows nothing is surer
+
+
 def test_windows_without_a_bid_do_not_make_up_for_broken_promises():
     """Large windows fail one time in three; small ones never, but are under the minimum."""
 
