@@ -7,8 +7,10 @@ from django.core import checks
 
 from assets.models import Asset, ChargingSession
 from bidding.forecast.sessions import NO_CARD
-from bidding.models import LedgerEntry
-from bidding.operations import sizing
+from bidding.markets.exchange.orders import OrderState
+from bidding.models import Activation, Bid, Commitment, LedgerEntry
+from bidding.operations import bids, sizing
+from bidding.operations.orders import follow_order
 from bidding.portfolio import group_at, plug_history
 from tests.integration.bidding.conftest import BEFORE, PTU
 
@@ -63,6 +65,23 @@ def test_the_energy_of_a_battery_is_not_sold_twice(fleet, group, announcement):
     other_way = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
 
     assert [battery_kw(each) for each in (alone, beside, other_way)] == [48.0, 24.0, 48.0]
+
+
+def test_a_bid_rests_on_how_the_ones_before_it_went(fleet, group, announcement, exchange, now):
+    first = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
+    bid = bids.offer(announcement=announcement, aggregation_ean=group, sized=first, exchange=exchange, now=now)
+    follow_order(bid_id=bid.pk, state=OrderState("X1", "", bid.power_w, bid.price_eur_per_mwh, True, False), now=now)
+    Activation.objects.update(is_kept=False)
+    bid.refresh_from_db()
+    assert bid.status == Bid.Status.CLEARED
+    Commitment.objects.update(released_at=now)  # its energy is spent, only its outcome is left
+
+    second = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
+
+    assert first.explanation["margin_history"] == ()
+    assert second.explanation["margin_history"] == (first.explanation["margin"]["miss_share"],)
+    assert second.explanation["margin"]["drift"] > first.explanation["margin"]["drift"] == 0.0
+    assert second.explanation["power_kw"] <= first.explanation["power_kw"]
 
 
 def test_a_charger_that_may_export_less_than_it_takes_counts_as_one_that_only_pauses(fleet, group):

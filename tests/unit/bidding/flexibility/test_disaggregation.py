@@ -54,6 +54,19 @@ def assert_valid(split: np.ndarray, sessions: Sessions, window: Window) -> None:
         window=window,
     )
     assert corridor.worst_violation_kwh(split, step_hours=window.step_hours) <= 1e-5
+    assert_floors_kept(split, sessions, window)
+
+
+def assert_floors_kept(split: np.ndarray, sessions: Sessions, window: Window) -> None:
+    """In every step in which it is there all the time, a car takes its floor, or what it still needs."""
+    edges = np.arange(window.steps + 1) * window.step_hours
+    is_there = (sessions.arrival_hours[:, None] <= edges[:-1]) & (sessions.departure_hours[:, None] >= edges[1:])
+    taken_kwh = np.cumsum(split, axis=1) * window.step_hours
+    most_kwh = sessions.power_max_kw * (sessions.departure_hours - np.maximum(sessions.arrival_hours, 0.0))
+    needed_kwh = np.minimum(sessions.energy_needed_kwh, most_kwh)[:, None]
+    left_kw = (needed_kwh - (taken_kwh - split * window.step_hours)) / window.step_hours
+    floor_kw = np.minimum(np.broadcast_to(sessions.power_floor_kw, (len(split),)), sessions.power_max_kw)[:, None]
+    assert (split >= np.where(is_there, np.minimum(floor_kw, left_kw), 0.0) - 1e-4).all()
 
 
 @given(

@@ -48,6 +48,13 @@ def test_a_fleet_with_a_rhythm_is_sold():
     assert size(spec(), lead_h=1).bid_kw >= 5
 
 
+def test_more_is_sold_by_who_knows_more():
+    """An hour ahead most cars are there, a day ahead none is; on average over the weekdays of four weeks."""
+    days = [day for day in range(29, 57) if day % 7 < 5]
+    day_ahead, soon = (np.mean([size(spec(day), lead_h=lead_h).bid_kw for day in days]) for lead_h in (24, 1))
+    assert soon > 1.03 * day_ahead > 0
+
+
 @settings(max_examples=12, deadline=None)
 @given(
     reliabilities=st.lists(st.floats(0.6, 0.995), min_size=2, max_size=3),
