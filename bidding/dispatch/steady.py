@@ -79,11 +79,11 @@ def _battery_kwh(batteries: Sequence[Asset], level_kwh: Floats, direction: Direc
 
 def _battery_kw(batteries: Sequence[Asset], direction: Direction) -> Floats:
     rated_w = [asset.max_export_w if direction == "reduce" else asset.max_import_w for asset in batteries]
-    return np.array(rated_w, dtype=np.float64) / W_PER_KW
+    return np.array([power_w / W_PER_KW for power_w in rated_w], dtype=np.float64)
 
 
 def _heat_kwh(pumps: Sequence[Asset], buffer_kwh: Floats, direction: Direction) -> Floats:
     """Heat pumps only reduce: running harder heats a buffer whose room the pump's own control decides."""
     if direction == "increase":
         return np.zeros(len(pumps))
-    return buffer_kwh - np.array([asset.min_level_wh / W_PER_KW for asset in pumps])
+    return np.asarray(buffer_kwh - np.array([asset.min_level_wh / W_PER_KW for asset in pumps]))
