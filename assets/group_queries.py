@@ -65,7 +65,8 @@ def planned_ptus(
 ) -> list[PlannedPtu]:
     """Return what stands for a partner's assets in every PTU in which something does, of a group or of one asset.
 
-    Of several batches for an asset and PTU the newest counts; what the partner rejected does not.
+    Of several batches for an asset and PTU the newest counts; what the partner rejected, or what was
+    withdrawn when it was stopped, does not.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -79,7 +80,7 @@ def planned_ptus(
                   ON setpoint.starts_at <= ptu.starts_at AND setpoint.ends_at > ptu.starts_at
                 JOIN assets_setpointbatch AS batch ON batch.id = setpoint.batch_id
                 JOIN assets_asset AS asset ON asset.id = setpoint.asset_id
-                WHERE batch.partner_id = %(partner)s AND setpoint.status <> 'rejected'
+                WHERE batch.partner_id = %(partner)s AND setpoint.status <> 'rejected' AND setpoint.withdrawn_at IS NULL
                   AND setpoint.ends_at > %(start)s AND setpoint.starts_at < %(end)s
                   AND (%(ean)s::text IS NULL OR batch.aggregation_ean_id = %(ean)s)
                   AND (%(asset)s::text IS NULL OR asset.external_id = %(asset)s)

@@ -68,16 +68,21 @@ def setpoint_batches_of_partner(
 ) -> list[tuple[SetpointBatch, list[SentSetpoint]]]:
     """Return a partner's batches after `after`, oldest first, each with its setpoints.
 
-    A stopped partner is shown nothing.
+    A stopped partner is shown nothing, and a resumed one nothing of what was withdrawn.
     """
     if partner.is_stopped:
         return []
-    batches = list(SetpointBatch.objects.filter(partner=partner, pk__gt=after).order_by("pk")[:limit])
+    shown = Setpoint.objects.filter(withdrawn_at=None)
+    batches = list(
+        SetpointBatch.objects.filter(
+            Exists(shown.filter(batch=OuterRef("pk"))), partner=partner, pk__gt=after
+        ).order_by("pk")[:limit]
+    )
     for batch in batches:
         batch.partner = partner  # known, so not read again for each
     setpoints: dict[int, list[SentSetpoint]] = {batch.pk: [] for batch in batches}
     for row in (
-        Setpoint.objects.filter(batch__in=batches)
+        shown.filter(batch__in=batches)
         .order_by("batch_id", "id")
         .values_list(
             "batch_id",

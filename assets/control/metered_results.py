@@ -33,7 +33,8 @@ def judge_on_meter_values(*, now: datetime) -> int:
                     SELECT date_bin('15 minutes', GREATEST(told.starts_at, told.result_at)
                                     + interval '899.999999 seconds', '2000-01-01T00:00:00Z') AS first
                 ) AS ruled
-                WHERE told.status = 'accepted' AND told.starts_at > %(now)s - interval '2 days'
+                WHERE told.status = 'accepted' AND told.withdrawn_at IS NULL
+                  AND told.starts_at > %(now)s - interval '2 days'
                   AND first < told.ends_at AND first + interval '15 minutes' <= %(now)s
             ), metered AS (
                 SELECT due.id, due.until,

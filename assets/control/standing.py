@@ -114,14 +114,16 @@ def standing_of(*, asset_ids: Sequence[int], aggregation_ean: str, period: Inter
 def _standing_rows(period: Interval, now: datetime) -> list[tuple[int, int, str, str, int, int, int]]:
     """Return per asset with a setpoint in a period how far it is moved: at the start, just before it, and at most.
 
-    At a moment the newest setpoint that covers it rules, unless its time to live is over: then the asset is free.
+    At a moment the newest setpoint that covers it rules, unless its time to live is over: then the asset is free. One
+    that was withdrawn rules no more, so telling it again is a step; but it may still be followed to its end, and so
+    counts in what is moved.
     """
     told_at = """
         SELECT DISTINCT ON (asset_id) asset_id, CASE
                WHEN least(ends_at, starts_at + ttl_s * interval '1 second') > {moment}
                THEN power_w[1 + floor(extract(epoch FROM {moment} - starts_at) / 900)::int] END AS told_w
         FROM assets_setpoint
-        WHERE starts_at <= {moment} AND ends_at > {moment} AND status <> 'rejected'
+        WHERE starts_at <= {moment} AND ends_at > {moment} AND status <> 'rejected' AND withdrawn_at IS NULL
         ORDER BY asset_id, batch_id DESC
     """
     with connection.cursor() as cursor:

@@ -67,6 +67,9 @@ class Setpoint(models.Model):
         help_text="It rules at most this many seconds unless it is told anew; empty: to its end.",
     )
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
+    withdrawn_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its partner was stopped; it is told to nobody after that."
+    )
     result_at = models.DateTimeField(null=True, blank=True)
     result_reason = models.TextField(blank=True)
     achieved_w = models.BigIntegerField(null=True, blank=True, help_text="The power the partner saw when it answered.")

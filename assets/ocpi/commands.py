@@ -68,7 +68,7 @@ def follow_new_sessions(*, connection_id: int, keys: Sequence[str], now: datetim
     """Tell sessions that just began what their EVSEs are under; in the caller's transaction."""
     if not keys:
         return
-    under = Setpoint.objects.filter(asset=OuterRef("evse__asset"), ends_at__gt=now)
+    under = Setpoint.objects.filter(asset=OuterRef("evse__asset"), ends_at__gt=now, withdrawn_at=None)
     sessions = list(
         OcpiSession.objects.select_related("evse__asset").filter(
             Exists(under),
@@ -190,7 +190,7 @@ def _standing(asset_ids: Iterable[int], now: datetime) -> dict[int, _Standing]:
     told: dict[int, list[Told]] = defaultdict(list)
     newest: dict[int, int] = {}
     for number, asset_id, starts_at, power_w, early_s, late_s, ttl_s in (
-        Setpoint.objects.filter(asset_id__in=list(asset_ids), ends_at__gt=now)
+        Setpoint.objects.filter(asset_id__in=list(asset_ids), ends_at__gt=now, withdrawn_at=None)
         .order_by("batch_id", "id")
         .values_list("id", "asset_id", "starts_at", "power_w", "start_early_s", "end_late_s", "ttl_s")
     ):

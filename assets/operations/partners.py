@@ -12,7 +12,7 @@ from aggregator.core import audit
 from aggregator.core.models import OutboxMessage
 from assets.control.channel import SETPOINTS_CHANNEL, conversation_with
 from assets.control.webhooks import new_secret
-from assets.models import AnsweredRequest, Partner
+from assets.models import AnsweredRequest, Partner, Setpoint
 from assets.ocpi.commands import clear_profiles
 from assets.operations.sandbox import open_sandbox
 
@@ -88,7 +88,7 @@ def register_partner(
 
 @transaction.atomic
 def stop_partner(*, partner_id: int, reason: str, now: datetime, actor: AbstractBaseUser | None = None) -> Partner:
-    """Send nothing more to a partner, and withhold what is under way to it.
+    """Send nothing more to a partner, and withdraw what it was told for times to come, also for after it resumes.
 
     What it has already runs out by itself; over OCPI, where that can be called back, its sessions are set free.
     """
@@ -96,6 +96,7 @@ def stop_partner(*, partner_id: int, reason: str, now: datetime, actor: Abstract
     OutboxMessage.objects.filter(
         channel=SETPOINTS_CHANNEL, conversation=conversation_with(partner_id), delivered_at=None, dead_at=None
     ).update(dead_at=now, last_error=f"The partner was stopped: {reason}")
+    Setpoint.objects.filter(batch__partner=partner, ends_at__gt=now, withdrawn_at=None).update(withdrawn_at=now)
     clear_profiles(partner_id=partner_id, reason=f"The partner was stopped: {reason}", now=now)
     return partner
 
@@ -109,7 +110,7 @@ def stop_all_partners(*, reason: str, now: datetime, actor: AbstractBaseUser | N
 
 @transaction.atomic
 def resume_partner(*, partner_id: int, reason: str, now: datetime, actor: AbstractBaseUser | None = None) -> Partner:
-    """Let setpoints go to a stopped partner again; what was withheld stays withheld."""
+    """Let setpoints go to a stopped partner again; what was withdrawn stays withdrawn."""
     return _switch(partner_id=partner_id, is_stopped=False, reason=reason, now=now, actor=actor)
 
 

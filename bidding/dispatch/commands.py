@@ -104,7 +104,9 @@ class _Told:
 
 def _told(activation: Activation, at: datetime) -> dict[int, _Told]:
     newest = (
-        Setpoint.objects.filter(batch__order_reference=activation.reference, starts_at__lte=at, ends_at__gt=at)
+        Setpoint.objects.filter(
+            batch__order_reference=activation.reference, starts_at__lte=at, ends_at__gt=at, withdrawn_at=None
+        )
         .order_by("asset_id", "-batch__revision")
         .distinct("asset_id")
         .values_list("asset_id", "starts_at", "ends_at", "power_w", "ttl_s")

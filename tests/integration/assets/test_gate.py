@@ -8,6 +8,7 @@ from django.db import IntegrityError, connection, transaction
 
 from assets.control.operations import PlannedSetpoint, SetpointRefused, send_setpoints
 from assets.models import Setpoint, SteeringLimit
+from assets.operations import resume_partner, stop_partner
 from tests.field_side import (
     GROUP_EAN,
     NOW,
@@ -137,6 +138,19 @@ def test_what_lapsed_is_a_step_again(partner, group):
     send([store], power_w=[-50_000] * 4, start="16:30", revision=2)  # no further out than it stands
     with pytest.raises(SetpointRefused, match="at most 40000 W"):
         send([store], power_w=[-50_000], start="17:15", revision=3)
+
+
+def test_what_a_kill_switch_withdrew_is_a_step_again_and_counts_as_moved_to_its_end(cars, partner):
+    limit(max_step_w=44_000, max_moved_w=66_000)
+    send(cars[:4])
+    SteeringLimit.objects.update(max_step_w=33_000)
+    stop_partner(partner_id=partner.pk, reason="odd switching seen", now=NOW)
+    resume_partner(partner_id=partner.pk, reason="explained", now=NOW)
+    with pytest.raises(SetpointRefused, match="would change by 44000 W at once; at most 33000 W"):
+        send(cars[:4], revision=2)
+    with pytest.raises(SetpointRefused, match="would be moved by 77000 W; at most 66000 W"):
+        send(cars[4:7], revision=2)
+    send(cars[:3], revision=2)
 
 
 def test_the_fleet_has_safe_limits_when_nobody_set_any(partner, group):

@@ -241,8 +241,11 @@ def test_a_stopped_partner_is_sent_and_shown_nothing(pushed_partner, group, call
         {"is_stopped": True},
     )
 
-    operations.resume_partner(partner_id=pushed_partner.pk, reason="explained", now=NOW)
-    _send(_plan(asset), revision=2)
+    resumed = operations.resume_partner(partner_id=pushed_partner.pk, reason="explained", now=NOW)
+    assert queries.setpoint_batches_of_partner(partner=resumed, after=0, limit=10) == []
+    [anew] = _send(_plan(asset), revision=2)
+    [(batch, [setpoint])] = queries.setpoint_batches_of_partner(partner=resumed, after=0, limit=1)
+    assert (batch, setpoint.setpoint_id) == (anew, anew.setpoints.get().pk)
     assert deliver_setpoints(clock=clock, http=http).delivered == 1
 
 

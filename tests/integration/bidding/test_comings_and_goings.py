@@ -84,3 +84,18 @@ def test_when_everything_is_stopped_an_order_under_way_sends_nothing_and_says_wh
     )
     assert evening.minute(20) > 0
     assert evening.held()
+
+
+def test_after_the_kill_switch_the_next_plan_tells_everybody_anew(evening):
+    evening.plan().minute(2)
+    told = set(evening.held())
+    partner = evening.fleet[0].partner_id
+    portfolio.stop_partner(partner_id=partner, reason="odd switching seen", now=STARTS_AT + 2 * MINUTE)
+    portfolio.resume_partner(partner_id=partner, reason="explained", now=STARTS_AT + 3 * MINUTE)
+    before = SetpointBatch.objects.latest("pk")
+
+    for number in range(4, 9):
+        evening.minute(number)
+
+    anew = Setpoint.objects.filter(batch__gt=before, power_w__0__lt=11_000).values_list("asset_id", flat=True)
+    assert told <= set(anew)

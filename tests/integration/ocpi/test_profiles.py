@@ -456,6 +456,23 @@ def test_the_kill_switch_clears_what_stations_may_keep_and_sends_nothing_else(
     assert send_commands(clock=clock, http=http).accepted == 0  # nothing is in force any more
 
 
+def test_a_car_that_comes_after_the_kill_switch_is_not_told_what_was_withdrawn(
+    platform, asset, clock, http, partner, call
+):
+    tell(asset)
+    operations.stop_partner(partner_id=partner.pk, reason="odd switching seen", now=NOW)
+    operations.resume_partner(partner_id=partner.pk, reason="was a test", now=NOW)
+    call("PATCH", S1, {"status": "COMPLETED", "last_updated": "2026-01-14T16:06:00Z"})
+    call("PUT", "/2.2.1/sessions/NL/STA/S2", session("S2", start_date_time="2026-01-14T16:06:30Z"))
+
+    assert send_commands(clock=clock, http=http).accepted == 0
+    tell(asset, (0, 0), "16:30", "17:00", revision=2)
+    assert send_commands(clock=clock, http=http).accepted == 1
+
+    (sent,) = platform.profiles()
+    assert sent.body["charging_profile"]["start_date_time"] == "2026-01-14T16:30:00Z"
+
+
 def test_the_kill_switch_also_clears_a_profile_that_may_have_arrived(platform, asset, clock, http, partner):
     tell(asset)
     platform.answer_profile = lambda _request: (503, {})
