@@ -1,14 +1,15 @@
 """Whatever the market's side of the wire does: no order is lost, doubled, or sent late."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from aggregator.core.models import OutboxMessage
 from bidding import tasks
-from bidding.models import Activation, Announcement, Bid, Commitment, LedgerEntry
+from bidding.models import Activation, Announcement, Bid, Commitment, LedgerEntry, OrderChange
 from bidding.operations.approvals import approve
-from bidding.operations.order_changes import withdraw
+from bidding.operations.order_changes import change, withdraw
 from bidding.services import exchange
 from tests.integration.mock_gopacs.market_process import ms, scenario_document, utc
 from tests.integration.redispatch.conftest import GATE, NOW
@@ -40,7 +41,7 @@ def assert_one_order_in_time(field):
     assert order["metaData"]["clientOrderId"] == str(bid.reference)
     assert (bid.status, bid.exchange_order_id) == (Bid.Status.SUBMITTED, order["id"])
     assert order["createdTimestamp"] < ms(GATE)
-    assert set(LedgerEntry.objects.values_list("committed_w", flat=True)) == {300_000}
+    assert committed() == {300_000}
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
@@ -62,6 +63,89 @@ def test_one_announcement_becomes_one_order_and_one_duty(field, fault):
     assert set(activation.ptus.values_list("ordered_w", flat=True)) == {300_000}
 
 
+def ask_change(field, operator):
+    change(
+        bid_id=field.bid().pk, power_w=200_000, price_eur_per_mwh=Decimal("150.50"), exchange=exchange(),
+        now=field.now(), actor=operator, reason="Two cars left.",
+    )  # fmt: skip
+
+
+def ask_withdrawal(field, operator):
+    withdraw(bid_id=field.bid().pk, now=field.now(), actor=operator, reason="Grid test.")
+
+
+def committed():
+    return set(LedgerEntry.objects.values_list("committed_w", flat=True))
+
+
+def requests_of(field, method):
+    return [entry for entry in field.market.control("GET", "log", params={"path": ORDERS}) if entry["method"] == method]
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_change_of_an_order_is_made_once_and_frees_what_it_gives_up(field, operator, fault):
+    field.at(NOW)
+    ask_change(field, operator)
+    field.fault(**fault, method="PUT", path=ORDERS, times=2)
+    field.tick_until(lambda: not OrderChange.objects.filter(status=OrderChange.Status.ASKED).exists())
+
+    (order,) = field.orders()
+    bid = field.bid()
+    assert (order["quantity"], order["price"], order["status"]) == (0.2, 150.5, "OPEN")
+    assert (bid.power_w, bid.price_eur_per_mwh, bid.status) == (200_000, Decimal("150.50"), Bid.Status.SUBMITTED)
+    assert OrderChange.objects.get().status == OrderChange.Status.DONE
+    assert len({entry["requestBody"] for entry in requests_of(field, "PUT")}) == 1
+    assert committed() == {200_000}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_withdrawal_cancels_once_and_frees_the_power(field, operator, fault):
+    field.at(NOW)
+    ask_withdrawal(field, operator)
+    field.fault(**fault, method="DELETE", path=ORDERS, times=2)
+    # polling may tell that it is gone before the request is answered, which is then overtaken and no error
+    field.tick_until(
+        OutboxMessage.objects.filter(idempotency_key__startswith="withdraw", delivered_at__isnull=False).exists
+    )
+
+    (order,) = field.orders()
+    assert (order["status"], order["version"], field.bid().status) == ("CANCELLED", 2, Bid.Status.WITHDRAWN)
+    assert not OutboxMessage.objects.filter(delivered_at=None).exists()
+    assert committed() == {0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "ask", "method", "reached"),
+    [
+        ("reset", ask_change, "PUT", (0.3, "EXPIRED", Bid.Status.NOT_CLEARED)),
+        ("reply_lost", ask_change, "PUT", (0.2, "EXPIRED", Bid.Status.NOT_CLEARED)),
+        ("reset", ask_withdrawal, "DELETE", (0.3, "EXPIRED", Bid.Status.NOT_CLEARED)),
+        ("reply_lost", ask_withdrawal, "DELETE", (0.3, "CANCELLED", Bid.Status.WITHDRAWN)),
+    ],
+)
+def test_what_cannot_be_said_before_the_gate_is_not_said_after_it(field, operator, kind, ask, method, reached):
+    document = scenario_document()
+    document["announcements"][0]["clears_at"] = []
+    field.market.load(document)
+    field.at(NOW)
+    field.at(GATE - timedelta(minutes=1), tick=False)
+    ask(field, operator)
+    field.fault(kind=kind, method=method, path=ORDERS, times=10_000)
+    for seconds in (-60, -35, -10):
+        field.at(GATE + timedelta(seconds=seconds))
+    field.market.control("DELETE", "faults")
+    for minutes in (0, 1, 3):
+        field.at(GATE + timedelta(minutes=minutes))
+
+    (order,) = field.orders()
+    assert (order["quantity"], order["status"], field.bid().status) == reached
+    sent = requests_of(field, method)
+    assert sent
+    assert all(entry["receivedAt"] < ms(GATE) for entry in sent)
+    assert not OrderChange.objects.filter(status=OrderChange.Status.ASKED).exists()
+    assert committed() == {0}
+
+
 @pytest.mark.parametrize("lock_at", [NOW, utc(15, 4), utc(15, 43)])
 def test_a_book_that_is_locked_holds_an_order_up_but_never_past_the_gate(field, lock_at):
     field.at(lock_at, tick=False)
@@ -74,7 +158,7 @@ def test_a_book_that_is_locked_holds_an_order_up_but_never_past_the_gate(field, 
     assert field.bid().status == Bid.Status.SOUGHT
     field.at(GATE + timedelta(minutes=2))
     assert (field.orders(), field.bid().status) == ([], Bid.Status.FAILED)
-    assert set(LedgerEntry.objects.values_list("committed_w", flat=True)) == {0}
+    assert committed() == {0}
 
 
 def test_a_withdrawal_waits_for_a_locked_book_and_accepts_what_was_cleared(field, operator):
@@ -124,8 +208,7 @@ def test_an_exchange_that_is_away_until_the_gate_gets_nothing_late(field):
         field.at(GATE + timedelta(minutes=minutes))
     assert field.orders() == []
     assert (field.bid().status, Commitment.objects.filter(released_at=None).count()) == (Bid.Status.FAILED, 0)
-    sent = [entry for entry in field.market.control("GET", "log", params={"path": ORDERS}) if entry["method"] == "POST"]
-    assert all(entry["receivedAt"] < ms(GATE) for entry in sent)
+    assert all(entry["receivedAt"] < ms(GATE) for entry in requests_of(field, "POST"))
 
 
 @pytest.mark.parametrize("skew", [timedelta(minutes=-1), timedelta(minutes=1)], ids=["ours is slow", "ours is fast"])
@@ -149,7 +232,7 @@ def test_our_slow_clock_cannot_place_after_the_markets_gate(field, group, operat
     bid = field.bid()
     assert bid.status == Bid.Status.FAILED
     assert "GATE_CLOSED" in bid.status_reason
-    assert set(LedgerEntry.objects.values_list("committed_w", flat=True)) == {0}
+    assert committed() == {0}
 
 
 @pytest.mark.parametrize(
