@@ -1,50 +1,23 @@
 """Pushes to a participant: in order, at least once, the same bytes at every attempt."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from tests.integration.mock_gopacs.market_process import scenario_document, utc, wait_until
-
-
-class _Receiver(ThreadingHTTPServer):
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.received: list[tuple[str, bytes]] = []
-        self.refusals = 0
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.received.append((self.headers["Authorization"], body))
-        self.server.refusals -= 1
-        self.send_response(500 if self.server.refusals >= 0 else 204)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Stay quiet."""
+from tests.integration.mock_gopacs.push_receiver import push_receiver
 
 
 @pytest.fixture
 def receiver():
-    server = _Receiver()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with push_receiver() as receiver:
+        yield receiver
 
 
 @pytest.fixture
 def pushing_market(market_process, receiver):
     document = scenario_document()
-    document["participants"][0].update(
-        webhook_url=f"http://127.0.0.1:{receiver.server_port}/orders", webhook_token="push-token"
-    )
+    document["participants"][0].update(webhook_url=receiver.address, webhook_token="push-token")
     market_process.set_clock(utc(14, 31))
     market_process.load(document)
     market_process.control("POST", "step")

@@ -4,11 +4,14 @@ import json
 from datetime import timedelta
 
 import pytest
+import requests
 
 from aggregator.core.models import InboxMessage, OutboxMessage
-from bidding.models import Activation, Bid
+from bidding import tasks
+from bidding.models import Activation, Bid, LedgerEntry
 from bidding.operations import pushes
-from tests.integration.mock_gopacs.market_process import utc
+from tests.integration.mock_gopacs.market_process import scenario_document, utc, wait_until
+from tests.integration.mock_gopacs.push_receiver import push_receiver
 from tests.integration.redispatch.conftest import NOW
 
 PATH, TOKEN = "/exchange/orders", "agreed"
@@ -59,6 +62,69 @@ def test_what_is_pushed_is_stored_then_taken_over_once(client, on_the_book):
     pushes.process(now=NOW)
     assert (field.bid().status, field.bid().is_locked) == (Bid.Status.CLEARED, False)
     assert Activation.objects.count() == 1
+
+
+@pytest.fixture
+def without_polling(monkeypatch):
+    """Nobody asks the exchange what became of an order."""
+    monkeypatch.setattr(tasks, "bids_on_the_exchange", list)
+
+
+def push_to(field, address):
+    """Let the market push to `address`, and place our order."""
+    document = scenario_document()
+    document["participants"][0].update(webhook_url=address, webhook_token=TOKEN)
+    field.market.load(document)
+    field.at(NOW)
+    assert field.bid().status == Bid.Status.SUBMITTED
+
+
+def pushed(count):
+    return wait_until(lambda: InboxMessage.objects.filter(channel=pushes.CHANNEL).count() == count)
+
+
+def assert_cleared_once(field):
+    bid = field.bid()
+    assert (bid.status, bid.cleared_power_w, bid.is_locked) == (Bid.Status.CLEARED, 300_000, False)
+    assert set(Activation.objects.get().ptus.values_list("ordered_w", flat=True)) == {300_000}
+    assert set(LedgerEntry.objects.values_list("committed_w", flat=True)) == {300_000}
+
+
+def test_the_markets_own_pushes_move_an_order_without_any_polling(field, live_server, without_polling):
+    push_to(field, live_server.url + PATH)
+    with field.market.clockwork():
+        assert pushed(1)
+        field.at(utc(15, 5), tick=False)
+        assert pushed(2)
+        field.tick()
+        assert (field.bid().status, field.bid().is_locked) == (Bid.Status.SUBMITTED, True)
+        field.at(utc(15, 10), tick=False)
+        assert pushed(3)
+    assert field.bid().status == Bid.Status.SUBMITTED  # stored, and not more
+    field.tick()
+    assert_cleared_once(field)
+
+
+@pytest.mark.parametrize("newest_first", [False, True], ids=["in order", "newest first"])
+def test_pushes_that_come_twice_or_in_another_order_count_once(field, live_server, without_polling, newest_first):
+    with push_receiver() as receiver:
+        push_to(field, receiver.address)
+        field.market.advance(utc(15, 5))
+        field.market.advance(utc(15, 10))
+        with field.market.clockwork():
+            assert wait_until(lambda: len(receiver.received) == 3)
+    seen = []
+    for authorization, body in receiver.received[:: -1 if newest_first else 1]:
+        for _ in range(2):
+            headers = {"Authorization": authorization, "Content-Type": "application/json"}
+            answer = requests.post(live_server.url + PATH, data=body, headers=headers, timeout=20)
+            assert answer.status_code == 204
+            field.tick()
+        seen.append(field.bid().status)
+    cleared, submitted = Bid.Status.CLEARED, Bid.Status.SUBMITTED
+    assert seen == ([cleared] * 3 if newest_first else [submitted, submitted, cleared])
+    assert InboxMessage.objects.filter(channel=pushes.CHANNEL, error="").count() == 3
+    assert_cleared_once(field)
 
 
 def test_a_push_can_be_quicker_than_the_answer(client, field):
