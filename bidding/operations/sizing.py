@@ -1,6 +1,6 @@
 """Sizing a bid for a group: from what is known now to what is offered."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -12,6 +12,7 @@ from aggregator.core.interval import Interval
 from aggregator.core.ptu import MARKET_ZONE, PTU_SECONDS
 from aggregator.core.units import watt
 from assets.models import AggregationEan, Asset, AssetKind
+from assets.queries import may_feed_in
 from bidding.dispatch.steady import steady_resources, usual_heat_kw
 from bidding.forecast.baselines import arrival_kwh
 from bidding.forecast.sessions import SessionTable
@@ -52,7 +53,8 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
     period = Interval(announcement.starts_at, announcement.ends_at)
     direction = as_literal(announcement.direction)
     histories = {category: plug_history(plugs=plugs, now=now) for category, plugs in _by_category(group.plugs).items()}
-    traits = {asset.pk: asset for asset in group.plugs}
+    plugs = {asset.pk: asset for asset in group.plugs}
+    feeding_in = may_feed_in(asset_ids=plugs)
     sized = size_window(
         window=WindowSpec(
             starts_s=int(period.starts_at.timestamp()),
@@ -70,7 +72,7 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
                 name=category,
                 history=history.sessions,
                 plugged_in=history.plugged_in,
-                traits=_traits([traits[asset_id] for asset_id in history.asset_ids]),
+                traits=_traits([plugs[asset_id] for asset_id in history.asset_ids], feeding_in),
                 stays=_stays(aggregation_ean.ean, category),
                 energy_in_kwh=history.energy_in_kwh,
                 declared=declarations(history=history, now=now),
@@ -119,17 +121,17 @@ def _by_category(plugs: Sequence[Asset]) -> dict[str, list[Asset]]:
     return dict(sorted(found.items()))
 
 
-def _traits(assets: Sequence[Asset]) -> ChargerTraits:
+def _traits(assets: Sequence[Asset], feeding_in: Collection[int]) -> ChargerTraits:
     """Return what each charger's cars can do; a car not known to pause keeps its minimum."""
     return ChargerTraits(
         floor_kw=np.array(
             [0.0 if asset.pausing == Asset.Pausing.CAN_PAUSE else asset.min_import_w / W_PER_KW for asset in assets]
         ),
-        v2g=np.array([_feeds_in(asset) for asset in assets], dtype=np.bool_),
+        v2g=np.array([asset.pk in feeding_in and _feeds_in_as_it_takes(asset) for asset in assets], dtype=np.bool_),
     )
 
 
-def _feeds_in(asset: Asset) -> bool:
+def _feeds_in_as_it_takes(asset: Asset) -> bool:
     """Tell whether a car there counts as one that feeds in: forecast and rehearsal do so at its rated power."""
     return asset.kind == AssetKind.V2G_CHARGER and asset.max_export_w >= asset.max_import_w
 

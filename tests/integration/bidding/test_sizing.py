@@ -84,11 +84,12 @@ def test_a_bid_rests_on_how_the_ones_before_it_went(fleet, group, announcement, 
     assert second.explanation["power_kw"] <= first.explanation["power_kw"]
 
 
-def test_a_charger_that_may_export_less_than_it_takes_counts_as_one_that_only_pauses(fleet, group):
-    Asset.objects.filter(pk__in=[fleet[0].pk, fleet[1].pk]).update(kind="v2g_charger", max_export_w=5_000)
-    Asset.objects.filter(pk=fleet[1].pk).update(max_export_w=11_000)
+def test_only_a_charger_that_may_export_as_much_as_it_takes_counts_as_one_that_feeds_in(fleet, group):
+    weak, able, unwilling = fleet[:3]
+    Asset.objects.filter(pk__in=[able.pk, unwilling.pk]).update(kind="v2g_charger", max_export_w=11_000)
+    Asset.objects.filter(pk=weak.pk).update(kind="v2g_charger", max_export_w=5_000)
     cars = group_at(aggregation_ean=group, instant=BEFORE).plugs
-    assert sizing._traits(cars).v2g.tolist() == [car.pk == fleet[1].pk for car in cars]
+    assert sizing._traits(cars, {weak.pk, able.pk}).v2g.tolist() == [car.pk == able.pk for car in cars]
 
 
 def test_a_model_that_is_not_there_is_told_at_the_start(settings):
