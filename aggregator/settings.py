@@ -15,6 +15,7 @@
 | `EXCHANGE_PUSH_TOKEN` | bearer token of the exchange's pushes to `/exchange/orders` | none: it is polled only |
 | `EXCHANGE_MINIMUM_DWELL_MINUTES` | how long an order must stand in the book; not in any public text | 0 |
 | `GOPACS_API_KEY` | asks which of our EANs help with an announcement | none: postcodes decide |
+| `GOPACS_CATEGORY_DIRECTIONS` | last word of a category of those EANs = side; inferred | see gopacs/announcements.py |
 | `GOPACS_VANISHED_AFTER_MINUTES` | left out of the list for so long, an announcement is withdrawn; 0: never | 15 |
 | `GOPACS_WITHDRAWN_STATES` | states of a withdrawn announcement; not in any public text | see gopacs/announcements.py |
 | `UFTP_DOMAIN` | our domain in UFTP messages | none: called contracts are off |
@@ -46,7 +47,7 @@ import environ
 
 from aggregator import embedded
 from aggregator.core.database import django_database
-from bidding.markets.gopacs.announcements import WITHDRAWN_STATES
+from bidding.markets.gopacs.announcements import CATEGORY_DIRECTIONS, WITHDRAWN_STATES
 
 env = environ.Env()
 
@@ -241,6 +242,7 @@ EXCHANGE_PARTICIPANT_ID = env.str("EXCHANGE_PARTICIPANT_ID", default="")
 EXCHANGE_PUSH_TOKEN = env.str("EXCHANGE_PUSH_TOKEN", default="")
 EXCHANGE_MINIMUM_DWELL = timedelta(minutes=env.float("EXCHANGE_MINIMUM_DWELL_MINUTES", default=0.0))
 GOPACS_API_KEY = env.str("GOPACS_API_KEY", default="")
+GOPACS_CATEGORY_DIRECTIONS = env.dict("GOPACS_CATEGORY_DIRECTIONS", default=CATEGORY_DIRECTIONS)
 GOPACS_VANISHED_AFTER = timedelta(minutes=env.float("GOPACS_VANISHED_AFTER_MINUTES", default=15.0))
 GOPACS_WITHDRAWN_STATES = env.list("GOPACS_WITHDRAWN_STATES", default=sorted(WITHDRAWN_STATES))
 UFTP_DOMAIN = env.str("UFTP_DOMAIN", default="")

@@ -1,11 +1,11 @@
 """Reading for bidding and dispatch."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from assets.models import AggregationEan
 from bidding.markets.exchange.orders import GATE
@@ -21,10 +21,13 @@ def newest_announcements() -> QuerySet[Announcement]:
 
 
 def announcements_without_eans(*, now: datetime) -> list[Announcement]:
-    """Return the open announcements in our areas of which we do not know which EANs help."""
+    """Return the open announcements in our areas of which we know no EAN that helps, also where GOPACS said none."""
     return list(
         newest_announcements().filter(
-            is_open=True, starts_at__gt=now + GATE, helping_eans__isnull=True, congestion_area__isnull=False
+            Q(helping_eans__isnull=True) | Q(helping_eans=[]),
+            is_open=True,
+            starts_at__gt=now + GATE,
+            congestion_area__isnull=False,
         )
     )
 
@@ -34,20 +37,40 @@ def groups_asked(announcements: Iterable[Announcement]) -> dict[Announcement, li
 
     Where GOPACS told which of our EANs help, those; else the groups whose congestion area shares a postcode with it.
     """
-    groups = list(AggregationEan.objects.filter(is_sandbox=False).select_related("congestion_area").order_by("ean"))
-    postcodes = {group.pk: {code[:4] for code in group.congestion_area.postcodes} for group in groups}
+    groups = _groups_with_postcodes()
     return {
         announcement: [
             group
-            for group in groups
+            for group, postcodes in groups
             if (
                 group.pk in announcement.helping_eans
                 if announcement.helping_eans is not None
-                else postcodes[group.pk].intersection(announcement.postcodes)
+                else postcodes.intersection(announcement.postcodes)
             )
         ]
         for announcement in announcements
     }
+
+
+def contracted_but_not_named(
+    announcements: Iterable[Announcement],
+) -> list[tuple[Announcement, AggregationEan]]:
+    """Return the groups with a bid duty in an announcement's area whose EAN GOPACS leaves out of those that help."""
+    groups, contracts = _groups_with_postcodes(), _bid_duties()
+    return [
+        (announcement, group)
+        for announcement in announcements
+        if announcement.helping_eans is not None
+        for group, postcodes in groups
+        if group.pk not in announcement.helping_eans
+        and postcodes.intersection(announcement.postcodes)
+        and any(contract.covers(announcement.starts_at) for contract in contracts[group.pk])
+    ]
+
+
+def _groups_with_postcodes() -> list[tuple[AggregationEan, set[str]]]:
+    groups = AggregationEan.objects.filter(is_sandbox=False).select_related("congestion_area").order_by("ean")
+    return [(group, {code[:4] for code in group.congestion_area.postcodes}) for group in groups]
 
 
 def announcements_to_answer(*, now: datetime) -> list[tuple[Announcement, AggregationEan]]:
@@ -100,9 +123,7 @@ def open_duties(*, now: datetime) -> list[OpenDuty]:
         .select_related("announcement")
         .order_by("pk")
     }
-    contracts: dict[str, list[BidDutyContract]] = defaultdict(list)
-    for contract in BidDutyContract.objects.order_by("active_from", "pk"):
-        contracts[contract.aggregation_ean_id].append(contract)
+    contracts = _bid_duties()
     return [
         OpenDuty(announcement, group, contract.contract_id, bid, announcement.starts_at - GATE)
         for announcement, groups in found.items()
@@ -112,6 +133,13 @@ def open_duties(*, now: datetime) -> list[OpenDuty]:
         for bid in [waiting.get((announcement.external_id, group.pk))]
         if bid or (announcement.external_id, announcement.terms, group.pk) not in answered
     ]
+
+
+def _bid_duties() -> Mapping[str, list[BidDutyContract]]:
+    contracts: dict[str, list[BidDutyContract]] = defaultdict(list)
+    for contract in BidDutyContract.objects.order_by("active_from", "pk"):
+        contracts[contract.aggregation_ean_id].append(contract)
+    return contracts
 
 
 def bids_on_the_exchange() -> QuerySet[Bid]:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import IntegrityError
 
 from aggregator.core.http import RequestFailed, RequestRefused, Response
+from aggregator.core.interval import Interval
 from aggregator.core.jobs import AlreadyRunning, job
 from aggregator.core.messaging.operations import Verdict, deliver_due
 from aggregator.core.models import OutboxMessage
@@ -71,6 +72,9 @@ def _ask_which_eans_help(rows: list[Announcement]) -> None:
                 base_url=gopacs_url(),
                 api_key=settings.GOPACS_API_KEY,
                 external_id=row.external_id,
+                direction=row.direction,
+                period=Interval(row.starts_at, row.ends_at),
+                category_directions=settings.GOPACS_CATEGORY_DIRECTIONS,
             )
         except (RequestFailed, AnnouncementsUnavailable) as failure:
             logger.warning("Postcodes decide about announcement %s: %s", row.external_id, failure)

@@ -82,7 +82,7 @@ def keep_unreadable(*, document: object, reason: str, now: datetime) -> None:
 
 def note_helping_eans(*, announcement_id: int, eans: Sequence[str]) -> None:
     """Note which of our EANs GOPACS says help with an announcement."""
-    Announcement.objects.filter(pk=announcement_id).update(helping_eans=sorted(set(eans)))
+    Announcement.objects.filter(pk=announcement_id).update(helping_eans=list(eans))
 
 
 def _row(

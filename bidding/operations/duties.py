@@ -9,7 +9,7 @@ from assets.models import AggregationEan
 from bidding.markets.exchange.orders import GATE
 from bidding.models import Announcement, Bid, BidDutyContract, NoBid
 from bidding.operations.approvals import lapse
-from bidding.queries import groups_asked, is_answered, newest_announcements
+from bidding.queries import contracted_but_not_named, groups_asked, is_answered, newest_announcements
 
 SIZING_JOB = "size bid"
 LOOKS_BACK = timedelta(days=7)
@@ -37,11 +37,11 @@ def close_gates(*, now: datetime) -> int:
     ):
         lapse(bid_id=bid_id, now=now)
     closed = list(newest_announcements().filter(starts_at__gt=now - LOOKS_BACK, starts_at__lte=now + GATE))
-    written = 0
-    for announcement, groups in groups_asked(closed).items():
-        for group in groups:
-            written += _answer_for(announcement=announcement, group=group, now=now)
-    return written
+    asked = [(announcement, group) for announcement, groups in groups_asked(closed).items() for group in groups]
+    return sum(
+        _answer_for(announcement=announcement, group=group, now=now)
+        for announcement, group in asked + contracted_but_not_named(closed)
+    )
 
 
 @transaction.atomic
@@ -62,6 +62,8 @@ def _answer_for(*, announcement: Announcement, group: AggregationEan, now: datet
 def _why_not(announcement: Announcement, group: AggregationEan) -> str:
     if announcement.is_withdrawn:
         return "The announcement was withdrawn before an answer was ready."
+    if announcement.helping_eans is not None and group.pk not in announcement.helping_eans:
+        return f"GOPACS does not name EAN {group.pk} among those that help during all of the announcement."
     failed = Job.objects.filter(
         kind=SIZING_JOB, key=sizing_key(announcement, group), status=Job.Status.FAILED
     ).order_by("-started_at")

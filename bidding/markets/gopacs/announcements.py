@@ -4,6 +4,7 @@ Fields as in the public announcement API. Off-take congestion asks sell orders i
 congestion asks buy orders inside (consume more); the two area descriptions tell which side is inside.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,9 @@ WATT_PER_MEGAWATT = 1_000_000
 OPEN_STATE = "ANNOUNCEMENT_OPEN"
 WITHDRAWN_STATES = frozenset({"ANNOUNCEMENT_WITHDRAWN", "ANNOUNCEMENT_CANCELLED"})
 """Not in any public text; set `GOPACS_WITHDRAWN_STATES` to what the platform really says."""
+CATEGORY_DIRECTIONS = {"REDUCE": "reduce", "INCREASE": "increase"}
+"""Last word of a category of helping EANs → side it helps on. Inferred from the only example in public clients,
+THREE_PHASE_NETWORK_REDUCE; set `GOPACS_CATEGORY_DIRECTIONS` to what the platform really says."""
 
 
 class UnreadableAnnouncement(ValueError):
@@ -76,12 +80,38 @@ def matching_area(postcodes: frozenset[str], areas: Mapping[int, Sequence[str]])
     return best if best is not None and shared[best] else None
 
 
-def helping_eans(document: Any) -> list[str]:
-    """Return the EANs in GOPACS's answer to which of ours help; raise `UnreadableAnnouncement` for another shape."""
+def helping_eans(
+    document: Any,
+    *,
+    direction: str,
+    period: Interval,
+    category_directions: Mapping[str, str] = CATEGORY_DIRECTIONS,
+) -> list[str]:
+    """Return the EANs that GOPACS's answer names for this side during all of `period`, in one part or in several.
+
+    A category whose last word we do not know counts for both sides: a word must not silence a duty. Raises
+    `UnreadableAnnouncement` for another shape.
+    """
+    named: dict[str, list[Interval]] = defaultdict(list)
     try:
-        return [str(ean) for part in document for eans in part["eansByCategory"].values() for ean in eans]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UnreadableAnnouncement(f"The list of EANs that help cannot be read: {error}.") from error
+        for part in document:
+            during = Interval(_instant(part["during"]["startTime"]), _instant(part["during"]["endTime"]))
+            for category, eans in part["eansByCategory"].items():
+                if category_directions.get(category.rpartition("_")[2], direction) == direction:
+                    for ean in eans:
+                        named[str(ean)].append(during)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise UnreadableAnnouncement(f"The list of EANs that help cannot be read: {error!r}.") from error
+    return sorted(ean for ean, parts in named.items() if _cover(parts, period))
+
+
+def _cover(parts: Sequence[Interval], whole: Interval) -> bool:
+    reached = whole.starts_at
+    for part in sorted(parts):
+        if part.starts_at > reached:
+            return False
+        reached = max(reached, part.ends_at)
+    return reached >= whole.ends_at
 
 
 def _instant(epoch_milliseconds: int) -> datetime:

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aggregator.core.http import HttpClient
+from aggregator.core.interval import Interval
 from bidding.markets.gopacs.announcements import UnreadableAnnouncement, helping_eans
 
 PAGE_SIZE = 100
@@ -52,8 +53,17 @@ def fetch_announcements(*, http: HttpClient, base_url: str) -> AnnouncementList:
     return AnnouncementList(documents, is_complete=False)
 
 
-def fetch_helping_eans(*, http: HttpClient, base_url: str, api_key: str, external_id: str) -> list[str]:
-    """Return which of our EANs help with an announcement.
+def fetch_helping_eans(
+    *,
+    http: HttpClient,
+    base_url: str,
+    api_key: str,
+    external_id: str,
+    direction: str,
+    period: Interval,
+    category_directions: Mapping[str, str],
+) -> list[str]:
+    """Return which of our EANs help with an announcement on its side, during all of its period.
 
     Raises `AnnouncementsUnavailable` when the answer is not the expected one, and `RequestFailed`.
     """
@@ -62,6 +72,8 @@ def fetch_helping_eans(*, http: HttpClient, base_url: str, api_key: str, externa
     if not answer.is_success:
         raise AnnouncementsUnavailable(f"GOPACS answered HTTP {answer.status_code} to which EANs help.")
     try:
-        return helping_eans(json.loads(answer.body))
+        return helping_eans(
+            json.loads(answer.body), direction=direction, period=period, category_directions=category_directions
+        )
     except (ValueError, RecursionError, UnreadableAnnouncement) as error:
         raise AnnouncementsUnavailable(f"Which EANs help with {external_id} cannot be read: {error}") from error

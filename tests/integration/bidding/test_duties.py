@@ -9,9 +9,9 @@ from aggregator.core.ean import Ean18
 from aggregator.core.models import Job
 from assets.models import AggregationEan, CongestionArea
 from bidding import tasks
-from bidding.models import Bid, BidDutyContract, NoBid
+from bidding.models import Announcement, Bid, BidDutyContract, NoBid
 from bidding.operations import bids, duties
-from bidding.queries import announcements_to_answer, groups_asked, open_duties
+from bidding.queries import announcements_to_answer, announcements_without_eans, groups_asked, open_duties
 
 GATE = timedelta(minutes=15)
 
@@ -104,6 +104,35 @@ def test_the_gate_writes_down_what_nobody_did(announcement, group, contract, aut
 def test_an_announcement_first_heard_of_after_its_gate_gets_its_reason(announcement, group, contract):
     duties.close_gates(now=announcement.starts_at + timedelta(days=1))
     assert NoBid.objects.get().aggregation_ean == group
+
+
+@pytest.mark.parametrize("named", [[], ["871685100000000033"]])
+def test_a_contracted_group_that_gopacs_does_not_name_gets_that_as_its_reason(
+    announcement, contract, group, now, named
+):
+    Announcement.objects.update(helping_eans=named)
+    assert (announcements_to_answer(now=now), open_duties(now=now)) == ([], [])
+    assert duties.close_gates(now=announcement.starts_at - GATE) == 1
+    assert duties.close_gates(now=announcement.starts_at - GATE) == 0
+    refusal = NoBid.objects.get()
+    assert (refusal.contract_id, refusal.reason) == (
+        "BP-7",
+        f"GOPACS does not name EAN {group.ean} among those that help during all of the announcement.",
+    )
+
+
+def test_a_group_elsewhere_or_without_a_contract_owes_no_reason_when_it_is_not_named(announcement, group, contract):
+    Announcement.objects.update(helping_eans=[], postcodes=["9711"])
+    assert duties.close_gates(now=announcement.starts_at - GATE) == 0
+    contract.delete()
+    Announcement.objects.update(postcodes=["3511"])
+    assert duties.close_gates(now=announcement.starts_at - GATE) == 0
+
+
+def test_gopacs_is_asked_again_until_it_names_an_ean(announcement, group, now):
+    for known, is_asked in ((None, True), ([], True), ([group.ean], False)):
+        Announcement.objects.update(helping_eans=known)
+        assert bool(announcements_without_eans(now=now)) is is_asked
 
 
 def test_an_announcement_asks_every_group_that_shares_a_postcode_or_that_gopacs_names(announcement, area, group):

@@ -251,7 +251,13 @@ def test_gopacs_knows_best_which_eans_help(field, settings, group):
     settings.GOPACS_API_KEY = "gopacs-key"
     field.at(NOW)
     assert Announcement.objects.get().helping_eans == [EAN_CENTRE]
-    # a group elsewhere that GOPACS names would be asked; one inside that it does not name is not
-    Announcement.objects.update(helping_eans=[])
-    later(field, seconds=30)
     assert Bid.objects.count() == 1
+
+
+def test_a_group_that_gopacs_does_not_name_yet_bids_once_it_is_named(field, settings):
+    settings.GOPACS_API_KEY, settings.GOPACS_CATEGORY_DIRECTIONS = "gopacs-key", {"REDUCE": "increase"}
+    field.at(NOW)
+    assert (Announcement.objects.get().helping_eans, Bid.objects.count()) == ([], 0)
+    settings.GOPACS_CATEGORY_DIRECTIONS = {}
+    later(field, seconds=30)
+    assert (Announcement.objects.get().helping_eans, Bid.objects.count()) == ([EAN_CENTRE], 1)

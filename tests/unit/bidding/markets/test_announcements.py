@@ -1,10 +1,17 @@
 import contextlib
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidding.markets.gopacs.announcements import UnreadableAnnouncement, matching_area, read_announcement
+from aggregator.core.interval import Interval
+from bidding.markets.gopacs.announcements import (
+    UnreadableAnnouncement,
+    helping_eans,
+    matching_area,
+    read_announcement,
+)
 
 
 def document(**changes):
@@ -71,3 +78,42 @@ def test_the_area_that_shares_most_postcodes_is_meant():
     assert matching_area(frozenset({"3511", "3512"}), areas) == 2
     assert matching_area(frozenset({"1011"}), areas) is None
     assert matching_area(frozenset({"3511"}), {}) is None
+
+
+def part(starts, ends, **eans):
+    """Name EANs from one hour to another of 14 January 2026."""
+    at = [round(datetime(2026, 1, 14, hour, tzinfo=UTC).timestamp() * 1000) for hour in (starts, ends)]
+    return {"during": {"startTime": at[0], "endTime": at[1]}, "eansByCategory": eans}
+
+
+def helping(*parts, direction="reduce", **options):
+    period = Interval(datetime(2026, 1, 14, 16, tzinfo=UTC), datetime(2026, 1, 14, 19, tzinfo=UTC))
+    return helping_eans(list(parts), direction=direction, period=period, **options)
+
+
+def test_an_ean_helps_that_is_named_during_all_of_the_period_in_one_part_or_several():
+    whole, first, gap = part(15, 20, X_REDUCE=["a"]), part(16, 17, X_REDUCE=["b", "c"]), part(18, 19, X_REDUCE=["b"])
+    assert helping(whole, first, gap) == ["a"]
+    assert helping(gap, part(17, 18, Y_REDUCE=["b"]), first) == ["b"]
+    assert helping() == []
+
+
+def test_the_category_tells_the_side():
+    both = part(16, 19, THREE_PHASE_NETWORK_REDUCE=["a"], THREE_PHASE_NETWORK_INCREASE=["b"], WHATEVER=["c"])
+    assert helping(both) == ["a", "c"]
+    assert helping(both, direction="increase") == ["b", "c"]
+    assert helping(both, category_directions={"WHATEVER": "increase"}) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"eansByCategory": {"X_REDUCE": ["a"]}},
+        {"during": {"startTime": "16:00", "endTime": 0}, "eansByCategory": {}},
+        part(19, 16, X_REDUCE=["a"]),
+        {**part(16, 19), "eansByCategory": ["a"]},
+    ],
+)
+def test_an_answer_about_eans_of_another_shape_is_named(odd):
+    with pytest.raises(UnreadableAnnouncement, match="cannot be read"):
+        helping(odd)
