@@ -3,12 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from assets.models import AggregationEan
-from bidding.markets.exchange.orders import GATE
 from bidding.models import Activation, Announcement, Bid, BidDutyContract, NoBid
 
 
@@ -20,13 +19,13 @@ def newest_announcements() -> QuerySet[Announcement]:
     )
 
 
-def announcements_without_eans(*, now: datetime) -> list[Announcement]:
+def announcements_without_eans(*, gate: timedelta, now: datetime) -> list[Announcement]:
     """Return the open announcements in our areas of which we know no EAN that helps, also where GOPACS said none."""
     return list(
         newest_announcements().filter(
             Q(helping_eans__isnull=True) | Q(helping_eans=[]),
             is_open=True,
-            starts_at__gt=now + GATE,
+            starts_at__gt=now + gate,
             congestion_area__isnull=False,
         )
     )
@@ -73,12 +72,12 @@ def _groups_with_postcodes() -> list[tuple[AggregationEan, set[str]]]:
     return [(group, {code[:4] for code in group.congestion_area.postcodes}) for group in groups]
 
 
-def announcements_to_answer(*, now: datetime) -> list[tuple[Announcement, AggregationEan]]:
+def announcements_to_answer(*, gate: timedelta, now: datetime) -> list[tuple[Announcement, AggregationEan]]:
     """Return the open announcements, with the groups asked that gave neither a bid nor a reason yet.
 
     Groups whose operators make each bid are left to them.
     """
-    found = groups_asked(newest_announcements().filter(is_open=True, starts_at__gt=now + GATE))
+    found = groups_asked(newest_announcements().filter(is_open=True, starts_at__gt=now + gate))
     answered = _answered([announcement.external_id for announcement in found])
     return [
         (announcement, group)
@@ -112,9 +111,9 @@ class OpenDuty:
     closes_at: datetime
 
 
-def open_duties(*, now: datetime) -> list[OpenDuty]:
+def open_duties(*, gate: timedelta, now: datetime) -> list[OpenDuty]:
     """Return the duties that are not met yet, most pressing first: no answer, or a bid that waits for approval."""
-    found = groups_asked(newest_announcements().filter(is_open=True, starts_at__gt=now + GATE))
+    found = groups_asked(newest_announcements().filter(is_open=True, starts_at__gt=now + gate))
     external_ids = [announcement.external_id for announcement in found]
     answered = _answered(external_ids)
     waiting = {
@@ -125,7 +124,7 @@ def open_duties(*, now: datetime) -> list[OpenDuty]:
     }
     contracts = _bid_duties()
     return [
-        OpenDuty(announcement, group, contract.contract_id, bid, announcement.starts_at - GATE)
+        OpenDuty(announcement, group, contract.contract_id, bid, announcement.starts_at - gate)
         for announcement, groups in found.items()
         for group in groups
         for contract in contracts[group.pk]

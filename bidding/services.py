@@ -23,6 +23,7 @@ def exchange() -> Venue:
         participant_id=settings.EXCHANGE_PARTICIPANT_ID,
         api_key=settings.EXCHANGE_API_KEY,
         minimum_dwell=settings.EXCHANGE_MINIMUM_DWELL,
+        gate=settings.EXCHANGE_GATE,
     )
 
 

@@ -61,7 +61,7 @@ def poll_announcements(**_unknown: object) -> None:
     if listed.is_complete and settings.GOPACS_VANISHED_AFTER:
         announcements.withdraw_vanished(listed=listed.ids, after=settings.GOPACS_VANISHED_AFTER, now=clock().now())
     if settings.GOPACS_API_KEY:
-        _ask_which_eans_help(announcements_without_eans(now=clock().now()))
+        _ask_which_eans_help(announcements_without_eans(gate=exchange().gate, now=clock().now()))
 
 
 def _ask_which_eans_help(rows: list[Announcement]) -> None:
@@ -85,13 +85,13 @@ def _ask_which_eans_help(rows: list[Announcement]) -> None:
 @shared_task
 def close_gates(**_unknown: object) -> None:
     """Write down why groups did not bid where the gate has closed; what nobody approved lapses."""
-    duties.close_gates(now=clock().now())
+    duties.close_gates(gate=exchange().gate, now=clock().now())
 
 
 @shared_task
 def offer_bids(**_unknown: object) -> None:
     """Size and offer a bid for every announcement and group that has no answer yet; one that fails stops no other."""
-    for announcement, group in announcements_to_answer(now=clock().now()):
+    for announcement, group in announcements_to_answer(gate=exchange().gate, now=clock().now()):
         try:
             with job(kind=duties.SIZING_JOB, key=duties.sizing_key(announcement, group), clock=clock()) as row:
                 sized = size(announcement=announcement, aggregation_ean=group, now=clock().now())
@@ -191,7 +191,7 @@ def _look_for(bid: Bid) -> None:
     if found:
         orders.follow_order(bid_id=bid.pk, state=found[0], now=now)
     else:
-        orders.conclude_absent(bid_id=bid.pk, now=now)
+        orders.conclude_absent(bid_id=bid.pk, gate=exchange().gate, now=now)
 
 
 @shared_task

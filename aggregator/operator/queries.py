@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Min, Q, Sum
 
@@ -14,7 +15,6 @@ from aggregator.core.messaging.breaker import resting
 from aggregator.core.models import Breaker, Job, OutboxMessage
 from aggregator.core.ptu import PTU
 from assets.models import AggregationEan, Partner, Setpoint
-from bidding.markets.exchange.orders import gate_closes_at
 from bidding.models import Activation, Announcement, Bid, LedgerEntry, NoBid
 from bidding.queries import groups_asked, newest_announcements
 from settlement.models import DeliveryShare
@@ -154,7 +154,7 @@ def open_announcements(now: datetime) -> list[OpenAnnouncement]:
     return [
         OpenAnnouncement(
             announcement,
-            gate_closes_at(Interval(announcement.starts_at, announcement.ends_at)),
+            announcement.starts_at - settings.EXCHANGE_GATE,
             tuple(
                 Answer(
                     group.ean,

@@ -1,6 +1,6 @@
 """Who lets a bid go out: a mandate, one person, or two. Each function is one act in one transaction."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -9,11 +9,9 @@ from django.db.models import F, Sum
 from django.db.models.functions import Abs, Extract
 
 from aggregator.core import audit
-from aggregator.core.interval import Interval
 from aggregator.core.money import CENT
 from aggregator.core.ptu import MARKET_ZONE, day_interval
 from bidding.autonomy import Limits, Standing, standing
-from bidding.markets.exchange.orders import gate_closes_at
 from bidding.markets.exchange.venue import Venue
 from bidding.models import Bid, Mandate
 from bidding.operations.ledger import release_commitments
@@ -73,10 +71,10 @@ def refuse(*, bid_id: int, now: datetime, actor: AbstractBaseUser, reason: str) 
 
 
 @transaction.atomic
-def lapse(*, bid_id: int, now: datetime) -> None:
+def lapse(*, bid_id: int, gate: timedelta, now: datetime) -> None:
     """End a proposed bid that nobody approved in time, and free its power; harmless when it is decided upon."""
     bid = Bid.objects.select_for_update().get(pk=bid_id)
-    if bid.status != Bid.Status.PROPOSED or now < gate_closes_at(Interval(bid.starts_at, bid.ends_at)):
+    if bid.status != Bid.Status.PROPOSED or now < bid.starts_at - gate:
         return
     people = sum(one is not None for one in (bid.first_approver_id, bid.proposed_by_id))
     reason = f"The gate closed with {people} of the {max(bid.people_needed, 1)} people behind it that it needs."
@@ -110,10 +108,10 @@ def worth(bid: Bid) -> Decimal:
 
 def require_time(*, bid: Bid, exchange: Venue, now: datetime) -> None:
     """Raise `GateClosed` when an order placed now would not be taken, or not stand long enough to be cleared."""
-    gate = gate_closes_at(Interval(bid.starts_at, bid.ends_at))
-    if now >= gate:
-        raise GateClosed(f"The exchange takes orders for this window until {gate.isoformat()}; that has passed.")
-    if now >= gate - exchange.minimum_dwell:
+    closes_at = bid.starts_at - exchange.gate
+    if now >= closes_at:
+        raise GateClosed(f"The exchange takes orders for this window until {closes_at.isoformat()}; that has passed.")
+    if now >= closes_at - exchange.minimum_dwell:
         raise GateClosed(f"An order must stand in the book for {exchange.minimum_dwell}; the gate closes sooner.")
 
 
@@ -121,8 +119,14 @@ def send_out(*, bid: Bid, exchange: Venue, now: datetime, actor: AbstractBaseUse
     """Put the order of an approved bid in the outbox, in the caller's transaction."""
     bid.status, bid.updated_at = Bid.Status.APPROVED, now
     bid.save(update_fields=["status", "updated_at"])
-    order = order_of(bid, exchange)
-    enqueue_request(bid=bid, purpose="order", key=str(bid.reference), request=exchange.placing(order), now=now)
+    enqueue_request(
+        bid=bid,
+        purpose="order",
+        key=str(bid.reference),
+        request=exchange.placing(order_of(bid, exchange)),
+        closes_at=bid.starts_at - exchange.gate,
+        now=now,
+    )
     audit.record(now=now, action="bidding.bid.approved", subject=bid, actor=actor, reason=reason)
 
 

@@ -15,7 +15,6 @@ from aggregator.core import audit
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import ptu_range
 from assets.models import AggregationEan
-from bidding.markets.exchange.orders import gate_closes_at
 from bidding.markets.exchange.venue import Venue
 from bidding.models import Announcement, BaselineNomination, Bid, Commitment, LedgerEntry, NoBid
 from bidding.operations.approvals import judge, send_out
@@ -62,9 +61,10 @@ def offer(
     sized = _without_called(sized, group, called_w(aggregation_ean=group, direction=announcement.direction, ptus=ptus))
     if sized.bid_w == 0:
         return decline(announcement=announcement, group=group, reason=sized.reason, now=now, why=sized.explanation)
-    if now >= gate_closes_at(period) - exchange.minimum_dwell:
+    closes_at = period.starts_at - exchange.gate
+    if now >= closes_at - exchange.minimum_dwell:
         reason = "The gate closed before the bid was ready."
-        if now < gate_closes_at(period):
+        if now < closes_at:
             reason = (
                 f"An order must stand in the book for {exchange.minimum_dwell} to be cleared; the gate comes sooner."
             )

@@ -6,7 +6,6 @@ from django.db import transaction
 
 from aggregator.core.models import Job
 from assets.models import AggregationEan
-from bidding.markets.exchange.orders import GATE
 from bidding.models import Announcement, Bid, BidDutyContract, NoBid
 from bidding.operations.approvals import lapse
 from bidding.queries import contracted_but_not_named, groups_asked, is_answered, newest_announcements
@@ -27,16 +26,15 @@ def contract_id_for(*, aggregation_ean: AggregationEan, instant: datetime) -> st
     return next((contract.contract_id for contract in contracts if contract.covers(instant)), "")
 
 
-def close_gates(*, now: datetime) -> int:
+def close_gates(*, gate: timedelta, now: datetime) -> int:
     """Write down, for every announcement whose gate has closed, why a group did not bid; return how many.
 
     Proposed bids lapse. Whatever failed before - sizing, a worker, a person - leaves a reason here.
     """
-    for bid_id in Bid.objects.filter(status=Bid.Status.PROPOSED, starts_at__lte=now + GATE).values_list(
-        "pk", flat=True
-    ):
-        lapse(bid_id=bid_id, now=now)
-    closed = list(newest_announcements().filter(starts_at__gt=now - LOOKS_BACK, starts_at__lte=now + GATE))
+    late = Bid.objects.filter(status=Bid.Status.PROPOSED, starts_at__lte=now + gate)
+    for bid_id in late.values_list("pk", flat=True):
+        lapse(bid_id=bid_id, gate=gate, now=now)
+    closed = list(newest_announcements().filter(starts_at__gt=now - LOOKS_BACK, starts_at__lte=now + gate))
     asked = [(announcement, group) for announcement, groups in groups_asked(closed).items() for group in groups]
     return sum(
         _answer_for(announcement=announcement, group=group, now=now)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from aggregator.core.interval import Interval
 from aggregator.core.messaging.operations import enqueue
 from aggregator.core.models import OutboxMessage
-from bidding.markets.exchange.orders import Order, gate_closes_at
+from bidding.markets.exchange.orders import Order
 from bidding.markets.exchange.venue import MarketRequest, Purpose, Venue
 from bidding.models import Bid
 from bidding.models.directions import as_literal
@@ -23,15 +23,17 @@ def order_of(bid: Bid, exchange: Venue, *, power_w: int | None = None, price: De
         ean=bid.aggregation_ean_id,
         direction=as_literal(bid.direction),
         period=Interval(bid.starts_at, bid.ends_at),
+        expires_at=bid.starts_at - exchange.gate,
         power_w=bid.power_w if power_w is None else power_w,
         price_eur_per_mwh=Decimal(bid.price_eur_per_mwh) if price is None else price,
         contract_id=bid.contract_id,
     )
 
 
-def enqueue_request(*, bid: Bid, purpose: Purpose, key: str, request: MarketRequest, now: datetime) -> OutboxMessage:
-    """Write a request down; it is worthless from the gate on, so it is never sent later."""
-    gate = gate_closes_at(Interval(bid.starts_at, bid.ends_at))
+def enqueue_request(
+    *, bid: Bid, purpose: Purpose, key: str, request: MarketRequest, closes_at: datetime, now: datetime
+) -> OutboxMessage:
+    """Write a request down; it is worthless when the gate closes, so it is never sent later."""
     return enqueue(
         now=now,
         channel=CHANNEL,
@@ -41,8 +43,8 @@ def enqueue_request(*, bid: Bid, purpose: Purpose, key: str, request: MarketRequ
         url=request.url,
         headers=request.headers,
         body=request.body,
-        deadline_at=gate,
-        void_from=gate,
+        deadline_at=closes_at,
+        void_from=closes_at,
     )
 
 

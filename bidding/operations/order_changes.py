@@ -7,10 +7,8 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from aggregator.core import audit
-from aggregator.core.interval import Interval
 from aggregator.core.messaging.operations import cancel_untried
 from aggregator.core.models import OutboxMessage
-from bidding.markets.exchange.orders import gate_closes_at
 from bidding.markets.exchange.venue import Venue
 from bidding.models import Bid, OrderChange
 from bidding.operations.approvals import GateClosed, end, judge, require, worth
@@ -58,11 +56,12 @@ def ask_withdrawals(*, exchange: Venue, now: datetime) -> int:
 def _ask_withdrawal(bid_id: int, exchange: Venue, now: datetime) -> bool:
     bid = Bid.objects.select_for_update().get(pk=bid_id)
     is_asked = OutboxMessage.objects.filter(idempotency_key=f"withdraw-{bid.reference}").exists()
-    is_late = now >= gate_closes_at(Interval(bid.starts_at, bid.ends_at))
-    if is_asked or is_late or bid.status != Bid.Status.SUBMITTED:
+    closes_at = bid.starts_at - exchange.gate
+    if is_asked or now >= closes_at or bid.status != Bid.Status.SUBMITTED:
         return False
     request = exchange.withdrawing(bid.exchange_order_id)
-    enqueue_request(bid=bid, purpose="withdraw", key=str(bid.reference), request=request, now=now)
+    key = str(bid.reference)
+    enqueue_request(bid=bid, purpose="withdraw", key=key, request=request, closes_at=closes_at, now=now)
     return True
 
 
@@ -84,9 +83,9 @@ def change(
     """
     bid = Bid.objects.select_for_update(of=("self",)).select_related("aggregation_ean").get(pk=bid_id)
     require(bid, Bid.Status.SUBMITTED)
-    gate = gate_closes_at(Interval(bid.starts_at, bid.ends_at))
-    if now >= gate:
-        raise GateClosed(f"The exchange takes changes for this window until {gate.isoformat()}; that has passed.")
+    closes_at = bid.starts_at - exchange.gate
+    if now >= closes_at:
+        raise GateClosed(f"The exchange takes changes for this window until {closes_at.isoformat()}; that has passed.")
     if bid.withdrawal_asked_at is not None or bid.changes.filter(status=OrderChange.Status.ASKED).exists():
         raise ChangeRefused("The exchange has not answered the last request about this order. Wait for it.")
     if bid.placed_at is not None and now < bid.placed_at + exchange.minimum_dwell:
@@ -111,7 +110,8 @@ def change(
     )
     order = order_of(bid, exchange, power_w=power_w, price=price_eur_per_mwh)
     request = exchange.changing(bid.exchange_order_id, order)
-    enqueue_request(bid=bid, purpose="change", key=f"{bid.reference}-{asked.pk}", request=request, now=now)
+    key = f"{bid.reference}-{asked.pk}"
+    enqueue_request(bid=bid, purpose="change", key=key, request=request, closes_at=closes_at, now=now)
     audit.record(
         now=now,
         action="bidding.bid.change-asked",

@@ -7,7 +7,7 @@ from django.db import transaction
 from aggregator.core import audit
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import ptu_range
-from bidding.markets.exchange.orders import OrderState, gate_closes_at
+from bidding.markets.exchange.orders import OrderState
 from bidding.models import Activation, ActivationPtu, Bid
 from bidding.operations.approvals import end
 from bidding.operations.ledger import release_commitments
@@ -78,12 +78,12 @@ def note_sought(*, reference: str, reason: str, now: datetime) -> None:
 
 
 @transaction.atomic
-def conclude_absent(*, bid_id: int, now: datetime) -> None:
+def conclude_absent(*, bid_id: int, gate: timedelta, now: datetime) -> None:
     """End a sought bid of which the exchange has just said that it has no order, once none can arrive any more."""
     bid = Bid.objects.select_for_update().get(pk=bid_id)
     if bid.status != Bid.Status.SOUGHT:
         return
-    nothing_sent_after = min(bid.updated_at, gate_closes_at(Interval(bid.starts_at, bid.ends_at)))
+    nothing_sent_after = min(bid.updated_at, bid.starts_at - gate)
     if now < nothing_sent_after + IN_FLIGHT:
         return
     is_withdrawn = bid.withdrawal_asked_at is not None

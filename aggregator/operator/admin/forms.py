@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
@@ -19,7 +20,6 @@ from aggregator.operator.display import moment
 from assets.models import Asset, ChargingSession, Membership
 from assets.validation import kinds
 from assets.validation.rows import InvalidRows, RowError, RowKind
-from bidding.markets.exchange.orders import GATE
 from bidding.models import Announcement, Bid
 from bidding.operations import bids
 from bidding.queries import groups_asked, newest_announcements
@@ -152,7 +152,9 @@ class BidForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the che
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "announcement" in self.fields:
-            still_open = newest_announcements().filter(is_open=True, starts_at__gt=clock().now() + GATE)
+            still_open = newest_announcements().filter(
+                is_open=True, starts_at__gt=clock().now() + settings.EXCHANGE_GATE
+            )
             field = self.fields["announcement"]
             assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - a foreign key's field
             field.queryset = still_open

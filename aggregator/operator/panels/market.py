@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
+from django.conf import settings
 from django.urls import reverse
 
 from aggregator.core.interval import Interval
@@ -65,7 +66,7 @@ def _people(bid: Bid) -> str:
 
 def duties(*, now: datetime) -> dict[str, Any]:
     """Return the announcements that contracted groups must still answer, most pressing first."""
-    found = open_duties(now=now)
+    found = open_duties(gate=settings.EXCHANGE_GATE, now=now)
     return {
         "list": list_of(BidDutyContract),
         "table": table(

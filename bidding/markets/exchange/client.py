@@ -6,6 +6,7 @@ from datetime import timedelta
 from urllib.parse import quote, urlencode
 
 from aggregator.core.http import RequestFailed, Response, SendsRequests
+from aggregator.core.ptu import PTU
 from bidding.markets.exchange.orders import (
     Order,
     OrderState,
@@ -22,6 +23,7 @@ from bidding.markets.exchange.venue import ExchangeUnavailable, MarketRequest, O
 ORDERS_PATH = "/public-api/2.0/electricity/orders/gopacs"
 JSON_BODY = {"Content-Type": "application/json"}
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, PRECONDITION_FAILED = 401, 403, 404, 412
+LATEST_EXPIRY = timedelta(minutes=15)
 FOREIGN_CODES = frozenset({"PARTICIPANT_FOREIGN", "EAN_FOREIGN"})
 
 
@@ -34,6 +36,14 @@ class Exchange:
     participant_id: str
     api_key: str = field(repr=False)
     minimum_dwell: timedelta = timedelta(0)
+    gate: timedelta = LATEST_EXPIRY
+
+    def __post_init__(self) -> None:
+        if self.gate < LATEST_EXPIRY or self.gate % PTU:
+            raise ValueError(
+                f"Orders expire a whole number of quarter hours before their start, and at least one; {self.gate} is "
+                "not that."
+            )
 
     def placing(self, order: Order) -> MarketRequest:
         """Return the request that places an order."""

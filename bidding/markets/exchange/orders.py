@@ -1,13 +1,12 @@
 """Redispatch orders in the exchange's public shape (ETPA "GOPACS Orders v2"), as values.
 
-One EAN per order, steps of 0.1 MW, EUR/MWh, epoch milliseconds; an order expires at the latest 15 minutes before it
-starts. Another exchange fits behind the same values.
+One EAN per order, steps of 0.1 MW, EUR/MWh, epoch milliseconds. Another exchange fits behind the same values.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -15,7 +14,6 @@ from aggregator.core.interval import Interval
 
 WATT_PER_MEGAWATT = 1_000_000
 WATT_PER_STEP = 100_000
-GATE = timedelta(minutes=15)
 
 
 class UnreadableOrder(ValueError):
@@ -34,6 +32,7 @@ class Order:
     ean: str
     direction: Literal["reduce", "increase"]
     period: Interval
+    expires_at: datetime
     power_w: int
     price_eur_per_mwh: Decimal
     contract_id: str = ""
@@ -54,11 +53,6 @@ class OrderState:
     is_cancelled: bool
     is_locked: bool = False
     version: int = 0
-
-
-def gate_closes_at(period: Interval) -> datetime:
-    """Return the instant from which an order for `period` can no longer be placed or changed."""
-    return period.starts_at - GATE
 
 
 def order_body(order: Order) -> bytes:
@@ -88,6 +82,7 @@ def _changeable(order: Order) -> dict[str, Any]:
         "quantity": order.power_w // WATT_PER_STEP / 10,
         "price": float(posted_price),  # two decimals survive as the shortest JSON number
         "ean": order.ean,
+        "customExpirationTime": _milliseconds(order.expires_at),
         **({"contractId": order.contract_id} if order.contract_id else {}),
     }
 

@@ -57,6 +57,11 @@ class Venue(Protocol):
         ...
 
     @property
+    def gate(self) -> timedelta:
+        """How long before its start an order expires, and can no longer be placed or changed."""
+        ...
+
+    @property
     def minimum_dwell(self) -> timedelta:
         """How long an order must stand in the book before it may be cleared, changed or withdrawn."""
         ...

@@ -213,13 +213,13 @@ def test_what_two_people_approved_is_lowered_by_one_and_raised_by_none(in_the_bo
     assert OutboxMessage.objects.filter(idempotency_key__startswith="change-").count() == int(is_taken)
 
 
-def test_what_nobody_approved_in_time_lapses_and_frees_its_power(offer, mandate, announcement, now):
+def test_what_nobody_approved_in_time_lapses_and_frees_its_power(offer, mandate, announcement, exchange, now):
     mandate(automatic_up_to_w=0)
     bid = offer()
-    lapse(bid_id=bid.pk, now=now)
+    lapse(bid_id=bid.pk, gate=exchange.gate, now=now)
     bid.refresh_from_db()
     assert bid.status == Bid.Status.PROPOSED
-    lapse(bid_id=bid.pk, now=announcement.starts_at - timedelta(minutes=15))
+    lapse(bid_id=bid.pk, gate=exchange.gate, now=announcement.starts_at - timedelta(minutes=15))
     bid.refresh_from_db()
     assert (bid.status, bid.status_reason) == (
         Bid.Status.LAPSED,

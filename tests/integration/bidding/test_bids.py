@@ -103,14 +103,14 @@ def test_after_the_gate_there_is_no_bid_but_a_reason(announcement, group, exchan
 
 
 def test_nothing_sure_enough_is_recorded_once_and_answers_the_announcement(announcement, group, exchange, sized, now):
-    assert announcements_to_answer(now=now) == [(announcement, group)]
+    assert announcements_to_answer(gate=exchange.gate, now=now) == [(announcement, group)]
 
     offer(announcement, group, sized(bid_w=0, reason="No bid: too little."), exchange, now)
     with pytest.raises(bids.AlreadyAnswered):
         offer(announcement, group, sized(), exchange, now)
 
     assert NoBid.objects.get().reason == "No bid: too little."
-    assert announcements_to_answer(now=now) == []
+    assert announcements_to_answer(gate=exchange.gate, now=now) == []
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_what_contracts_called_is_not_offered(announcement, group, exchange, siz
         assert (answer.power_w, answer.commitments.count()) == (bid_w, 12)
     else:
         assert answer.reason.startswith(f"Contracts hold {called_w / 1000:,.0f} kW in this window; beside that, less")
-    assert announcements_to_answer(now=now) == []
+    assert announcements_to_answer(gate=exchange.gate, now=now) == []
 
 
 def test_raw_sql_cannot_oversell_either(announcement, group, exchange, sized, now):

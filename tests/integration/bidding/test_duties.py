@@ -22,16 +22,16 @@ def contract(group):
 
 
 def test_an_open_duty_is_seen_before_the_gate_with_its_contract(announcement, group, contract, now):
-    (duty,) = open_duties(now=now)
+    (duty,) = open_duties(gate=GATE, now=now)
     assert (duty.group, duty.contract_id, duty.waiting_bid) == (group, "BP-7", None)
     assert duty.closes_at == announcement.starts_at - GATE
-    assert open_duties(now=duty.closes_at) == []
+    assert open_duties(gate=GATE, now=duty.closes_at) == []
 
 
 def test_a_duty_stays_open_while_its_bid_waits_for_a_person(announcement, group, contract, exchange, sized, now):
     AggregationEan.objects.update(autonomy="approve")
     bid = bids.offer(announcement=announcement, aggregation_ean=group, sized=sized(), exchange=exchange, now=now)
-    assert [duty.waiting_bid for duty in open_duties(now=now)] == [bid]
+    assert [duty.waiting_bid for duty in open_duties(gate=GATE, now=now)] == [bid]
     assert bid.contract_id == "BP-7"
 
 
@@ -40,7 +40,7 @@ def test_a_bid_or_a_reason_meets_the_duty(announcement, group, contract, exchang
         announcement=announcement, aggregation_ean=group, sized=sized(bid_w=0, reason="Too little."), exchange=exchange,
         now=now,
     )  # fmt: skip
-    assert (answer.contract_id, open_duties(now=now)) == ("BP-7", [])
+    assert (answer.contract_id, open_duties(gate=GATE, now=now)) == ("BP-7", [])
 
 
 @pytest.mark.parametrize(("day", "covers"), [(date(2026, 1, 13), False), (date(2026, 1, 14), True), (None, True)])
@@ -48,7 +48,7 @@ def test_a_contract_covers_the_local_days_of_delivery(announcement, group, now, 
     BidDutyContract.objects.create(
         contract_id="X", aggregation_ean=group, active_from=date(2026, 1, 1), active_until=day
     )
-    assert bool(open_duties(now=now)) is covers
+    assert bool(open_duties(gate=GATE, now=now)) is covers
     assert bool(duties.contract_id_for(aggregation_ean=group, instant=announcement.starts_at)) is covers
 
 
@@ -78,9 +78,9 @@ def test_sizing_that_fails_stops_nobody_else_and_leaves_its_error_as_the_reason(
     assert Bid.objects.get().aggregation_ean == other
     assert Job.objects.get(status="failed").error == "ZeroDivisionError: no history"
     gate = announcement.starts_at - GATE
-    assert duties.close_gates(now=gate - timedelta(seconds=1)) == 0
-    assert duties.close_gates(now=gate) == 1
-    assert duties.close_gates(now=gate) == 0
+    assert duties.close_gates(gate=GATE, now=gate - timedelta(seconds=1)) == 0
+    assert duties.close_gates(gate=GATE, now=gate) == 1
+    assert duties.close_gates(gate=GATE, now=gate) == 0
     refusal = NoBid.objects.get()
     assert (refusal.reason, refusal.contract_id) == ("Sizing failed: ZeroDivisionError: no history", "BP-7")
     # and what nobody approved has lapsed, with its reason
@@ -96,13 +96,15 @@ def test_sizing_that_fails_stops_nobody_else_and_leaves_its_error_as_the_reason(
 )
 def test_the_gate_writes_down_what_nobody_did(announcement, group, contract, autonomy, reason, now):
     AggregationEan.objects.update(autonomy=autonomy)
-    assert [group for _, group in announcements_to_answer(now=now)] == ([] if autonomy == "manual" else [group])
-    duties.close_gates(now=announcement.starts_at - GATE)
+    assert [group for _, group in announcements_to_answer(gate=GATE, now=now)] == (
+        [] if autonomy == "manual" else [group]
+    )
+    duties.close_gates(gate=GATE, now=announcement.starts_at - GATE)
     assert NoBid.objects.get().reason == reason
 
 
 def test_an_announcement_first_heard_of_after_its_gate_gets_its_reason(announcement, group, contract):
-    duties.close_gates(now=announcement.starts_at + timedelta(days=1))
+    duties.close_gates(gate=GATE, now=announcement.starts_at + timedelta(days=1))
     assert NoBid.objects.get().aggregation_ean == group
 
 
@@ -111,9 +113,9 @@ def test_a_contracted_group_that_gopacs_does_not_name_gets_that_as_its_reason(
     announcement, contract, group, now, named
 ):
     Announcement.objects.update(helping_eans=named)
-    assert (announcements_to_answer(now=now), open_duties(now=now)) == ([], [])
-    assert duties.close_gates(now=announcement.starts_at - GATE) == 1
-    assert duties.close_gates(now=announcement.starts_at - GATE) == 0
+    assert (announcements_to_answer(gate=GATE, now=now), open_duties(gate=GATE, now=now)) == ([], [])
+    assert duties.close_gates(gate=GATE, now=announcement.starts_at - GATE) == 1
+    assert duties.close_gates(gate=GATE, now=announcement.starts_at - GATE) == 0
     refusal = NoBid.objects.get()
     assert (refusal.contract_id, refusal.reason) == (
         "BP-7",
@@ -123,16 +125,16 @@ def test_a_contracted_group_that_gopacs_does_not_name_gets_that_as_its_reason(
 
 def test_a_group_elsewhere_or_without_a_contract_owes_no_reason_when_it_is_not_named(announcement, group, contract):
     Announcement.objects.update(helping_eans=[], postcodes=["9711"])
-    assert duties.close_gates(now=announcement.starts_at - GATE) == 0
+    assert duties.close_gates(gate=GATE, now=announcement.starts_at - GATE) == 0
     contract.delete()
     Announcement.objects.update(postcodes=["3511"])
-    assert duties.close_gates(now=announcement.starts_at - GATE) == 0
+    assert duties.close_gates(gate=GATE, now=announcement.starts_at - GATE) == 0
 
 
 def test_gopacs_is_asked_again_until_it_names_an_ean(announcement, group, now):
     for known, is_asked in ((None, True), ([], True), ([group.ean], False)):
         Announcement.objects.update(helping_eans=known)
-        assert bool(announcements_without_eans(now=now)) is is_asked
+        assert bool(announcements_without_eans(gate=GATE, now=now)) is is_asked
 
 
 def test_an_announcement_asks_every_group_that_shares_a_postcode_or_that_gopacs_names(announcement, area, group):

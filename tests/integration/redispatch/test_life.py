@@ -134,6 +134,26 @@ def test_too_late_to_dwell_is_a_reason_not_to_bid(field, settings):
     assert field.orders() == []
 
 
+def test_an_order_says_itself_when_it_expires(field, settings):
+    settings.EXCHANGE_GATE = timedelta(minutes=60)
+    exchange.cache_clear()
+    field.at(NOW)
+    (order,) = field.orders()
+    assert (order["customExpirationTime"], order["status"]) == (ms(utc(15)), "OPEN")
+    field.at(utc(15, 1))
+    assert [order["status"] for order in field.orders()] == ["EXPIRED"]
+    assert field.bid().status == Bid.Status.NOT_CLEARED
+
+
+def test_a_gate_that_the_exchange_would_not_take_is_refused_at_once(settings):
+    settings.EXCHANGE_URL = settings.EXCHANGE_API_KEY = settings.EXCHANGE_PARTICIPANT_ID = "x"
+    for minutes in (0, 20):
+        settings.EXCHANGE_GATE = timedelta(minutes=minutes)
+        exchange.cache_clear()
+        with pytest.raises(ValueError, match="whole number of quarter hours"):
+            exchange()
+
+
 def test_a_contracted_bid_names_its_contract_on_the_order(field, group):
     BidDutyContract.objects.create(contract_id="BP-7", aggregation_ean=group, active_from=NOW.date())
     field.at(NOW)

@@ -12,6 +12,7 @@ from bidding.markets.exchange.orders import OrderState
 from bidding.markets.exchange.venue import ExchangeUnavailable, MarketRequest, Outcome
 from bidding.models import Activation, Bid, OrderChange
 from bidding.operations.order_changes import change, withdraw
+from tests.integration.mock_gopacs.market_process import utc
 from tests.integration.redispatch.conftest import NOW
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,7 +36,7 @@ class Book:
 
 
 class OtherVenue:
-    participant_id, minimum_dwell = "us", timedelta(0)
+    participant_id, minimum_dwell, gate = "us", timedelta(0), timedelta(minutes=40)
 
     def __init__(self, book) -> None:
         self.http = book
@@ -52,6 +53,7 @@ class OtherVenue:
             "place": order.ean,
             "from": order.period.starts_at.isoformat(),
             "to": order.period.ends_at.isoformat(),
+            "until": order.expires_at.isoformat(),
         }
         return MarketRequest("POST", "https://other.example/new", {}, json.dumps(said).encode())
 
@@ -99,6 +101,7 @@ def test_a_bid_lives_its_whole_life_on_another_exchange(field, book, operator):
     field.at(NOW + timedelta(seconds=30))
     (order,) = book.orders.values()
     assert (order["volume_kw"], order["cents"], order["place"]) == (300, 18_025, field.bid().aggregation_ean_id)
+    assert order["until"] == "2026-01-14T15:20:00+00:00"
 
     terms = {"exchange": OtherVenue(book), "now": field.now(), "actor": operator, "reason": "Fewer cars."}
     change(bid_id=field.bid().pk, power_w=200_000, price_eur_per_mwh=Decimal(170), **terms)
@@ -113,3 +116,24 @@ def test_a_bid_lives_its_whole_life_on_another_exchange(field, book, operator):
     withdraw(bid_id=field.bid().pk, now=field.now(), actor=operator, reason="Enough.")
     field.at(NOW + timedelta(seconds=120))
     assert (order["over"], field.bid().status) == (True, Bid.Status.PARTLY_CLEARED)
+
+
+def test_its_gate_lets_bids_lapse(field, book, group):
+    group.autonomy = "approve"
+    group.save()
+    field.at(NOW)
+    field.at(utc(15, 20) - timedelta(seconds=1))
+    assert field.bid().status == Bid.Status.PROPOSED
+    field.at(utc(15, 20))
+    assert field.bid().status == Bid.Status.LAPSED
+
+
+def test_nothing_goes_out_after_its_gate(field, book):
+    book.is_away = True
+    field.at(NOW)
+    field.at(utc(15, 20) - timedelta(seconds=1))
+    book.is_away = False
+    field.at(utc(15, 20))
+    assert (book.orders, field.bid().status) == ({}, Bid.Status.SOUGHT)
+    field.at(utc(15, 22))
+    assert field.bid().status == Bid.Status.FAILED

@@ -11,8 +11,8 @@ from aggregator.core.interval import Interval
 from bidding.markets.exchange.orders import (
     Order,
     UnreadableOrder,
+    change_body,
     find_order,
-    gate_closes_at,
     order_body,
     order_state,
     read_order,
@@ -22,7 +22,8 @@ PERIOD = Interval(datetime(2026, 1, 14, 16, tzinfo=UTC), datetime(2026, 1, 14, 1
 
 
 def order(direction="reduce", power_w=300_000, price="183.07"):
-    return Order("ref", "participant", "871685900012636543", direction, PERIOD, power_w, Decimal(price))
+    expires_at = PERIOD.starts_at - timedelta(minutes=15)
+    return Order("ref", "participant", "871685900012636543", direction, PERIOD, expires_at, power_w, Decimal(price))
 
 
 def answer(**changes):
@@ -99,5 +100,6 @@ def test_nothing_but_our_own_refusal_escapes(document):
         order_state(document if isinstance(document, dict) else {"id": document})
 
 
-def test_the_gate_is_a_quarter_of_an_hour_before_the_window():
-    assert gate_closes_at(PERIOD) == PERIOD.starts_at - timedelta(minutes=15)
+def test_an_order_says_when_it_expires_when_it_is_placed_and_when_it_is_changed():
+    for body in (order_body(order()), change_body(order())):
+        assert json.loads(body)["customExpirationTime"] == 1768405500000  # 15:45 UTC
