@@ -230,7 +230,7 @@ def _judge(row: ProfileCommand, outcome: Response | Exception, connection: OcpiC
     except (PeerFault, RequestFailed) as error:
         row.error = str(error)
         if isinstance(error, RequestFailed) or error.http_status >= 500 or (error.status or 0) // 1000 == 3:  # noqa: PLR2004 - server errors of HTTP and OCPI
-            row.next_attempt_at = now + min(FIRST_RETRY * 2 ** min(row.attempts, 10), LONGEST_RETRY)
+            row.next_attempt_at = now + min(FIRST_RETRY * 2 ** min(row.attempts - 1, 10), LONGEST_RETRY)
             return "postponed"
         row.status = Status.REFUSED
     else:

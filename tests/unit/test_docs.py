@@ -38,12 +38,23 @@ def test_every_test_that_a_document_names_exists(document):
     assert missing == []
 
 
+def rows_of(document, heading):
+    """Return the cells of each row in the tables of a document whose first column is headed so."""
+    text = (TESTS.parent / "docs" / document).read_text()
+    tables = re.findall(rf"^\| (?:{heading}) \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    return [[cell.strip() for cell in line.strip("|\n").split("|")] for table in tables for line in table.splitlines()]
+
+
 def test_every_rule_of_the_markets_names_its_source_and_its_test():
-    text = (TESTS.parent / "docs" / "markets.md").read_text()
-    tables = re.findall(r"^\| (?:rule|condition) \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
-    rows = [[cell.strip() for cell in line.strip("|\n").split("|")] for table in tables for line in table.splitlines()]
+    rows = rows_of("markets.md", "rule|condition")
     assert len(rows) > 50
     assert [row for row in rows if not all(row)] == []
+
+
+def test_every_limit_and_fallback_names_its_place_and_a_test_file():
+    rows = rows_of("safety.md", "limit or fallback")
+    assert len(rows) > 40
+    assert [limit for limit, place, tests in rows if not (limit and place and NAMED.search(tests))] == []
 
 
 def test_the_guide_names_every_field_and_word_that_a_partner_may_send():

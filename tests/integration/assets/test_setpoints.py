@@ -249,6 +249,19 @@ def test_a_stopped_partner_is_sent_and_shown_nothing(pushed_partner, group, call
     assert deliver_setpoints(clock=clock, http=http).delivered == 1
 
 
+def test_the_kill_switch_calls_nothing_back_that_was_delivered(pushed_partner, group, callback, clock, http):
+    [asset] = make_assets(pushed_partner, [charger("a")])
+    enrol(group, [asset])
+    _send(_plan(asset))
+    deliver_setpoints(clock=clock, http=http)
+
+    operations.stop_partner(partner_id=pushed_partner.pk, reason="odd switching seen", now=NOW)
+
+    assert deliver_setpoints(clock=clock, http=http).delivered == 0
+    assert (len(callback.received), OutboxMessage.objects.count()) == (1, 1)
+    assert Setpoint.objects.get().ends_at == at("17:30")
+
+
 def test_the_newest_result_is_kept_and_foreign_setpoints_are_unknown(partner, other_partner, group):
     [asset] = make_assets(partner, [charger("a")])
     enrol(group, [asset])

@@ -185,6 +185,29 @@ def test_a_platform_that_is_away_gets_the_profile_when_it_is_back(platform, asse
     assert ProfileCommand.objects.get().attempts == 2
 
 
+def test_the_same_is_tried_again_at_growing_distance(platform, asset, clock, http):
+    tell(asset)
+    platform.answer_profile = lambda _request: (503, {})
+    waits_s = []
+    for _ in range(7):
+        ProfileCommand.objects.update(next_attempt_at=NOW)
+        send_commands(clock=clock, http=http)
+        waits_s.append((ProfileCommand.objects.get().next_attempt_at - NOW).total_seconds())
+
+    assert waits_s == [5, 10, 20, 40, 80, 120, 120]
+
+
+def test_profiles_of_a_session_are_a_minute_apart_also_after_too_often(platform, asset, clock, http):
+    tell(asset)
+    platform.answer_profile = lambda _request: (200, enveloped({"result": "TOO_OFTEN", "timeout": 30}))
+    send_commands(clock=clock, http=http)
+    assert ProfileCommand.objects.get().next_attempt_at == NOW + timedelta(seconds=60)
+
+    ProfileCommand.objects.update(status=Status.SENT, sent_at=NOW)
+    tell(asset, (0, 0), revision=2)
+    assert ProfileCommand.objects.latest("id").next_attempt_at == NOW + timedelta(seconds=60)
+
+
 def test_a_profile_that_is_over_is_not_sent_any_more(platform, asset, clock, http):
     tell(asset)
     ProfileCommand.objects.update(deadline_at=NOW - timedelta(seconds=1))

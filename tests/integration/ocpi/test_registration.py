@@ -234,3 +234,12 @@ def test_a_change_of_tokens_that_fails_leaves_the_old_ones_good(call, platform, 
 def test_nobody_changes_tokens_before_registering(partner, token_a, http):
     with pytest.raises(NotRegistered):
         renew_with(partner_id=partner.pk, http=http, now=NOW)
+
+
+def test_a_platform_that_calls_too_often_is_told_to_wait(call, settings):
+    settings.OCPI_REQUESTS_PER_MINUTE = 0
+
+    answer = call("GET", "/versions")
+
+    assert (answer.status_code, answer.json()["status_code"]) == (429, 2000)
+    assert 1 <= int(answer["Retry-After"]) <= 60
