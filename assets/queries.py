@@ -42,6 +42,11 @@ def latest_states(*, asset_ids: Sequence[int]) -> dict[int, AssetState]:
     return {state.asset_id: state for state in AssetState.objects.filter(asset_id__in=asset_ids).order_by("asset_id")}
 
 
+def out_of_use(*, asset_ids: Collection[int]) -> set[int]:
+    """Return which of some assets told last that they cannot be steered: out of order, blocked, in maintenance."""
+    return set(AssetState.objects.filter(asset_id__in=asset_ids, is_available=False).values_list("asset_id", flat=True))
+
+
 def may_feed_in(*, asset_ids: Collection[int]) -> set[int]:
     """Return which of some assets feed in when they are told to, in one query.
 

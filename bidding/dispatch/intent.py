@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU
 from assets.models import Asset
+from assets.queries import out_of_use
 from bidding.dispatch.allocation.decision import Decision, Records, decide
 from bidding.dispatch.allocation.live_policy import LIVE_POLICY
 from bidding.dispatch.allocation.release import release_delays_ptus
@@ -46,7 +47,8 @@ def intent_of(
     everyone = (*group.plugs, *group.batteries, *group.heat_pumps)
     place = {asset.pk: index for index, asset in enumerate(everyone)}
     records = records_of(assets=everyone, activation=activation, now=now)
-    ignored = not_doing_their_part(activation) | {pk for pk, at in place.items() if records.follows[at] < LEAST_TRUSTED}
+    ignored = not_doing_their_part(activation) | out_of_use(asset_ids=place)
+    ignored |= {pk for pk, at in place.items() if records.follows[at] < LEAST_TRUSTED}
     remaining = Interval(starts_at, activation.ends_at)
     direction = as_literal(activation.direction)
     plugs = plugs_at(group=group, remaining=remaining, now=now, ignored_asset_ids=ignored)

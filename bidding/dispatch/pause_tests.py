@@ -22,6 +22,7 @@ from aggregator.core.locks import AdvisoryLock
 from aggregator.core.ptu import MARKET_ZONE, PTU, ptu_start
 from assets.control.operations import PlannedSetpoint, SetpointRefused, send_setpoints
 from assets.models import AggregationEan, Asset, AssetKind, AssetState, ChargingSession, MeterInterval, Setpoint
+from assets.queries import out_of_use
 from bidding.dispatch.allocation.pausing import Candidates, State, chosen_for_test, pause_outcome
 from bidding.dispatch.allocation.release import laxity_h
 from bidding.dispatch.pausing import pausing_states
@@ -54,7 +55,8 @@ def _test_group(aggregation_ean: AggregationEan, now: datetime) -> int:
     locks.take(AdvisoryLock.STEERING_LIMITS, 0)  # no order may slip in between looking and sending
     period = Interval(ptu_start(now) + PTU, ptu_start(now) + 2 * PTU)
     group = group_at(aggregation_ean=aggregation_ean, instant=now)
-    plugs = plugs_at(group=group, remaining=period, now=now, ignored_asset_ids=_told(group.plugs, period))
+    not_now = _told(group.plugs, period) | out_of_use(asset_ids=[asset.pk for asset in group.plugs])
+    plugs = plugs_at(group=group, remaining=period, now=now, ignored_asset_ids=not_now)
     if not plugs.assets:
         return 0
     cars = dict(

@@ -32,8 +32,9 @@ def steady_resources(
 ) -> tuple[tuple[Asset, ...], SteadyResources]:
     """Return the group's batteries and heat pumps, and what each can move to the end of `remaining`.
 
-    An asset that has not told its level counts for nothing, and so does one of `ignored_asset_ids`. Of the energy that
-    they hold together, `promised_kwh` is left to other orders.
+    An asset that has not told its level, or told that it is out of use, counts for nothing, and so does one of
+    `ignored_asset_ids`: they only go on as usual. Of the energy that the others hold together, `promised_kwh` is left
+    to other orders.
     """
     assets = (*group.batteries, *group.heat_pumps)
     states = latest_states(assets)
@@ -42,7 +43,8 @@ def steady_resources(
     count = len(group.batteries)
     first_ptu = Interval(remaining.starts_at, remaining.starts_at + PTU)
     heat_kw = usual_heat_kw(pumps=group.heat_pumps, period=first_ptu, now=now)[:, 0]
-    counts = np.array([asset.pk not in ignored_asset_ids for asset in assets], dtype=np.bool_)
+    idle = {asset_id for asset_id, state in states.items() if not state.is_available}.union(ignored_asset_ids)
+    counts = np.array([asset.pk not in idle for asset in assets], dtype=np.bool_)
     energy_kwh = np.concatenate(
         [
             _battery_kwh(group.batteries, level_kwh[:count], direction),

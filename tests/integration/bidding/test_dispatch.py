@@ -14,6 +14,7 @@ from bidding.dispatch.acts import NotPossible, stop_activation
 from bidding.dispatch.commands import Command, send_commands, standing_power_w
 from bidding.dispatch.operations import run_activation
 from bidding.dispatch.situation import plugs_at
+from bidding.dispatch.steady import steady_resources
 from bidding.models import Activation
 from bidding.portfolio import group_at
 from tests.field_side import charger, make_assets, make_partner
@@ -131,6 +132,31 @@ def test_a_battery_charges_to_the_end_of_a_long_order(activation, fleet):
     for number in range(12):
         run_activation(activation_id=activation.pk, now=BEFORE + number * PTU)
         assert asked_w(STARTS_AT + number * PTU)[fleet[-1].pk] > 40_000
+
+
+def test_cars_at_chargers_that_are_out_of_use_are_not_asked_but_others_are(activation, fleet):
+    broken = fleet[:10]
+    AssetState.objects.filter(asset__in=broken).update(is_available=False)
+
+    run_activation(activation_id=activation.pk, now=BEFORE)
+
+    told = asked_w()
+    assert not told.keys() & {car.pk for car in broken}
+    assert len(told) >= 6
+
+
+def test_a_battery_out_of_use_is_not_asked(activation, fleet):
+    group = group_at(aggregation_ean=activation.aggregation_ean, instant=BEFORE)
+    window = Interval(STARTS_AT, activation.ends_at)
+    movable_kw = []
+    for is_available in (True, False):
+        AssetState.objects.filter(asset=fleet[-1]).update(is_available=is_available)
+        _, steady = steady_resources(group=group, remaining=window, direction="reduce", now=BEFORE)
+        movable_kw += steady.movable_kw.tolist()
+
+    assert movable_kw == pytest.approx([48.0, 0.0])
+    run_activation(activation_id=activation.pk, now=BEFORE)
+    assert fleet[-1].pk not in asked_w()
 
 
 def test_the_situation_of_many_cars_is_read_in_as_many_queries_as_that_of_one(activation, fleet):
