@@ -4,6 +4,7 @@ from rest_framework import serializers
 
 from assets.cpo_api.shapes import Document, amount, name, power
 from assets.validation import kinds
+from assets.validation.rules import LONGEST_NAME
 
 
 class AssetRow(Document):
@@ -110,6 +111,12 @@ class SessionRow(Document):
     required_energy_wh = amount(required=False, allow_null=True, help_text="What the car could have taken by plug-out.")
     driver_token = serializers.CharField(
         required=False, max_length=2_000, allow_blank=True, help_text="Hashed on arrival; the token itself is not kept."
+    )
+    car_model = serializers.CharField(
+        required=False,
+        max_length=LONGEST_NAME,
+        allow_blank=True,
+        help_text="In your own words, always the same; cars of one model are taken to pause alike.",
     )
 
 

@@ -27,6 +27,7 @@ class ChargingSession(models.Model):
     driver_token = models.CharField(
         max_length=64, blank=True, help_text="Keyed hash of the card; the card is not kept."
     )
+    car_model = models.CharField(max_length=64, blank=True, help_text="As the partner names it; empty when not told.")
     known_at = models.DateTimeField(help_text="When this was last reported.")
 
     class Meta:

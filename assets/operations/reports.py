@@ -176,6 +176,7 @@ _SESSION_TYPES = {
     "arrival_level_wh": "int8",
     "required_energy_wh": "int8",
     "driver_token": "text",
+    "car_model": "text",
 }
 _SESSION_VALUES = tuple(
     name for name in _SESSION_TYPES if name not in {"row_index", "asset_id", "external_id", "declared_at"}
@@ -216,8 +217,8 @@ def _update_sessions(now: datetime) -> int:
     def value(name: str) -> str:
         if name in _ALWAYS_REPORTED:
             return f"new.{name}"
-        if name == "driver_token":
-            return "COALESCE(NULLIF(new.driver_token, ''), old.driver_token)"
+        if name in {"driver_token", "car_model"}:
+            return f"COALESCE(NULLIF(new.{name}, ''), old.{name})"
         return f"COALESCE(new.{name}, old.{name})"
 
     values = ", ".join(map(value, _SESSION_VALUES))

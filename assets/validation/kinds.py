@@ -19,6 +19,7 @@ from assets.validation.rules import (
     percentage,
     share,
     text,
+    word,
 )
 
 KINDS = ("charger", "v2g_charger", "bus_charger", "battery", "heat_pump")
@@ -154,6 +155,7 @@ SESSION = RowKind(
         Field("arrival_level_wh", non_negative_integer, is_number=True),
         Field("required_energy_wh", non_negative_integer, is_number=True),
         Field("driver_token", text, default=""),
+        Field("car_model", word, default=""),
     ),
     checks=(_session_order, lambda rows: repeated(rows, "asset", "external_id")),
 )

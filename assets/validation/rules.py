@@ -97,6 +97,11 @@ def text(value: Any) -> str:
     return _text(value, 2_000)
 
 
+def word(value: Any) -> str:
+    """Return text of up to 64 characters; empty means not told."""
+    return _text(value, LONGEST_NAME)
+
+
 def name(value: Any) -> str:
     """Return a partner's own name for something: 1 to 64 characters."""
     kept = _text(value, LONGEST_NAME)

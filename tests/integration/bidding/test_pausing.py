@@ -140,6 +140,15 @@ def test_what_other_cars_of_its_power_showed_counts_for_a_car_less_than_its_own_
     assert pausing_states(cars)[cars[0].pk] != State.CAN_PAUSE
 
 
+def test_where_a_model_is_told_only_cars_of_it_count(cars):
+    for car, model in zip(cars, ("Renault 5 E-Tech", "Renault 5 E-Tech", "Fiat 500e"), strict=True):
+        ChargingSession.objects.filter(asset=car).update(car_model=model)
+    shown(cars[2], Outcome.WOKE, 20, driver="another model's")
+    assert pausing_states(cars)[cars[0].pk] == State.UNKNOWN
+    shown(cars[1], Outcome.WOKE, 20, driver="the same model's")
+    assert pausing_states(cars)[cars[0].pk] == State.CAN_PAUSE
+
+
 def test_tests_go_when_knowledge_of_drivers_goes_by_schedule_or_by_hand(cars, settings, monkeypatch, capsys):
     def at_that_time():
         return SimpleNamespace(now=lambda: STARTS_AT + timedelta(days=78))
