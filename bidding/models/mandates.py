@@ -81,6 +81,11 @@ class BidDutyContract(models.Model):
 
     contract_id = models.CharField(max_length=64, help_text="As it must stand on the order.")
     aggregation_ean = models.ForeignKey("assets.AggregationEan", on_delete=models.PROTECT, related_name="bid_duties")
+    # Whether orders under bid duty are market-based is in no public text. The exchange asks for a facility type if and
+    # only if they are not, so one field says both.
+    facility_type = models.CharField(
+        max_length=10, blank=True, help_text="Such as B01, where its orders are not market-based; empty: they are."
+    )
     active_from = models.DateField()
     active_until = models.DateField(null=True, blank=True, help_text="The last day of delivery.")
 

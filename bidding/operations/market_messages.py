@@ -8,7 +8,7 @@ from aggregator.core.messaging.operations import enqueue
 from aggregator.core.models import OutboxMessage
 from bidding.markets.exchange.orders import Order
 from bidding.markets.exchange.venue import MarketRequest, Purpose, Venue
-from bidding.models import Bid
+from bidding.models import Bid, BidDutyContract
 from bidding.models.directions import as_literal
 
 CHANNEL = "exchange"
@@ -27,7 +27,13 @@ def order_of(bid: Bid, exchange: Venue, *, power_w: int | None = None, price: De
         power_w=bid.power_w if power_w is None else power_w,
         price_eur_per_mwh=Decimal(bid.price_eur_per_mwh) if price is None else price,
         contract_id=bid.contract_id,
+        facility_type=_facility_type(bid),
     )
+
+
+def _facility_type(bid: Bid) -> str:
+    contract = BidDutyContract.objects.filter(aggregation_ean=bid.aggregation_ean_id, contract_id=bid.contract_id)
+    return contract.order_by("-active_from").values_list("facility_type", flat=True).first() or ""
 
 
 def enqueue_request(

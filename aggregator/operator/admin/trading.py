@@ -82,7 +82,7 @@ class MandateAdmin(TermsAdmin):
 
 @admin.register(BidDutyContract)
 class BidDutyContractAdmin(RegisterAdmin):
-    list_display = ("contract_id", "aggregation_ean", "active_from", "active_until")
+    list_display = ("contract_id", "aggregation_ean", "facility_type", "active_from", "active_until")
     list_filter = ("aggregation_ean",)
     list_select_related = ("aggregation_ean",)
     search_fields = ("contract_id", "aggregation_ean__ean")

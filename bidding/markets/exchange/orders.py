@@ -24,7 +24,8 @@ class UnreadableOrder(ValueError):
 class Order:
     """What we ask the exchange to place. The price is what we receive: a buy order is posted at its negative.
 
-    `contract_id` names the bidding contract whose duty the order meets; empty without one.
+    `contract_id` names the bidding contract whose duty the order meets; empty without one. `facility_type` says of what
+    kind the connection is, of an order that is not market-based; empty: it is.
     """
 
     reference: str
@@ -36,6 +37,7 @@ class Order:
     power_w: int
     price_eur_per_mwh: Decimal
     contract_id: str = ""
+    facility_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ def order_body(order: Order) -> bytes:
         "participantId": order.participant_id,
         "start": _milliseconds(order.period.starts_at),
         "end": _milliseconds(order.period.ends_at),
-        "marketBased": True,
+        "marketBased": not order.facility_type,
+        **({"facilityType": order.facility_type} if order.facility_type else {}),
         "metaData": {"clientOrderId": order.reference},
         **_changeable(order),
     }

@@ -157,8 +157,23 @@ def test_a_gate_that_the_exchange_would_not_take_is_refused_at_once(settings):
 def test_a_contracted_bid_names_its_contract_on_the_order(field, group):
     BidDutyContract.objects.create(contract_id="BP-7", aggregation_ean=group, active_from=NOW.date())
     field.at(NOW)
-    assert [order["contractId"] for order in field.orders()] == ["BP-7"]
+    (order,) = field.orders()
+    assert (order["contractId"], order["marketBased"], order["facilityType"]) == ("BP-7", True, None)
     assert field.bid().contract_id == "BP-7"
+
+
+def test_a_contract_may_say_that_its_orders_are_not_market_based(field, group, operator):
+    BidDutyContract.objects.create(
+        contract_id="BP-7", facility_type="B01", aggregation_ean=group, active_from=NOW.date()
+    )
+    field.at(NOW)
+    change(
+        bid_id=field.bid().pk, power_w=200_000, price_eur_per_mwh=Decimal(170), exchange=exchange(), now=NOW,
+        actor=operator, reason="Fewer cars.",
+    )  # fmt: skip
+    later(field, seconds=30)
+    (order,) = field.orders()
+    assert (order["marketBased"], order["facilityType"], order["quantity"]) == (False, "B01", 0.2)
 
 
 def test_feed_in_congestion_is_a_buy_order_that_becomes_more_consumption(field, group):
