@@ -99,6 +99,11 @@ class Contract(models.Model):
                 violation_error_message="Give a limit for CLC-T and time-block contracts; all others are called.",
             ),
             models.CheckConstraint(
+                condition=Q(limit_w__isnull=True) | Q(power_meaning="limit"),
+                name="contract_with_a_limit_means_limits",
+                violation_error_message="A limit that holds without a call is a limit of the connection, no deviation.",
+            ),
+            models.CheckConstraint(
                 condition=Q(window_starts__isnull=True, window_ends__isnull=True)
                 | Q(window_starts__isnull=False, window_ends__isnull=False),
                 name="contract_window_has_both_ends",
