@@ -65,6 +65,25 @@ def remember_by_hand(
     return participant
 
 
+@transaction.atomic
+def bar(*, participant: UftpParticipant, is_barred: bool, now: datetime) -> None:
+    """Let a participant's messages be answered with "Barred Sender" from now on, or no longer."""
+    participant.is_barred = is_barred
+    participant.save(update_fields=["is_barred"])
+    action = f"bidding.uftp-participant.{'barred' if is_barred else 'not-barred'}"
+    audit.record(now=now, action=action, subject=participant)
+
+
+@transaction.atomic
+def revoke_old_keys(*, participant: UftpParticipant, now: datetime) -> int:
+    """Let only the key that took over hold, for one whose key is in wrong hands; return how many went."""
+    old = participant.public_keys.filter(valid_until__gt=now)
+    texts = list(old.values_list("text", flat=True))
+    old.delete()
+    audit.record(now=now, action="bidding.uftp-key.revoked", subject=participant, before={"public_keys": texts})
+    return len(texts)
+
+
 def _look_up(domain: str, role: Role, now: datetime) -> UftpParticipant | None:
     find = _find_in_book if settings.UFTP_ADDRESS_BOOK_URL else _find_in_dns
     if len(domain) > UftpParticipant._meta.get_field("domain").max_length:  # type: ignore[operator]  # noqa: SLF001 - Django's documented API

@@ -1,14 +1,16 @@
 import json
+import uuid
 from datetime import time, timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from bidding.markets.uftp import messages as m
 from bidding.models import Contract, ContractCall, OwnKey, UftpParticipant
 from bidding.uftp.own_keys import signing_key
 from tests.conformance.uftp.samples import DSO, NOW
-from tests.integration.uftp.operator_side import KEY, OTHER_KEY
+from tests.integration.uftp.operator_side import KEY, OTHER_KEY, limit_request, post, sealed
 
 pytestmark = pytest.mark.django_db
 CONTRACT = (
@@ -46,6 +48,44 @@ def test_a_participant_and_a_contract_are_entered_from_a_script(group):
     contract = Contract.objects.get()
     assert (contract.congestion_point, contract.window_starts) == (group.ean, time(17))
     assert said == ["CLC-A CLC-1 is entered.\n", "CLC-A CLC-1 is changed.\n"]
+
+
+def participant(*options):
+    return run("uftp_participant", "--domain", DSO, "--role", "DSO", *options)
+
+
+def test_a_sender_is_barred_and_let_in_again(contract, say, tick, other_side):
+    assert participant("--barred") == "DSO dso.example.com is barred.\n"
+    say(limit_request())
+    tick()
+    assert participant("--not-barred") == "DSO dso.example.com is not barred.\n"
+    say(limit_request(message_id=str(uuid.uuid4()), revision=2))
+    tick()
+    answers = [message for message in other_side.messages() if isinstance(message, m.FlexRequestResponse)]
+    assert [answer.rejection_reason for answer in answers] == ["Barred Sender", None]
+
+
+def test_a_new_key_leaves_a_barred_sender_barred(operator):
+    participant("--barred")
+    participant("--public-key", str(OTHER_KEY.public_key))
+    assert UftpParticipant.objects.get().is_barred
+
+
+def test_a_key_in_wrong_hands_ends_at_once(client, contract):
+    participant("--public-key", str(OTHER_KEY.public_key))
+    assert post(client, sealed(limit_request())).status_code == 200  # the old key holds for a day
+    assert participant("--revoke-old-key") == "1 old key holds no longer.\n"
+    later = limit_request(message_id=str(uuid.uuid4()), revision=2)
+    assert post(client, sealed(later)).status_code == 401
+    assert post(client, sealed(later, key=OTHER_KEY)).status_code == 200
+
+
+def test_what_says_nothing_about_a_participant_is_refused(operator):
+    for options in ((), ("--endpoint", "https://dso.example/m", "--barred")):
+        with pytest.raises(CommandError, match="Give the --public-key"):
+            participant(*options)
+    with pytest.raises(CommandError, match=r"No CRO dso\.example\.com is known"):
+        run("uftp_participant", "--domain", DSO, "--role", "CRO", "--barred")
 
 
 def test_a_called_contract_keeps_its_terms(group, operator):
