@@ -1,6 +1,6 @@
 """A partner gets an OCPI connection, and new tokens; a platform that leaves is forgotten.
 
-open_connection(*, partner, now, is_v2g_agreed=False, rate_unit="W", actor=None) -> (OcpiConnection, token)
+open_connection(*, partner, now, **agreed) -> (OcpiConnection, token)
 new_registration_token(*, partner_id, now, actor=None) -> token
 close_registration(*, connection_id, now) -> None
 parties_of(connection_id) -> {(country_code, party_id)}
@@ -26,6 +26,10 @@ class AlreadyRegistered(ValueError):
     """The peer is registered: it changes its registration instead."""
 
 
+class AlreadyOpen(ValueError):
+    """The partner has an OCPI connection."""
+
+
 class NoConnection(LookupError):
     """The partner has no OCPI connection."""
 
@@ -37,10 +41,20 @@ def open_connection(
     now: datetime,
     is_v2g_agreed: bool = False,
     rate_unit: str = OcpiConnection.RateUnit.WATT,
+    sends_raw_token: bool = False,
     actor: AbstractBaseUser | None = None,
 ) -> tuple[OcpiConnection, str]:
-    """Let a partner register over OCPI; return its connection and the registration token (TOKEN_A), shown once."""
-    connection = OcpiConnection(partner=partner, is_v2g_agreed=is_v2g_agreed, rate_unit=rate_unit)
+    """Let a partner register over OCPI; return its connection and the registration token (TOKEN_A), shown once.
+
+    Raises `AlreadyOpen`.
+    """
+    if OcpiConnection.objects.filter(partner=partner).exists():
+        raise AlreadyOpen(
+            f"{partner} has an OCPI connection already. Change what was agreed on its operator page; "
+            "`manage.py partner ocpi-token NAME` gives a new token."
+        )
+    agreed = {"is_v2g_agreed": is_v2g_agreed, "rate_unit": str(rate_unit), "sends_raw_token": sends_raw_token}
+    connection = OcpiConnection(partner=partner, **agreed)
     connection.full_clean()
     connection.save(force_insert=True)
     audit.record(
@@ -48,7 +62,7 @@ def open_connection(
         action="assets.ocpi.opened",
         subject=partner,
         actor=actor,
-        after={"is_v2g_agreed": is_v2g_agreed, "rate_unit": str(rate_unit)},
+        after=agreed,
     )
     return connection, tokens.issue(connection=connection, purpose=OcpiToken.Purpose.REGISTRATION, now=now)
 
@@ -61,7 +75,7 @@ def new_registration_token(*, partner_id: int, now: datetime, actor: AbstractBas
     """
     connection = OcpiConnection.objects.select_for_update().filter(pk=partner_id).first()
     if connection is None:
-        raise NoConnection("This partner has no OCPI connection. Register it with --ocpi.")
+        raise NoConnection("This partner has no OCPI connection. Open one: `manage.py partner ocpi-open NAME`.")
     _forget(connection)
     audit.record(now=now, action="assets.ocpi.token-renewed", subject=connection.partner, actor=actor)
     return tokens.issue(connection=connection, purpose=OcpiToken.Purpose.REGISTRATION, now=now)

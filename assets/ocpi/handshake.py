@@ -81,7 +81,7 @@ def register_with(*, partner_id: int, versions_url: str, token: str, http: Sends
     """
     connection = OcpiConnection.objects.filter(pk=partner_id).first()
     if connection is None:
-        raise NoConnection("This partner has no OCPI connection. Register it with --ocpi.")
+        raise NoConnection("This partner has no OCPI connection. Open one: `manage.py partner ocpi-open NAME`.")
     _require_state(connection, is_new=True)
     peer = unregistered_peer(
         http=http, url=read_url(versions_url), token=token, sends_raw_token=connection.sends_raw_token

@@ -32,10 +32,19 @@ from assets.operations.reports import remember_declaration
 
 @admin.register(Partner)
 class PartnerAdmin(RegisterAdmin):
+    is_shared = True
     list_display = ("name", "is_active", "is_stopped", "callback_url", "created_at")
     list_filter = ("is_active", "is_stopped")
     search_fields = ("name", "callback_url")
-    fields = ("name", "callback_url", "is_active", "is_stopped", "created_at")
+    fields = (
+        "name",
+        "callback_url",
+        "divides_itself",
+        "requests_per_minute",
+        "is_active",
+        "is_stopped",
+        "created_at",
+    )
     readonly_fields = ("is_stopped", "created_at")
     actions = ("stop", "resume")
 

@@ -84,7 +84,12 @@ class HistoryAdmin(ReadableAdmin):
 
 
 class RegisterAdmin(ReadableAdmin):
-    """Rows that people keep: added and changed, but not deleted while anything refers to them."""
+    """Rows that people keep: added and changed, but not deleted while anything refers to them.
+
+    `is_shared`: other processes write to the same rows, so only what was typed in is saved.
+    """
+
+    is_shared = False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - same
         """Rows are ended or made inactive instead: settlement needs them for years."""
@@ -151,7 +156,7 @@ class RegisterAdmin(ReadableAdmin):
 
     def store(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", *, change: bool) -> None:
         """Write the row and its audit event."""
-        obj.save()
+        obj.save(update_fields=form.changed_data if change and self.is_shared else None)
         options = self.opts
         audit.record(
             now=clock().now(),

@@ -1,8 +1,11 @@
 """What stands between us and the partners' interfaces: OCPI, communication tests, and answers kept for repeats."""
 
-from django.contrib import admin
+from typing import Any
 
-from aggregator.operator.admin.base import HistoryAdmin, ReadOnlyInline
+from django.contrib import admin
+from django.http import HttpRequest
+
+from aggregator.operator.admin.base import HistoryAdmin, ReadOnlyInline, RegisterAdmin
 from assets.models import (
     AnsweredRequest,
     CommunicationTest,
@@ -35,14 +38,43 @@ class DeclarationAdmin(HistoryAdmin):
 
 
 @admin.register(OcpiConnection)
-class OcpiConnectionAdmin(HistoryAdmin):
-    """Connections are made with `manage.py partner create NAME --ocpi`; the handshake fills in the rest."""
+class OcpiConnectionAdmin(RegisterAdmin):
+    """What we agreed on is changed here; the handshake and the fetches fill in the rest."""
+
+    is_shared = True
 
     list_display = ("partner", "rate_unit", "is_v2g_agreed", "registered_at", "heard_at", "pulled_at", "pull_error")
     list_filter = ("rate_unit", "is_v2g_agreed")
     list_select_related = ("partner",)
     search_fields = ("partner__name", "versions_url")
     inlines = (OcpiPartyInline,)
+    fields = (
+        "partner",
+        "rate_unit",
+        "is_v2g_agreed",
+        "sends_raw_token",
+        "pull_minutes",
+        "seconds_between_profiles",
+        "versions_url",
+        "endpoints",
+        "registered_at",
+        "heard_at",
+        "pulled_at",
+        "sessions_until",
+        "locations_until",
+        "pull_error",
+    )
+    readonly_fields = ("partner", *fields[fields.index("versions_url") :])
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
+        """The token is shown once, on a terminal: `manage.py partner ocpi-open NAME`."""
+        return False
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Fetch once a minute at most."""
+        if db_field.name == "pull_minutes":
+            kwargs["min_value"] = 1
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
 @admin.register(OcpiParty)

@@ -11,8 +11,9 @@ from django.db import transaction
 
 from aggregator.core.services import clock, http_client
 from assets import operations
-from assets.models import OcpiConnection
+from assets.models import OcpiConnection, Partner
 from assets.ocpi.connections import (
+    AlreadyOpen,
     AlreadyRegistered,
     NoConnection,
     NotRegistered,
@@ -27,6 +28,7 @@ REFUSALS = (
     operations.PartnerExists,
     operations.PartnerUnknown,
     operations.ReasonMissing,
+    AlreadyOpen,
     AlreadyRegistered,
     NoConnection,
     NotRegistered,
@@ -35,7 +37,7 @@ REFUSALS = (
 
 
 class Command(BaseCommand):
-    """`partner create`, `stop`, `resume`, `rotate`, `stop-all`; OCPI: `ocpi-token`, `ocpi-register`, `ocpi-renew`."""
+    """`partner create`, `stop`, `resume`, `rotate`, `stop-all`; OCPI: `ocpi-open`, `-token`, `-register`, `-renew`."""
 
     help = "Register a partner and print its credentials once; stop sending to it; resume."
 
@@ -50,8 +52,13 @@ class Command(BaseCommand):
         create.add_argument("--sandbox", action="store_true", help="for trying out: its assets never reach a market")
         create.add_argument("--json", action="store_true", help="print one JSON object")
         create.add_argument("--ocpi", action="store_true", help="it speaks OCPI: print versions URL and token too")
-        create.add_argument("--rate-unit", choices=OcpiConnection.RateUnit.values, default="W", help="of its profiles")
-        create.add_argument("--v2g", action="store_true", help="it agreed to our OCPI extension for feeding in")
+        opened = actions.add_parser("ocpi-open", help="let a partner that is there register over OCPI")
+        opened.add_argument("name")
+        for agreeing in (create, opened):
+            units = OcpiConnection.RateUnit.values
+            agreeing.add_argument("--rate-unit", choices=units, default="W", help="of its profiles")
+            agreeing.add_argument("--v2g", action="store_true", help="it agreed to our OCPI extension for feeding in")
+            agreeing.add_argument("--raw-token", action="store_true", help="it reads tokens without base64")
         token = actions.add_parser("ocpi-token", help="a new OCPI registration token; the present registration ends")
         token.add_argument("name")
         register = actions.add_parser("ocpi-register", help="register ourselves with a partner's OCPI platform")
@@ -78,6 +85,9 @@ class Command(BaseCommand):
                 self.stdout.write(f"Stopped {stopped} partners.")
             elif action == "create":
                 self._create(options)
+            elif action == "ocpi-open":
+                partner = operations.partner_named(options["name"])
+                self._show_token(self._open(partner, options))
             elif action == "ocpi-token":
                 self._new_token(options)
             elif action == "ocpi-register":
@@ -110,9 +120,7 @@ class Command(BaseCommand):
                 "callback_secret": credentials.callback_secret,
             }
             if options["ocpi"]:
-                _, token = open_connection(
-                    partner=partner, now=now, is_v2g_agreed=options["v2g"], rate_unit=options["rate_unit"]
-                )
+                token = self._open(partner, options)
                 shown |= {"versions_url": us(base_url).versions_url(), "registration_token": token}
         if options["json"]:
             self.stdout.write(json.dumps(shown))
@@ -121,9 +129,21 @@ class Command(BaseCommand):
             self.stdout.write(f"{name.replace('_', ' '):<18} {value}")
         self.stdout.write("The secrets are shown this once and cannot be read back.")
 
+    def _open(self, partner: Partner, options: dict[str, Any]) -> str:
+        _, token = open_connection(
+            partner=partner,
+            now=clock().now(),
+            is_v2g_agreed=options["v2g"],
+            rate_unit=options["rate_unit"],
+            sends_raw_token=options["raw_token"],
+        )
+        return token
+
     def _new_token(self, options: dict[str, Any]) -> None:
         partner = operations.partner_named(options["name"])
-        token = new_registration_token(partner_id=partner.pk, now=clock().now())
+        self._show_token(new_registration_token(partner_id=partner.pk, now=clock().now()))
+
+    def _show_token(self, token: str) -> None:
         self.stdout.write(f"versions url       {us().versions_url()}\nregistration token {token}")
 
     def _register(self, options: dict[str, Any]) -> None:

@@ -42,6 +42,7 @@ class Platform:
     )
     versions: list[dict[str, str]] | None = None
     credentials: dict[str, Any] | None = None
+    takes_raw_token: bool = False
     breaks_off: str = ""
     """The module whose list breaks off before its end."""
 
@@ -100,8 +101,8 @@ class Platform:
         return [request for request in self.received if request.path.startswith("/ocpi/2.2.1/chargingprofiles/")]
 
     def _answer(self, request: Received) -> tuple[int, Any, dict[str, str]]:  # noqa: PLR0911 - one line per address
-        wanted = f"Token {base64.b64encode(self.token.encode()).decode()}"
-        if request.headers.get("Authorization") != wanted:
+        expected = self.token if self.takes_raw_token else base64.b64encode(self.token.encode()).decode()
+        if request.headers.get("Authorization") != f"Token {expected}":
             return 401, enveloped(None, 2000), {}
         base = f"{self.url}/ocpi/2.2.1"
         match request.path.removeprefix("/ocpi/"):

@@ -1,14 +1,17 @@
 """Versions and credentials, both ways (credentials, version_information_endpoint)."""
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 
 from aggregator.core.models import AuditEvent
 from assets.models import OcpiConnection, OcpiToken
 from assets.ocpi import tokens
 from assets.ocpi.connections import AlreadyRegistered, NotRegistered, new_registration_token, open_connection
 from assets.ocpi.handshake import RegistrationFailed, register_with, renew_with
+from assets.ocpi.pulling import pull_due
 from tests.field_side import NOW, make_partner
-from tests.integration.ocpi.cpo_platform import TOKEN_B
+from tests.integration.ocpi.cpo_platform import TOKEN_B, location
 
 OUR_ENDPOINTS = [
     {"identifier": "credentials", "role": "RECEIVER", "url": "https://aggregator.example/ocpi/2.2.1/credentials"},
@@ -243,3 +246,28 @@ def test_a_platform_that_calls_too_often_is_told_to_wait(call, settings):
 
     assert (answer.status_code, answer.json()["status_code"]) == (429, 2000)
     assert 1 <= int(answer["Retry-After"]) <= 60
+
+
+def test_a_partner_on_rest_gets_a_connection_from_the_shell_once(partner, capsys):
+    call_command("partner", "ocpi-open", partner.name, "--rate-unit", "A", "--v2g", "--raw-token")
+
+    lines = capsys.readouterr().out.splitlines()
+    opened = OcpiConnection.objects.get(partner=partner)
+    assert lines[0] == "versions url       https://aggregator.example/ocpi/versions"
+    assert lines[1].startswith(f"registration token {opened.tokens.get().lookup_id}.")
+    assert (opened.rate_unit, opened.is_v2g_agreed, opened.sends_raw_token) == ("A", True, True)
+    assert AuditEvent.objects.get(action="assets.ocpi.opened").after["sends_raw_token"] is True
+    with pytest.raises(CommandError, match="has an OCPI connection already"):
+        call_command("partner", "ocpi-open", partner.name)
+
+
+def test_a_platform_that_reads_raw_tokens_is_registered_and_fetched_from(as_token, partner, platform, clock, http):
+    platform.takes_raw_token, platform.locations = True, [location()]
+    _, token = open_connection(partner=partner, now=NOW, sends_raw_token=True)
+
+    answer = as_token(token)("POST", "/2.2.1/credentials", platform.own_credentials()).json()
+    pull_due(clock=clock, http=http)
+
+    assert answer["status_code"] == 1000, answer
+    opened = OcpiConnection.objects.get(partner=partner)
+    assert (opened.pull_error, opened.evses.count()) == ("", 1)

@@ -7,7 +7,7 @@ from django.db import IntegrityError
 
 from aggregator.core.models import AuditEvent
 from aggregator.operator.admin.refusals import words_of
-from assets.models import AggregationEan, Asset, ChargingSession, CongestionArea, Membership
+from assets.models import AggregationEan, Asset, ChargingSession, CongestionArea, Membership, OcpiConnection
 from assets.validation import kinds
 from assets.validation.rows import InvalidRows
 from bidding.models import Bid, LedgerEntry
@@ -99,6 +99,59 @@ def test_a_change_is_audited_with_before_and_after(pages, evening, partner):
         {"max_import_w": 11_000},
         {"max_import_w": 7_400},
     )
+
+
+def test_how_a_partner_is_told_and_how_often_it_may_call_are_settings(pages, partner):
+    address = f"/admin/assets/partner/{partner.pk}/change/"
+    values = {"name": partner.name, "callback_url": "", "divides_itself": "on", "requests_per_minute": 60}
+    assert pages.post(address, values | {"is_active": "on"}).status_code == 302
+    partner.refresh_from_db()
+    assert (partner.divides_itself, partner.requests_per_minute, partner.is_active) == (True, 60, True)
+    event = AuditEvent.objects.get()
+    assert (event.before, event.after) == (
+        {"divides_itself": False, "requests_per_minute": None},
+        {"divides_itself": True, "requests_per_minute": 60},
+    )
+
+
+AGREED = {
+    "rate_unit": "A",
+    "is_v2g_agreed": "on",
+    "sends_raw_token": "on",
+    "pull_minutes": 5,
+    "seconds_between_profiles": 120,
+    "parties-TOTAL_FORMS": 0,
+    "parties-INITIAL_FORMS": 0,
+}
+
+
+def test_what_was_agreed_over_ocpi_is_changed_and_audited(pages, partner):
+    connection = OcpiConnection.objects.create(partner=partner, versions_url="https://cpo.example", pull_error="late")
+    address = f"/admin/assets/ocpiconnection/{connection.pk}/change/"
+    assert pages.post(address, AGREED | {"versions_url": "https://elsewhere.example"}).status_code == 302
+    kept = OcpiConnection.objects.values(*list(AGREED)[:5], "versions_url", "pull_error").get()
+    assert tuple(kept.values()) == ("A", True, True, 5, 120, "https://cpo.example", "late")
+    event = AuditEvent.objects.get()
+    assert (event.action, event.before["pull_minutes"], event.after["pull_minutes"]) == (
+        "assets.ocpiconnection.changed",
+        15,
+        5,
+    )
+    assert list(errors(pages.post(address, AGREED | {"pull_minutes": 0}))) == ["pull_minutes"]
+
+
+def test_a_page_saves_only_what_was_typed_in_where_processes_write_too(pages, partner, monkeypatch):
+    connection = OcpiConnection.objects.create(partner=partner)
+    address = f"/admin/assets/ocpiconnection/{connection.pk}/change/"
+    saved = OcpiConnection.save
+
+    def save_after_a_fetch(self, **options):
+        OcpiConnection.objects.update(pull_error="meanwhile")
+        saved(self, **options)
+
+    monkeypatch.setattr(OcpiConnection, "save", save_after_a_fetch)
+    assert pages.post(address, AGREED).status_code == 302
+    assert OcpiConnection.objects.get().pull_error == "meanwhile"
 
 
 def session(asset, **fields):
