@@ -37,6 +37,10 @@ class GroupSetpoint(Document):
     starts_at = serializers.DateTimeField()
     ends_at = serializers.DateTimeField()
     power_w = serializers.ListField(child=serializers.IntegerField(), help_text="One value per quarter hour.")
+    ramp_s = serializers.IntegerField(
+        help_text="Who divides it begins each asset up to so many seconds early and ends it up to so many late, "
+        "at random, so that they move like a slope: the most of its assets' start_early_s and end_late_s."
+    )
     fallback = serializers.ChoiceField(["own_default"])
     ttl_s = serializers.IntegerField(allow_null=True, help_text="The least of its assets.")
 

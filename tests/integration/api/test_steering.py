@@ -36,9 +36,10 @@ def _told(*plan, revision=1):
     )[0]
 
 
-def _plan(asset, *power_w, start="17:00"):
+def _plan(asset, *power_w, start="17:00", **offsets):
     starts_at = at(start)
-    return PlannedSetpoint(asset.pk, starts_at, starts_at + timedelta(minutes=15) * len(power_w), list(power_w))
+    ends_at = starts_at + timedelta(minutes=15) * len(power_w)
+    return PlannedSetpoint(asset.pk, starts_at, ends_at, list(power_w), **offsets)
 
 
 def _state(call, asset, power_w, at_):
@@ -48,7 +49,10 @@ def _state(call, asset, power_w, at_):
 
 def test_a_batch_carries_the_groups_sum_and_what_each_asset_falls_back_to(call, fleet):
     first, second = fleet
-    _told(_plan(first, 1_380, 1_380, 1_380), _plan(second, -50_000, start="17:15"))
+    _told(
+        _plan(first, 1_380, 1_380, 1_380, start_early_s=40, end_late_s=25),
+        _plan(second, -50_000, start="17:15", end_late_s=70),
+    )
 
     [batch] = call("GET", "/setpoints").json()["batches"]
 
@@ -57,6 +61,7 @@ def test_a_batch_carries_the_groups_sum_and_what_each_asset_falls_back_to(call, 
         "starts_at": "2026-01-14T17:00:00Z",
         "ends_at": "2026-01-14T17:45:00Z",
         "power_w": [1_380, -48_620, 1_380],
+        "ramp_s": 70,
         "fallback": "own_default",
         "ttl_s": 1_800,
     }

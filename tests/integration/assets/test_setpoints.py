@@ -79,6 +79,7 @@ def test_a_batch_is_pushed_signed_and_its_answer_kept(pushed_partner, group, cal
             "starts_at": "2026-01-14T17:00:00Z",
             "ends_at": "2026-01-14T17:30:00Z",
             "power_w": [2_760, 2_760],
+            "ramp_s": 0,
             "fallback": "own_default",
             "ttl_s": None,
         },
