@@ -26,6 +26,7 @@ PEERS: dict[str, tuple[str, ...]] = {
     "duckdb": ("duckdb==2.0.1",),
 }
 SWITCH = "PEER_TESTS"
+"""0 does without peers, `required` makes the tests fail that cannot have one; else they skip."""
 _FOLDER = Path(__file__).resolve().parent.parent / "var" / "peers"
 _INSTALL_SECONDS = 300
 

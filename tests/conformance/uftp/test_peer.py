@@ -13,6 +13,7 @@ from bidding.markets.uftp.problems import InvalidMessage
 from scripts.peer_environment import PeerUnavailable
 from tests.conformance.uftp.peer import Peer
 from tests.conformance.uftp.samples import OFFER, SAMPLES, in_version
+from tests.peers import do_without
 
 OUR_KEY = key_from_seed(b"o" * 32)
 every_sample_in_both_versions = [in_version(sample, version) for sample in SAMPLES for version in ("3.0.0", "3.1.0")]
@@ -24,7 +25,7 @@ def peer() -> Iterator[Peer]:
         with Peer() as running:
             yield running
     except PeerUnavailable as reason:
-        pytest.skip(f"no UFTP peer: {reason}")
+        do_without("UFTP", reason)
 
 
 def label(message: PayloadMessage) -> str:

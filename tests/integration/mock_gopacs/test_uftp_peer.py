@@ -21,6 +21,7 @@ from tests.integration.mock_gopacs.uftp_aggregator import (
     Stage,
     uftp_scenario,
 )
+from tests.peers import do_without
 
 PROGRAM = Path(__file__).with_name("peer_aggregator.py")
 
@@ -31,7 +32,7 @@ def peer_stage(market_process):
     try:
         python = peer_python("uftp")
     except PeerUnavailable as reason:
-        pytest.skip(f"no UFTP peer: {reason}")
+        do_without("UFTP", reason)
     port = free_port()
     settings = {
         "market": market_process.address, "domain": AGR, "dso": DSO, "port": port,

@@ -22,6 +22,7 @@ from assets.ocpi.wire import authorization
 from scripts.peer_environment import PeerUnavailable, peer_python
 from tests.field_side import GROUP_EAN, NOW, at, enrol, make_partner
 from tests.integration.ocpi.cpo_platform import evse, location, session
+from tests.peers import do_without
 
 PROGRAM = Path(__file__).with_name("peer_cpo.py")
 TOKEN_A, TOKEN_C = "a-token-handed-out-by-hand", "c-token-of-the-peer"
@@ -81,7 +82,7 @@ def peer():
         with PeerCpo() as running:
             yield running
     except PeerUnavailable as reason:
-        pytest.skip(f"no OCPI peer: {reason}")
+        do_without("OCPI", reason)
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from scripts.peer_environment import PeerUnavailable, peer_python
 from tests.conformance.uftp import samples
 from tests.conformance.uftp.samples import DSO, NOW
 from tests.integration.uftp.operator_side import limit_request
+from tests.peers import do_without
 
 PROGRAM = Path(samples.__file__).with_name("peer_operator.py")
 PATIENCE_SECONDS = 30
@@ -73,7 +74,7 @@ def peer_operator(live_server, own_key, request):
             address=live_server.url + MESSAGE_PATH, public_key=own_key.public_key, version=request.param
         )
     except PeerUnavailable as reason:
-        pytest.skip(f"no UFTP peer: {reason}")
+        do_without("UFTP", reason)
     yield peer
     peer.close()
 
