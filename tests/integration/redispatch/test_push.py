@@ -105,24 +105,29 @@ def test_the_markets_own_pushes_move_an_order_without_any_polling(field, live_se
     assert_cleared_once(field)
 
 
-@pytest.mark.parametrize("newest_first", [False, True], ids=["in order", "newest first"])
-def test_pushes_that_come_twice_or_in_another_order_count_once(field, live_server, without_polling, newest_first):
+OPEN, LOCKED, CLEARED = (Bid.Status.SUBMITTED, False), (Bid.Status.SUBMITTED, True), (Bid.Status.CLEARED, False)
+
+
+@pytest.mark.parametrize(
+    ("arrival", "known"),
+    [((0, 1, 2), (OPEN, LOCKED, CLEARED)), ((1, 0, 2), (LOCKED, LOCKED, CLEARED)), ((2, 1, 0), (CLEARED,) * 3)],
+    ids=["in order", "open after locked", "newest first"],
+)
+def test_pushes_that_come_twice_or_in_another_order_count_once(field, live_server, without_polling, arrival, known):
     with push_receiver() as receiver:
         push_to(field, receiver.address)
         field.market.advance(utc(15, 5))
         field.market.advance(utc(15, 10))
         with field.market.clockwork():
             assert wait_until(lambda: len(receiver.received) == 3)
-    seen = []
-    for authorization, body in receiver.received[:: -1 if newest_first else 1]:
+    for number, state in zip(arrival, known, strict=True):
+        authorization, body = receiver.received[number]
         for _ in range(2):
             headers = {"Authorization": authorization, "Content-Type": "application/json"}
             answer = requests.post(live_server.url + PATH, data=body, headers=headers, timeout=20)
             assert answer.status_code == 204
             field.tick()
-        seen.append(field.bid().status)
-    cleared, submitted = Bid.Status.CLEARED, Bid.Status.SUBMITTED
-    assert seen == ([cleared] * 3 if newest_first else [submitted, submitted, cleared])
+            assert (field.bid().status, field.bid().is_locked) == state
     assert InboxMessage.objects.filter(channel=pushes.CHANNEL, error="").count() == 3
     assert_cleared_once(field)
 
