@@ -48,6 +48,31 @@ def test_secrets_come_from_the_environment_only():
                 assert str(value).startswith("${"), f"{name} is written in the file"
 
 
+def test_every_name_that_a_service_is_given_is_read_by_its_program():
+    ours = "".join((CHECKOUT / f"aggregator/{name}.py").read_text() for name in ("settings", "embedded"))
+    mocks = "".join((CHECKOUT / f"mock_gopacs/{name}.py").read_text() for name in ("settings", "gunicorn_conf"))
+    for service, description in COMPOSE["services"].items():
+        if "build" in description:
+            unread = {
+                name
+                for name in description.get("environment", {})
+                if f'"{name}"' not in (mocks if service.startswith("mock-") else ours)
+            }
+            assert not unread, service
+
+
+def test_the_two_sides_of_both_channels_reach_each_other():
+    services = COMPOSE["services"]
+    assert {"UFTP_DOMAIN", "UFTP_BROKER_URL", "UFTP_TOKEN_URL"} <= services["uftp"]["environment"].keys()
+    assert {"EXCHANGE_PUSH_TOKEN", "GOPACS_API_KEY", "METRICS_TOKEN"} <= services["web"]["environment"].keys()
+    for mock in ("mock-gopacs", "mock-market"):
+        called_back = services[mock]["environment"]["MOCK_GOPACS_WEBHOOK_PRIVATE_HOSTS"].split(",")
+        assert {"web", "uftp"} <= set(called_back)
+    for ours in ("web", "uftp"):
+        assert "mock-gopacs" in services[ours]["environment"]["HTTP_ALLOWED_PRIVATE_HOSTS"].split(",")
+        assert ours in services[ours]["environment"]["ALLOWED_HOSTS"]
+
+
 @pytest.mark.parametrize("name", sorted(name for name, command in commands().items() if command[0] != "valkey-server"))
 def test_the_programs_that_services_name_exist(name):
     command = commands()[name]
