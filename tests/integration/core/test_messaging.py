@@ -114,6 +114,24 @@ def test_an_answer_that_may_change_is_tried_until_the_deadline(clock, status):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("longest_s", [20, 600])
+def test_the_pause_doubles_up_to_its_cap_and_differs_from_sender_to_sender(clock, longest_s):
+    for number in range(8):  # each to a receiver of its own, whose breaker is another's story
+        write(
+            f"m{number}", conversation=str(number), url=f"http://peer-{number}.example/",
+            deadline_at=START + timedelta(days=30),
+        )  # fmt: skip
+    for attempt in range(1, 15):
+        deliver(clock, Peer(*[RequestFailed("timeout")] * 8), longest_wait=timedelta(seconds=longest_s))
+        due = OutboxMessage.objects.filter(attempts=attempt).values_list("next_attempt_at", flat=True)
+        waits_s = [(instant - clock.now()).total_seconds() for instant in due]
+        full_s = min(2 * 2 ** (attempt - 1), longest_s)
+        assert len(waits_s) == 8
+        assert full_s / 2 <= min(waits_s) < max(waits_s) <= full_s
+        clock.instant += timedelta(hours=1)  # longer than any pause, the breaker's too
+
+
+@pytest.mark.django_db
 def test_nothing_is_sent_after_its_deadline(clock):
     write("a1")
     clock.instant += timedelta(hours=1)
