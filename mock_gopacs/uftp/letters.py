@@ -21,7 +21,6 @@ from bidding.markets.uftp.vocabulary import Role
 HUGE_BODY_BYTES = 5 * 2**20
 SHIFT_W = 1000
 CLOCK_OFF = timedelta(minutes=1)
-_DOCTYPE = b'<!DOCTYPE SignedMessage [<!ENTITY a "entity">]>'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +56,11 @@ def letters(message: m.PayloadMessage, *, signer: Signer, faults: Collection[str
 def _letter(message: m.PayloadMessage, signer: Signer, *, role: Role = Role.DSO, forged: bool = False) -> Letter:
     document = serialise(message)
     key = signer.forged_key if forged else signer.key
-    body = seal(document, sender_domain=signer.domain, sender_role=role, private_key=key)
-    return Letter(message=message, document=document, body=body)
+    return Letter(message=message, document=document, body=_sealed(document, signer, role=role, key=key))
+
+
+def _sealed(document: bytes, signer: Signer, *, role: Role = Role.DSO, key: PrivateKey | None = None) -> bytes:
+    return seal(document, sender_domain=signer.domain, sender_role=role, private_key=key or signer.key)
 
 
 def _unknown_key(message: m.PayloadMessage, signer: Signer, _now: datetime) -> Iterator[Letter]:
@@ -82,7 +84,17 @@ def _expired_request(message: m.PayloadMessage, signer: Signer, now: datetime) -
 
 def _doctype(message: m.PayloadMessage, signer: Signer, _now: datetime) -> Iterator[Letter]:
     letter = _letter(_renamed(message), signer)
-    yield replace(letter, body=_DOCTYPE + letter.body, fault=DOCTYPE)
+    yield replace(letter, body=_with_doctype(Envelope.element, letter.body), fault=DOCTYPE)
+
+
+def _doctype_inside(message: m.PayloadMessage, signer: Signer, _now: datetime) -> Iterator[Letter]:
+    letter = _letter(_renamed(message), signer)
+    body = _sealed(_with_doctype(message.element, letter.document), signer)
+    yield replace(letter, body=body, fault=DOCTYPE_INSIDE)
+
+
+def _with_doctype(element: str, document: bytes) -> bytes:
+    return f'<!DOCTYPE {element} [<!ENTITY a "entity">]>'.encode() + document
 
 
 def _huge_body(message: m.PayloadMessage, signer: Signer, _now: datetime) -> Iterator[Letter]:
@@ -144,6 +156,7 @@ WRONG_RECIPIENT = "wrong_recipient"
 ROLE_MISMATCH = "role_mismatch"
 EXPIRED_REQUEST = "expired_request"
 DOCTYPE = "doctype"
+DOCTYPE_INSIDE = "doctype_inside"
 HUGE_BODY = "huge_body"
 CLOCK_AHEAD = "clock_ahead"
 CLOCK_BEHIND = "clock_behind"
@@ -159,6 +172,7 @@ _BEFORE: dict[str, Callable[[m.PayloadMessage, Signer, datetime], Iterator[Lette
     ROLE_MISMATCH: _role_mismatch,
     EXPIRED_REQUEST: _expired_request,
     DOCTYPE: _doctype,
+    DOCTYPE_INSIDE: _doctype_inside,
     HUGE_BODY: _huge_body,
 }
 _AFTER: dict[str, Callable[[m.PayloadMessage, Signer, Letter], Iterator[Letter]]] = {

@@ -18,6 +18,7 @@ def letters_of(stage, fault):
     [
         ("unknown_key", "FlexOrder", 401),
         ("doctype", "FlexOrder", 400),
+        ("doctype_inside", "FlexOrder", 400),
         ("huge_body", "FlexRequest", 400),
         ("same_id_other_content", "FlexRequest", 400),
         ("same_id_other_content", "FlexOfferResponse", 400),

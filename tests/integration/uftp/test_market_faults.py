@@ -40,6 +40,7 @@ def assert_called_once():
         ("unknown_key", "FlexRequest", 401),
         ("unknown_key", "FlexOrder", 401),
         ("doctype", "FlexOrder", 400),
+        ("doctype_inside", "FlexOrder", 400),
         ("huge_body", "FlexOrder", 400),
         ("same_id_other_content", "FlexRequest", 400),
         ("same_id_other_content", "FlexOrder", 400),
@@ -55,6 +56,7 @@ def test_what_must_have_no_effect_has_none(market, kind, element, status):
     (false,) = [message for message in market.messages() if message["fault"]]
     assert (false["element"], false["status"]) == (element, status)
     assert market.true_messages() == LIFE_CYCLE
+    assert InboxMessage.objects.count() == 3, "the false one is not even stored"
     assert_called_once()
 
 

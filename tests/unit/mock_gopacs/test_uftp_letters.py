@@ -30,7 +30,9 @@ def test_without_a_fault_there_is_one_true_letter():
     assert read_envelope(letter.body).sender_role is Role.DSO
 
 
-@pytest.mark.parametrize("kind", ["unknown_key", "wrong_recipient", "role_mismatch", "doctype", "huge_body"])
+@pytest.mark.parametrize(
+    "kind", ["unknown_key", "wrong_recipient", "role_mismatch", "doctype", "doctype_inside", "huge_body"]
+)
 def test_a_false_letter_comes_first_under_another_id(kind):
     false, true = made(ORDER, kind)
     assert (read(true), true.fault, false.fault) == (ORDER, "", kind)
@@ -38,8 +40,8 @@ def test_a_false_letter_comes_first_under_another_id(kind):
 
 
 def test_each_false_letter_is_false_in_its_own_way():
-    forged, astray, posing, hostile, huge, _ = made(
-        ORDER, "unknown_key", "wrong_recipient", "role_mismatch", "doctype", "huge_body"
+    forged, astray, posing, hostile, wrapped, huge, _ = made(
+        ORDER, "unknown_key", "wrong_recipient", "role_mismatch", "doctype", "doctype_inside", "huge_body"
     )
     with pytest.raises(SignatureRefused):
         read(forged)
@@ -47,6 +49,9 @@ def test_each_false_letter_is_false_in_its_own_way():
     assert read_envelope(posing.body).sender_role is Role.AGR
     with pytest.raises(InvalidXml, match="DOCTYPE"):
         read_envelope(hostile.body)
+    signed = open_envelope(read_envelope(wrapped.body), public_keys=[KEY.public_key])
+    with pytest.raises(InvalidXml, match="DOCTYPE"):
+        parse(signed)
     assert len(huge.body) >= HUGE_BODY_BYTES
 
 
