@@ -21,7 +21,7 @@ from bidding.models import Contract, ContractCall, UftpMessage, UftpParticipant
 from bidding.uftp.agreements import agreement_with, congestion_point_of
 from bidding.uftp.calls import is_available
 from bidding.uftp.demands import NOT_AVAILABLE, contract_reasons, demands_of
-from bidding.uftp.sending import ANSWER_WITHIN, new_message_id, send
+from bidding.uftp.sending import ANSWER_WITHIN, metadata, new_message_id, send
 from bidding.uftp.services import own_domain
 
 
@@ -83,12 +83,7 @@ def offer_unasked(
     day = day_interval(window.starts_at.astimezone(MARKET_ZONE).date())
     first, ptus = (window.starts_at - day.starts_at) // PTU + 1, (window.ends_at - window.starts_at) // PTU
     offer = m.FlexOffer(
-        version=contract.dso.version,
-        sender_domain=own_domain(),
-        recipient_domain=contract.dso.domain,
-        time_stamp=now,
-        message_id=new_message_id(),
-        conversation_id=new_message_id(),
+        **metadata(contract.dso, now=now),
         isp_duration=PTU,
         time_zone=MARKET_ZONE.key,
         period=window.starts_at.astimezone(MARKET_ZONE).date(),

@@ -121,7 +121,7 @@ class _Handling:
             case m.ResponseMessage():
                 self._note_answer(self.message)
             case m.TestMessageResponse():
-                pass
+                self._note_reached(self.message)
             case m.TestMessage():
                 if not self.reasons:  # its answer cannot say that it is a rejection
                     self._answer()
@@ -204,6 +204,13 @@ class _Handling:
             result=UftpMessage.Result.ACCEPTED if answer.result is Result.ACCEPTED else UftpMessage.Result.REJECTED,
             reasons=answer.rejection_reason or "",
         )
+
+    def _note_reached(self, answer: m.TestMessageResponse) -> None:
+        """Keep that the other side has our test; its answer names only the conversation."""
+        if not self.reasons:
+            self.participant.messages.filter(
+                way=UftpMessage.Way.SENT, element=m.TestMessage.element, conversation_id=answer.conversation_id
+            ).update(result=UftpMessage.Result.ACCEPTED)
 
     def _answer(self) -> None:
         """Send the answer to the message, if it is ours to answer."""

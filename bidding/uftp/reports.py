@@ -5,7 +5,6 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -20,8 +19,7 @@ from bidding.models import Contract, UftpMessage
 from bidding.operations.sizing import expected_w
 from bidding.uftp.agreements import congestion_point_of
 from bidding.uftp.demands import is_active
-from bidding.uftp.sending import ANSWER_WITHIN, new_message_id, send
-from bidding.uftp.services import own_domain
+from bidding.uftp.sending import ANSWER_WITHIN, metadata, send
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +59,7 @@ def _send_prognosis(contract: Contract, now: datetime) -> int:
     period = day_interval(day)
     power_w = expected_w(aggregation_ean=contract.aggregation_ean, period=period, now=now)
     message = m.DPrognosis(
-        **_metadata(contract, now),
+        **metadata(contract.dso, now=now),
         isp_duration=PTU,
         time_zone=MARKET_ZONE.key,
         period=day,
@@ -99,7 +97,7 @@ def _send_day(contract: Contract, day: date, now: datetime) -> int:
     if profiles is None or (isinstance(before, s.Metering) and before.profiles == profiles):
         return 0
     message = s.Metering(
-        **_metadata(contract, now),
+        **metadata(contract.dso, now=now),
         revision=(last.revision or 0) + 1 if last else 1,
         isp_duration=PTU,
         time_zone=MARKET_ZONE.key,
@@ -144,14 +142,3 @@ def _last(contract: Contract, kind: type[m.DPrognosis | s.Metering], day: date) 
 
 def _meter_ean(contract: Contract) -> str:
     return f"E{contract.congestion_point}"
-
-
-def _metadata(contract: Contract, now: datetime) -> dict[str, Any]:
-    return {
-        "version": contract.dso.version,
-        "sender_domain": own_domain(),
-        "recipient_domain": contract.dso.domain,
-        "time_stamp": now,
-        "message_id": new_message_id(),
-        "conversation_id": new_message_id(),
-    }

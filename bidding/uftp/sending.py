@@ -3,14 +3,16 @@
 import uuid
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
 
 from aggregator.core.messaging.operations import enqueue
 from bidding.markets.uftp.codec import serialise
 from bidding.markets.uftp.envelope import seal
-from bidding.markets.uftp.messages import PayloadMessage
+from bidding.markets.uftp.messages import PayloadMessage, TestMessage
 from bidding.markets.uftp.references import reference_of
 from bidding.markets.uftp.transport import CONTENT_TYPE
 from bidding.markets.uftp.vocabulary import Role
@@ -25,6 +27,25 @@ ANSWER_WITHIN = timedelta(hours=24)  # the specification asks to retry for at le
 def new_message_id() -> str:
     """Return a MessageID nobody used."""
     return str(uuid.uuid4())
+
+
+def metadata(participant: UftpParticipant, *, now: datetime) -> dict[str, Any]:
+    """Return what a message of ours that opens a conversation says about itself."""
+    return {
+        "version": participant.version,
+        "sender_domain": own_domain(),
+        "recipient_domain": participant.domain,
+        "time_stamp": now,
+        "message_id": new_message_id(),
+        "conversation_id": new_message_id(),
+    }
+
+
+@transaction.atomic
+def send_test(*, participant: UftpParticipant, now: datetime) -> UftpMessage:
+    """Ask a participant whether we reach it; its answer makes the message accepted."""
+    message = TestMessage(**metadata(participant, now=now))
+    return send(participant=participant, message=message, now=now, deadline_at=now + ANSWER_WITHIN)
 
 
 def send(

@@ -7,9 +7,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from bidding.markets.uftp import messages as m
-from bidding.models import Contract, ContractCall, OwnKey, UftpParticipant
+from bidding.markets.uftp.answers import respond
+from bidding.markets.uftp.vocabulary import Role
+from bidding.models import Contract, ContractCall, OwnKey, UftpMessage, UftpParticipant
 from bidding.uftp.own_keys import signing_key
-from tests.conformance.uftp.samples import DSO, NOW
+from tests.conformance.uftp.samples import DSO, NOW, metadata
 from tests.integration.uftp.operator_side import KEY, OTHER_KEY, limit_request, post, sealed
 
 pytestmark = pytest.mark.django_db
@@ -86,6 +88,32 @@ def test_what_says_nothing_about_a_participant_is_refused(operator):
             participant(*options)
     with pytest.raises(CommandError, match=r"No CRO dso\.example\.com is known"):
         run("uftp_participant", "--domain", DSO, "--role", "CRO", "--barred")
+
+
+def test_a_test_goes_out_and_its_answer_is_noted(operator, say, tick, other_side):
+    said = run("uftp_test", "--domain", DSO)
+    tick()
+    (test,) = other_side.messages()
+    row = UftpMessage.objects.get()
+    assert (test.element, said) == ("TestMessage", f"TestMessage {test.message_id} is on its way.\n")
+    assert (row.way, row.result) == ("sent", "open")
+
+    say(m.TestMessageResponse(**metadata(Role.DSO)))  # of another conversation
+    tick()
+    row.refresh_from_db()
+    assert row.result == "open"
+    say(respond(test, message_id=str(uuid.uuid4()), now=NOW))
+    tick()
+    row.refresh_from_db()
+    assert row.result == "accepted"
+
+
+def test_a_test_without_an_operator_or_a_key_says_what_is_missing(operator):
+    with pytest.raises(CommandError, match=r"No operator other\.example is known"):
+        run("uftp_test", "--domain", "other.example")
+    OwnKey.objects.all().delete()
+    with pytest.raises(CommandError, match="There is no key to sign with"):
+        run("uftp_test", "--domain", DSO)
 
 
 def test_a_called_contract_keeps_its_terms(group, operator):
