@@ -154,7 +154,10 @@ def overloads(
 
 
 def turned_too_often(*, limits: Sequence[ScopeLimit], standing: Standing, first_w: Integers) -> Integers:
-    """Return the assets that a plan would turn round once too often; being left alone is always allowed."""
+    """Return the assets that a plan would turn round once too often.
+
+    To be left alone, or to rest after feeding in, is always allowed.
+    """
     most = reversals_of(limits)
     if most is None:
         return np.zeros(0, dtype=np.int64)
@@ -164,4 +167,5 @@ def turned_too_often(*, limits: Sequence[ScopeLimit], standing: Standing, first_
         change_kw=(first_w - standing.told_w).astype(np.float64),
         most_per_hour=most,
     )
-    return np.asarray(standing.asset_ids[~may & (first_w != standing.alone_w)])
+    is_safe = (first_w == standing.alone_w) | ((standing.told_w < 0) & (first_w == 0))
+    return np.asarray(standing.asset_ids[~may & ~is_safe])

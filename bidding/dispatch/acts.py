@@ -76,7 +76,7 @@ def stop_activation(*, activation_id: int, now: datetime, actor: AbstractBaseUse
     """Stop steering for an order and let every asset go back to its own ways. Raises `NotPossible`.
 
     Feeding in and charging a battery end at once. Cars that wait start again over the next hour, each at a random
-    moment: all together they would make a peak of their own.
+    moment: all together they would make a peak of their own. A car that fed in waits first too.
     """
     activation = _running(activation_id, now, reason)
     _change(activation, "stopped", {"stop_reason": reason}, _Act(now, actor, reason))
@@ -92,18 +92,19 @@ def _release(activation: Activation, starts_at: datetime) -> list[PlannedSetpoin
     for asset in assets:
         alone_w = left_alone_w(asset.kind, asset.max_import_w)
         now_w = told_w.get(asset.pk, alone_w)
-        waits = 0 <= now_w < alone_w and asset.kind != AssetKind.BATTERY
-        delay = int(_delay_ptus(activation, asset.pk)) if waits else 0
+        waits = now_w < alone_w and asset.kind != AssetKind.BATTERY
+        delay = _delay_ptus(activation, asset.pk, least=1 if now_w < 0 else 0) if waits else 0
         # The last value lets it free; it rules to the end of the window, so that no older setpoint does.
         ends_at = max(activation.ends_at, starts_at + (delay + 1) * PTU)
         ptus = (ends_at - starts_at) // PTU
-        plan.append(PlannedSetpoint(asset.pk, starts_at, ends_at, [now_w] * delay + [alone_w] * (ptus - delay)))
+        plan.append(PlannedSetpoint(asset.pk, starts_at, ends_at, [max(now_w, 0)] * delay + [alone_w] * (ptus - delay)))
     return plan
 
 
-def _delay_ptus(activation: Activation, asset_id: int) -> int:
-    [ptus] = random_offsets_s(asset_ids=np.array([asset_id]), seed=activation.pk, ramp_s=SPREAD_PTUS - 1)
-    return int(ptus)
+def _delay_ptus(activation: Activation, asset_id: int, *, least: int) -> int:
+    spread = SPREAD_PTUS - 1 - least
+    [ptus] = random_offsets_s(asset_ids=np.array([asset_id]), seed=activation.pk, ramp_s=spread)
+    return least + int(ptus)
 
 
 def _running(activation_id: int, now: datetime, reason: str) -> Activation:

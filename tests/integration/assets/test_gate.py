@@ -106,6 +106,16 @@ def test_an_asset_is_not_turned_to_and_fro(cars):
     send(cars[:1], power_w=[11_000], revision=4, now=NOW + timedelta(minutes=4))  # left alone: always
 
 
+def test_to_rest_after_feeding_in_is_no_turn_too_many(partner, group):
+    [car] = make_assets(partner, [charger("v", kind="v2g_charger", max_export_w=11_000)])
+    enrol(group, [car])
+    limit(max_reversals_per_hour=0)
+    send([car], power_w=[-11_000])
+    with pytest.raises(SetpointRefused, match="turned round too often"):
+        send([car], power_w=[5_000], revision=2)
+    send([car], power_w=[0], revision=2)
+
+
 def test_an_hour_later_it_may_turn_again(cars):
     limit(max_reversals_per_hour=2)
     for revision, power_w in enumerate([0, 5_000, 0], 1):

@@ -209,21 +209,38 @@ def test_a_partner_that_is_stopped_does_not_keep_the_order_from_running(activati
     assert not Setpoint.objects.filter(asset=extra).exists()
 
 
-def test_an_operator_stops_it_and_everything_goes_its_own_way(activation, fleet):
+def test_an_operator_stops_it_and_everything_goes_its_own_way(activation, fleet, group):
     run_activation(activation_id=activation.pk, now=BEFORE)
     during = STARTS_AT + timedelta(minutes=20)
+    feeding_in = make_assets(
+        make_partner("Deelstroom"),
+        [charger(f"v{n}", kind="v2g_charger", category="shared_car", max_export_w=11_000) for n in range(8)],
+    )
+    portfolio.enrol_assets(
+        aggregation_ean=group.ean, asset_ids=[car.pk for car in feeding_in], starts_at=STARTS_AT - PTU, now=STARTS_AT
+    )
+    commands = [Command(car, -11_000) for car in feeding_in]
+    assert send_commands(activation, commands, starts_at=STARTS_AT + PTU, ramp_s=0, now=during) == (8, "")
     operator = User.objects.create_user("night-shift")
 
     stop_activation(activation_id=activation.pk, now=during, actor=operator, reason="a driver rang")
 
     free = [sum(power == 11_000 for power in asked_w(STARTS_AT + ptus * PTU).values()) for ptus in range(1, 5)]
-    assert asked_w(STARTS_AT + PTU)[fleet[-1].pk] == 0  # the battery rests at once
+    at_once = asked_w(STARTS_AT + PTU)
+    assert at_once[fleet[-1].pk] == 0  # the battery rests at once
+    assert {at_once[car.pk] for car in feeding_in} == {0}  # and so do cars that fed in, before they charge
+    assert len({_free_from(car) for car in feeding_in}) > 1
     assert free == sorted(free)
     assert free[0] < free[-1] == len(asked_w(STARTS_AT + PTU)) - 1  # cars start one after the other within the hour
     assert AuditEvent.objects.get(action="bidding.activation.stopped").reason == "a driver rang"
     assert run_activation(activation_id=activation.pk, now=during) == 0
     with pytest.raises(NotPossible, match="already stopped"):
         stop_activation(activation_id=activation.pk, now=during, actor=operator, reason="again")
+
+
+def _free_from(car):
+    """Return from which quarter hour of the stop on a car may charge."""
+    return Setpoint.objects.filter(asset=car).latest("batch__revision").power_w.index(11_000)
 
 
 @pytest.mark.parametrize(
