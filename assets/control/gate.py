@@ -8,7 +8,7 @@ import numpy as np
 
 from aggregator.core.interval import Interval
 from assets.control.limits import AssetLimits, PlannedSetpoint, Refusal
-from assets.control.scope_limits import ScopeKind, overloads, turned_too_often
+from assets.control.scope_limits import ScopeKind, overloads, ramp_of, turned_too_often
 from assets.control.standing import limits_of, standing_of
 
 
@@ -48,6 +48,7 @@ def broken_scope_limit(
     if turned:
         return Broken(f"{len(turned)} assets may not be turned again yet. First: {turned[0].message}", turned)
     moved_w = np.maximum(standing.alone_w - lowest_w, highest_w - standing.alone_w)
-    for message in overloads(limits=apply, standing=standing, first_w=first_w, moved_w=moved_w):
+    ramp_s = ramp_of(apply) if any(one.start_early_s for one in plan) else 0
+    for message in overloads(limits=apply, standing=standing, first_w=first_w, moved_w=moved_w, ramp_s=ramp_s):
         return Broken(f"{message} Plan for less.")
     return None

@@ -126,7 +126,7 @@ def outward_w(*, alone_w: Integers, told_w: Integers, power_w: Integers) -> Inte
 
 
 def overloads(
-    *, limits: Sequence[ScopeLimit], standing: Standing, first_w: Integers, moved_w: Integers
+    *, limits: Sequence[ScopeLimit], standing: Standing, first_w: Integers, moved_w: Integers, ramp_s: int
 ) -> Iterable[str]:
     """Yield a text for every limit that a plan would pass.
 
@@ -137,8 +137,8 @@ def overloads(
         standing: how the assets stand.
         first_w: what each is asked first, shape (n,).
         moved_w: the most each is moved by, shape (n,).
+        ramp_s: in which they start at random, 0 when all start at once.
     """
-    ramp_s = ramp_of(limits)
     step_w = outward_w(alone_w=standing.alone_w, told_w=standing.before_w, power_w=first_w)
     for limit in limits:
         inside = standing.is_in(limit)

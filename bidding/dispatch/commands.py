@@ -60,12 +60,17 @@ def send_commands(
     ]
     if not changed:
         return 0, ""
-    early_s = ramp_s if starts_at > now else 0
+    early_s = start_ramp_s(ramp_s, starts_at=starts_at, now=now)
     sent, refused = send_plan(activation, _planned(activation, changed, starts_at, early_s, ramp_s), now=now)
     if is_last and sent:
         waiting = [command for command in changed if command.lapses and command.release_after_ptus]
         sent += send_plan(activation, _waits(activation, waiting, ramp_s), now=now)[0]
     return sent, refused
+
+
+def start_ramp_s(ramp_s: int, *, starts_at: datetime, now: datetime) -> int:
+    """Return the seconds in which assets start at random; what corrects a quarter hour that runs starts at once."""
+    return ramp_s if starts_at > now else 0
 
 
 def send_plan(activation: Activation, plan: Sequence[PlannedSetpoint], *, now: datetime) -> tuple[int, str]:

@@ -15,7 +15,7 @@ from assets.control.scope_limits import ScopeLimit, Standing, ramp_of, reversals
 from assets.control.standing import limits_of, standing_of
 from bidding.dispatch.allocation.caps import Scope, capped_kw
 from bidding.dispatch.allocation.release import LONGEST_PTUS
-from bidding.dispatch.commands import Command, send_commands
+from bidding.dispatch.commands import Command, send_commands, start_ramp_s
 from bidding.dispatch.duties import NewDuty, remember
 from bidding.dispatch.intent import Intent, intent_of
 from bidding.models import Activation, ActivationPtu
@@ -58,7 +58,9 @@ def plan(
         partner_ids=sorted({asset.partner_id for asset in intent.assets}),
         connections=sorted({asset.connection_ean for asset in intent.assets}),
     )
-    asked_kw = _within_limits(intent, standing, limits)
+    ramp_s = ramp_of(limits)
+    start_s = start_ramp_s(ramp_s, starts_at=ptu.ptu_start, now=now)
+    asked_kw = _within_limits(intent, standing, limits, ramp_s=start_s)
     planned_kw, wished_kw = (
         _moved_kw(activation, intent.usual_kw, one, standing) for one in (asked_kw, intent.asked_kw)
     )
@@ -68,7 +70,7 @@ def plan(
         Command(asset, min(max(watt(power_kw), -asset.max_export_w), asset.max_import_w), int(delay))
         for asset, power_kw, delay in zip(intent.assets, asked_kw.tolist(), intent.delays_ptus, strict=True)
     ]
-    sent, refused = send_commands(activation, commands, starts_at=ptu.ptu_start, ramp_s=ramp_of(limits), now=now)
+    sent, refused = send_commands(activation, commands, starts_at=ptu.ptu_start, ramp_s=ramp_s, now=now)
     told = commands if sent or not refused else []
     remember(
         activation,
@@ -89,11 +91,10 @@ def _moved_kw(activation: Activation, usual_kw: Floats, asked_kw: Floats, standi
     return float(moved_kw[is_asked].sum())
 
 
-def _within_limits(intent: Intent, standing: Standing, limits: Sequence[ScopeLimit]) -> Floats:
-    """Return what may be asked under every limit, cheapest first."""
+def _within_limits(intent: Intent, standing: Standing, limits: Sequence[ScopeLimit], *, ramp_s: int) -> Floats:
+    """Return what may be asked under every limit, cheapest first, of assets that start within `ramp_s`."""
     most_turns = reversals_of(limits)
     alone_kw, told_kw = standing.alone_w / W_PER_KW, standing.told_w / W_PER_KW
-    ramp_s = ramp_of(limits)
     return capped_kw(
         asked_kw=intent.asked_kw,
         standing_kw=told_kw,

@@ -32,7 +32,7 @@ def cars(partner, group):
     return cars
 
 
-def send(assets, power_w=(0,), start="17:00", now=NOW, order="order-1", revision=1):
+def send(assets, power_w=(0,), start="17:00", now=NOW, order="order-1", revision=1, early_s=0):
     ends_at = at(start) + len(power_w) * timedelta(minutes=15)
     return send_setpoints(
         now=now,
@@ -40,7 +40,7 @@ def send(assets, power_w=(0,), start="17:00", now=NOW, order="order-1", revision
         order_reference=order,
         reason="",
         revision=revision,
-        plan=[PlannedSetpoint(asset.pk, at(start), ends_at, list(power_w)) for asset in assets],
+        plan=[PlannedSetpoint(asset.pk, at(start), ends_at, list(power_w), early_s) for asset in assets],
         deadline_at=ends_at,
     )
 
@@ -89,11 +89,18 @@ def test_a_cap_of_another_partner_is_none_of_ours(cars, other_partner):
 def test_a_step_is_capped_and_so_is_the_slope_over_the_ramp(cars):
     limit(max_step_w=100_000, max_ramp_w_per_minute=22_000, ramp_seconds=120)
     with pytest.raises(SetpointRefused, match="would change by 55000 W at once; at most 44000 W"):
-        send(cars[:5])
-    send(cars[:4])
+        send(cars[:5], early_s=60)
+    send(cars[:4], early_s=60)
     with pytest.raises(SetpointRefused, match="at once"):
-        send(cars[4:9], revision=2)
+        send(cars[4:9], revision=2, early_s=60)
     send(cars[:4], power_w=[11_000], revision=2)  # going back is not a step
+
+
+def test_who_starts_at_once_has_the_room_of_one_minute_whatever_the_ramp(cars):
+    limit(max_step_w=100_000, max_ramp_w_per_minute=22_000, ramp_seconds=120)
+    with pytest.raises(SetpointRefused, match="would change by 33000 W at once; at most 22000 W"):
+        send(cars[:3])
+    send(cars[:2])
 
 
 def test_an_asset_is_not_turned_to_and_fro(cars):
@@ -167,7 +174,7 @@ def test_the_fleet_has_safe_limits_when_nobody_set_any(partner, group):
     [giant] = make_assets(partner, [charger("giant", max_import_w=20_000_001)])
     enrol(group, [giant])
     with pytest.raises(SetpointRefused, match="at most 20000000 W"):
-        send([giant])
+        send([giant], early_s=60)
 
 
 def test_a_scope_has_one_row(db, partner, group):

@@ -69,6 +69,21 @@ def test_assets_begin_and_return_at_moments_of_their_own_inside_the_ramp(evening
         assert len(set(moments)) > len(moments) / 2
 
 
+def test_who_is_asked_inside_a_quarter_hour_starts_at_once_so_a_minutes_ramp_is_all_there_is(evening):
+    evening.plan().minute(2)
+    SteeringLimit.objects.create(max_ramp_w_per_minute=22_000, ramp_seconds=RAMP_S, reason="the transformer")
+    planned = SetpointBatch.objects.latest("pk").pk
+    evening.disobey = set(evening.held())
+
+    for number in range(3, 7):
+        evening.minute(number)
+
+    corrections = SetpointBatch.objects.filter(pk__gt=planned, setpoints__starts_at=STARTS_AT).distinct()
+    steps_w = [sum(11_000 - one.power_w[0] for one in batch.setpoints.all()) for batch in corrections.order_by("pk")]
+    assert steps_w == [22_000] * 3
+    assert set(Setpoint.objects.filter(batch__in=corrections).values_list("start_early_s", flat=True)) == {0}
+
+
 def test_when_everything_is_stopped_an_order_under_way_sends_nothing_and_says_what_is_missing(evening):
     evening.plan().minute(2)
     portfolio.stop_all_partners(reason="odd switching seen", now=STARTS_AT + 2 * MINUTE)
