@@ -86,6 +86,16 @@ def read_credentials(document: Any) -> PeerCredentials:
     return PeerCredentials(document["token"], read_url(document.get("url")), cpos)
 
 
+def party_in(key: str) -> tuple[str, str]:
+    """Return the party, in capitals, of an object by its key, `country*party*id`.
+
+    >>> party_in("nl*sta*l1*s1")
+    ('NL', 'STA')
+    """
+    country, party, _ = key.upper().split("*", 2)
+    return country, party
+
+
 def _party(role: Any) -> tuple[str, tuple[str, str]]:
     if not isinstance(role, dict):
         raise InvalidObject("A role is not an object.")

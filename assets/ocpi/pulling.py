@@ -8,9 +8,10 @@ period, so that objects which change meanwhile do not move from page to page; th
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from aggregator.core.clock import Clock
 from aggregator.core.http import RequestFailed, RequestRefused
@@ -71,9 +72,10 @@ def pull_due(*, clock: Clock, http: Sends) -> int:
 def _pull(connection: OcpiConnection, http: Sends, clock: Clock) -> None:
     started_at = clock.now()
     try:
-        peer = registered_peer(http=http, connection=connection)
-        _pull_locations(connection, peer, clock)
-        _pull_sessions(connection, peer, clock)
+        parties = connection.parties.order_by("id").values_list("country_code", "party_id")
+        peers = [registered_peer(http=http, connection=connection, party=party) for party in parties]
+        _pull_locations(connection, peers, clock)
+        _pull_sessions(connection, peers, clock)
     except (PeerFault, RequestFailed, RequestRefused, AddressRefused, InvalidObject) as error:
         logger.warning("Fetching from %s over OCPI failed: %s", connection.partner, error)
         connection.pull_error = str(error)[:2_000]
@@ -83,28 +85,34 @@ def _pull(connection: OcpiConnection, http: Sends, clock: Clock) -> None:
     connection.save(update_fields=["pulled_at", "pull_error", "heard_at", "sessions_until", "locations_until"])
 
 
-def _pull_locations(connection: OcpiConnection, peer: Peer, clock: Clock) -> None:
+def _pull_locations(connection: OcpiConnection, peers: Sequence[Peer], clock: Clock) -> None:
     url = endpoint(connection.endpoints, LOCATIONS, SENDER)
     if url is None:
         return
     newest = _Newest(connection.locations_until, clock.now() + CLOCK_SKEW)
     since = {"date_from": text_of(newest.at)} if newest.at else {}
-    for page in peer.pages(url, **since, date_to=_until(clock)):
+    for page in _pages(peers, url, **since, date_to=_until(clock)):
         taken = take_locations(connection_id=connection.pk, documents=page, now=clock.now())
         _log("Location", connection, taken.refused)
         newest.see(page)
     connection.locations_until = newest.at
 
 
-def _pull_sessions(connection: OcpiConnection, peer: Peer, clock: Clock) -> None:
+def _pull_sessions(connection: OcpiConnection, peers: Sequence[Peer], clock: Clock) -> None:
     newest = _Newest(connection.sessions_until, clock.now() + CLOCK_SKEW)
     since = newest.at or clock.now() - REACH
     url = required_endpoint(connection.endpoints, SESSIONS, SENDER)
-    for page in peer.pages(url, date_from=text_of(since), date_to=_until(clock)):
+    for page in _pages(peers, url, date_from=text_of(since), date_to=_until(clock)):
         taken = take_sessions(connection_id=connection.pk, documents=page, now=clock.now())
         _log("Session", connection, taken.refused)
         newest.see(page)
     connection.sessions_until = newest.at
+
+
+def _pages(peers: Sequence[Peer], url: str, **filters: str) -> Iterator[list[Any]]:
+    """Yield the list of every party that a platform speaks for: one request is routed to one of them."""
+    for peer in peers:
+        yield from peer.pages(url, **filters)
 
 
 def _log(kind: str, connection: OcpiConnection, refused: Sequence[tuple[str, InvalidObject]]) -> None:

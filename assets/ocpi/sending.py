@@ -25,7 +25,7 @@ from aggregator.core.http_many import Request, exchange_all
 from assets.control.operations import record_setpoint_results
 from assets.models import OcpiConnection, ProfileCommand
 from assets.ocpi.client import AddressRefused, Peer, Sends
-from assets.ocpi.parties import PROFILES, RECEIVER, required_endpoint
+from assets.ocpi.parties import PROFILES, RECEIVER, party_in, required_endpoint
 from assets.ocpi.profiles import SyncResult, read_sync_result
 from assets.ocpi.services import registered_peer, us
 from assets.ocpi.wire import VERSION, InvalidObject, PeerFault, joined, read_envelope
@@ -113,7 +113,7 @@ def _requests(
     """Word the commands as requests; those of a platform without charging profiles fail at once."""
     requests: list[_Request] = []
     failures: list[tuple[ProfileCommand, Exception]] = []
-    peers: dict[int, Peer] = {}
+    peers: dict[tuple[int, tuple[str, str]], Peer] = {}
     answers_at = joined(us().url, VERSION, PROFILES, "results")
     for command in commands:
         connection: OcpiConnection = command.session.connection
@@ -121,9 +121,11 @@ def _requests(
             url = joined(
                 required_endpoint(connection.endpoints, PROFILES, RECEIVER), quote(command.session.session_id, safe="")
             )
-            peer = peers.get(connection.pk)
+            party = party_in(command.session.key)
+            peer = peers.get((connection.pk, party))
             if peer is None:
-                peer = peers[connection.pk] = registered_peer(http=http, connection=connection)
+                peer = registered_peer(http=http, connection=connection, party=party)
+                peers[connection.pk, party] = peer
             peer.check(url)
         except (InvalidObject, AddressRefused) as error:
             failures.append((command, error))

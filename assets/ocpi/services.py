@@ -31,10 +31,9 @@ def unregistered_peer(*, http: Sends, url: str, token: str, sends_raw_token: boo
     )
 
 
-def registered_peer(*, http: Sends, connection: OcpiConnection) -> Peer:
-    """Return a registered peer, for its functional modules."""
-    party = connection.parties.order_by("id").first()
-    if connection.registered_at is None or party is None:
+def registered_peer(*, http: Sends, connection: OcpiConnection, party: tuple[str, str]) -> Peer:
+    """Return a registered peer, for its functional modules; what is sent is for one of the parties it speaks for."""
+    if connection.registered_at is None:
         raise ValueError(f"{connection} is not registered, so it cannot be called.")
     return Peer(
         http=http,
@@ -42,5 +41,5 @@ def registered_peer(*, http: Sends, connection: OcpiConnection) -> Peer:
         token=tokens.opened(connection.peer_token_sealed),
         plain_http_hosts=frozenset(settings.HTTP_ALLOWED_PRIVATE_HOSTS),
         sends_raw_token=connection.sends_raw_token,
-        routing=Routing(settings.OCPI_COUNTRY_CODE, settings.OCPI_PARTY_ID, party.country_code, party.party_id),
+        routing=Routing(settings.OCPI_COUNTRY_CODE, settings.OCPI_PARTY_ID, *party),
     )

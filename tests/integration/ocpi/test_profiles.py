@@ -9,7 +9,7 @@ from aggregator.core.interval import Interval
 from assets import operations
 from assets.control.metered_results import judge_on_meter_values
 from assets.control.operations import PlannedSetpoint, send_setpoints
-from assets.models import Asset, OcpiConnection, OcpiSession, OcpiToken, ProfileCommand, Setpoint
+from assets.models import Asset, OcpiConnection, OcpiParty, OcpiSession, OcpiToken, ProfileCommand, Setpoint
 from assets.ocpi import tokens
 from assets.ocpi.connections import open_connection
 from assets.ocpi.places import take_locations
@@ -77,6 +77,21 @@ def test_a_setpoint_reaches_the_session_as_one_bounded_profile(platform, asset, 
     setpoint.refresh_from_db()
     assert (setpoint.status, setpoint.result_reason) == (Setpoint.Status.ACCEPTED, "")
     assert ProfileCommand.objects.get().status == Status.DONE
+
+
+def test_a_profile_is_routed_to_the_party_of_its_session(platform, asset, connection, group, clock, http, call):
+    OcpiParty.objects.create(connection=connection, country_code="NL", party_id="UTR")
+    take_locations(connection_id=connection.pk, documents=[location(evse("E2"), id="L2", party_id="UTR")], now=NOW)
+    second = Asset.objects.get(external_id="E2")
+    enrol(group, [second])
+    call("PUT", "/2.2.1/sessions/NL/UTR/S2", session("S2", party_id="UTR", location_id="L2", evse_uid="E2"))
+    tell(asset)
+    tell(second, revision=2)
+
+    send_commands(clock=clock, http=http)
+
+    routed = [(one.path.rpartition("/")[2], one.headers["OCPI-to-party-id"]) for one in platform.profiles()]
+    assert sorted(routed) == [("S1", "STA"), ("S2", "UTR")]
 
 
 def test_dispatch_does_not_know_which_interface_a_partner_speaks(platform, asset, partner):

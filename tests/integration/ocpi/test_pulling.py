@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from assets.models import Asset, ChargingSession
+from assets.models import Asset, ChargingSession, OcpiParty
 from assets.ocpi.pulling import pull_due
 from tests.field_side import NOW, at
 from tests.integration.ocpi.cpo_platform import evse, location, session
@@ -41,6 +41,18 @@ def test_everything_is_fetched_page_by_page_along_the_links(platform, connection
     assert len(headers["X-Request-ID"]) == len(headers["X-Correlation-ID"]) == 36
     connection.refresh_from_db()
     assert (connection.sessions_until, connection.pull_error) == (at("05:30"), "")
+
+
+def test_every_party_of_a_platform_is_fetched_from(platform, connection, clock, http):
+    OcpiParty.objects.create(connection=connection, country_code="NL", party_id="UTR")
+    platform.sessions = [told(1)]
+
+    pull_due(clock=clock, http=http)
+
+    for module in ("locations", "sessions"):
+        asked = [request for request in platform.received if request.path.endswith(f"/{module}")]
+        assert [request.headers["OCPI-to-party-id"] for request in asked] == ["STA", "UTR"]
+        assert len({request.query.get("date_from") for request in asked}) == 1
 
 
 def test_what_a_silent_partner_did_not_push_is_found_at_the_next_fetch(platform, connection, clock, http):
