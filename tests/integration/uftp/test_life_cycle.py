@@ -224,6 +224,22 @@ def test_the_contract_bounds_what_can_be_called(say, tick, contract, other_side,
     assert rejection(other_side.messages()[0]) == reason
 
 
+def test_a_call_cannot_reach_into_what_has_started(say, tick, contract, other_side, set_clock):
+    set_clock(STARTS_AT)
+    say(limit_request(expires_at=STARTS_AT + timedelta(hours=1)))
+    tick()
+    assert rejection(other_side.messages()[0]) == "One or more ISPs have already started"
+
+
+def test_a_deviation_goes_one_way(say, tick, contract, other_side):
+    Contract.objects.update(power_meaning="delta")
+    down = replace(REQUEST.isps[0], min_power_w=-100_000, max_power_w=0)
+    up = replace(REQUEST.isps[1], min_power_w=0, max_power_w=100_000)
+    say(replace(REQUEST, isps=(down, up)))
+    tick()
+    assert rejection(other_side.messages()[0]) == "Powers in both directions in one message are not supported"
+
+
 def test_a_call_within_window_and_deadline_is_taken(say, tick, contract, other_side):
     Contract.objects.update(window_starts=time(17), window_ends=time(19), call_until=time(8))  # NOW is 08:00 local
     say(limit_request())
