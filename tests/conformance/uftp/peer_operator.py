@@ -1,7 +1,8 @@
 """Runs inside the peer's own environment: a grid operator made of the package's client and service.
 
 It reads requests as base64 XML from stdin, one a line, sends each with the package's client, accepts what it is
-offered and orders it. Every message it receives is printed as one JSON line. Imports nothing of ours.
+offered and orders it. After the word `forged` a request is signed with a key nobody knows. Every message it receives,
+and every refusal of one it sent, is printed as one JSON line. Imports nothing of ours.
 
 Arguments: its port, our address, our public key, the UFTP version.
 """
@@ -15,20 +16,25 @@ from typing import Any
 
 from nacl.bindings import crypto_sign_seed_keypair
 from shapeshifter_uftp import ShapeshifterDsoService, transport
+from shapeshifter_uftp.exceptions import ClientTransportException
 from shapeshifter_uftp.uftp import AcceptedRejected, FlexOfferResponse, FlexOrder, FlexOrderISP
 
 logging.getLogger("shapeshifter-uftp").handlers.clear()  # it would print whole messages
 logging.getLogger("shapeshifter-uftp").setLevel(logging.CRITICAL)
 logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
 PORT, ADDRESS, PUBLIC_KEY, VERSION = sys.argv[1:]
-PRIVATE_KEY = base64.b64encode(crypto_sign_seed_keypair(b"p" * 32)[1]).decode()
+PRIVATE_KEY, UNKNOWN_KEY = (base64.b64encode(crypto_sign_seed_keypair(seed * 32)[1]).decode() for seed in (b"p", b"f"))
 DOMAIN = "dso.example.com"
 TELL, sys.stdout = sys.stdout, sys.stderr  # the package's web server logs to standard output
 
 
 def tell(message: Any) -> None:
     xml = base64.b64encode(transport.to_xml(message).encode()).decode()
-    TELL.write(json.dumps({"type": type(message).__name__, "xml": xml}) + "\n")
+    tell_line(type=type(message).__name__, xml=xml)
+
+
+def tell_line(**values: Any) -> None:
+    TELL.write(json.dumps(values) + "\n")
     TELL.flush()
 
 
@@ -78,9 +84,12 @@ operator = Operator(
     version=VERSION,
 )
 with operator:
-    TELL.write(json.dumps({"type": "ready"}) + "\n")
-    TELL.flush()
+    tell_line(type="ready")
     for line in sys.stdin:
-        operator._get_client("agr.example.com", "AGR", VERSION)._send_message(
-            transport.from_xml(base64.b64decode(line))
-        )
+        *forged, request = line.split()
+        client = operator._get_client("agr.example.com", "AGR", VERSION)
+        client.signing_key = UNKNOWN_KEY if forged else PRIVATE_KEY
+        try:
+            client._send_message(transport.from_xml(base64.b64decode(request)))
+        except ClientTransportException as refusal:
+            tell_line(type="refused", status=refusal.response.status_code)

@@ -7,13 +7,14 @@ import socket
 import subprocess
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from aggregator.core.interval import Interval
+from aggregator.core.models import DeliveryAttempt, InboxMessage, OutboxMessage
 from bidding.markets.uftp.codec import parse, serialise
 from bidding.markets.uftp.keys import key_from_seed
 from bidding.markets.uftp.transport import MESSAGE_PATH
@@ -21,6 +22,7 @@ from bidding.markets.uftp.vocabulary import Role
 from bidding.models import Activation, Contract, ContractCall, UftpMessage
 from bidding.uftp.address_book import remember_by_hand
 from bidding.uftp.offers import offer_unasked
+from bidding.uftp.own_keys import make_own_key
 from bidding.uftp.reports import send_reports
 from scripts.peer_environment import PeerUnavailable, peer_python
 from tests.conformance.uftp import samples
@@ -56,8 +58,9 @@ class PeerOperator:
     def hear(self):
         return self.told.get(timeout=PATIENCE_SECONDS)
 
-    def send(self, message):
-        self.process.stdin.write(base64.b64encode(serialise(message)).decode() + "\n")
+    def send(self, message, *, forged=False):
+        word = "forged " if forged else ""
+        self.process.stdin.write(word + base64.b64encode(serialise(message)).decode() + "\n")
         self.process.stdin.flush()
 
     def close(self):
@@ -115,6 +118,24 @@ def test_request_to_activation_with_a_foreign_operator(peer_operator, contract, 
     assert parse(base64.b64decode(answer["xml"])).rejection_reason is None
     assert ContractCall.objects.get().contract == contract
     assert Activation.objects.get().ptus.count() == 8
+
+
+@pytest.mark.parametrize("peer_operator", ["3.0.0"], indirect=True)
+def test_a_foreign_operator_is_told_of_a_bad_signature_and_tells_us_of_ours(peer_operator, contract, tick):
+    know(peer_operator, "3.0.0")
+    peer_operator.send(limit_request(), forged=True)
+    assert peer_operator.hear() == {"type": "refused", "status": 401}
+    assert not InboxMessage.objects.exists()
+
+    make_own_key(now=NOW, signs_from=NOW - timedelta(hours=1))  # the operator goes on with the key it was told of
+    peer_operator.send(limit_request())
+    wait_for("FlexRequestResponse", tick, way="sent")
+    tick()
+    attempt = DeliveryAttempt.objects.get()
+    assert (attempt.status_code, attempt.message.last_error[:8]) == (401, "HTTP 401")
+    # given up at once, and with the answer what should have followed it
+    assert not OutboxMessage.objects.filter(dead_at=None).exists()
+    assert peer_operator.told.empty()
 
 
 @pytest.mark.parametrize("peer_operator", ["3.1.0"], indirect=True)
