@@ -7,8 +7,17 @@ from datetime import datetime
 import numpy as np
 
 from aggregator.core.interval import Interval
+from aggregator.core.ptu import PTU
 from assets.control.limits import AssetLimits, PlannedSetpoint, Refusal
-from assets.control.scope_limits import ScopeKind, overloads, ramp_of, turned_too_often
+from assets.control.scope_limits import (
+    Integers,
+    ScopeKind,
+    outward_w,
+    overloads,
+    ramp_of,
+    steps_too_far,
+    turned_too_often,
+)
 from assets.control.standing import limits_of, standing_of
 
 
@@ -51,4 +60,21 @@ def broken_scope_limit(
     ramp_s = ramp_of(apply) if any(one.start_early_s for one in plan) else 0
     for message in overloads(limits=apply, standing=standing, first_w=first_w, moved_w=moved_w, ramp_s=ramp_s):
         return Broken(f"{message} Plan for less.")
+    for at, step_w in _steps_inside(plan, standing.alone_w).items():
+        for message in steps_too_far(limits=apply, standing=standing, step_w=step_w):
+            return Broken(f"{message} That is at {at.isoformat()}, inside the plan. Plan for less.")
     return None
+
+
+def _steps_inside(plan: Sequence[PlannedSetpoint], alone_w: Integers) -> dict[datetime, Integers]:
+    """Return by how much a plan takes each asset further out at every moment between its own quarter hours."""
+    steps_w: dict[datetime, Integers] = {}
+    for index, one in enumerate(plan):
+        if min(one.power_w) == max(one.power_w):
+            continue
+        told_w = np.array(one.power_w, dtype=np.int64)
+        outward = outward_w(alone_w=alone_w[index], told_w=told_w[:-1], power_w=told_w[1:])
+        for ptu in np.flatnonzero(outward).tolist():
+            at = one.starts_at + (ptu + 1) * PTU
+            steps_w.setdefault(at, np.zeros(len(plan), dtype=np.int64))[index] = outward[ptu]
+    return dict(sorted(steps_w.items()))

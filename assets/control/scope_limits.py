@@ -153,6 +153,15 @@ def overloads(
             yield f"The {name} would change by {stepped + others} W at once; at most {most:.0f} W is allowed."
 
 
+def steps_too_far(*, limits: Sequence[ScopeLimit], standing: Standing, step_w: Integers) -> Iterable[str]:
+    """Yield a text for every limit that a change of all assets at one moment, without a ramp, would pass."""
+    for limit in limits:
+        stepped, most = int(step_w[standing.is_in(limit)].sum()), step_room_w(limit, ramp_s=0)
+        if stepped > most:
+            name = f"{limit.kind} {limit.key}".strip()
+            yield f"The {name} would change by {stepped} W at once; at most {most:.0f} W is allowed."
+
+
 def turned_too_often(*, limits: Sequence[ScopeLimit], standing: Standing, first_w: Integers) -> Integers:
     """Return the assets that a plan would turn round once too often.
 

@@ -103,6 +103,13 @@ def test_who_starts_at_once_has_the_room_of_one_minute_whatever_the_ramp(cars):
     send(cars[:2])
 
 
+def test_a_change_inside_a_plan_is_a_step_too_unless_it_goes_back(cars):
+    limit(max_step_w=22_000)
+    with pytest.raises(SetpointRefused, match=r"change by 33000 W at once; at most 22000 W .* at 2026-01-14T17:15"):
+        send(cars[:3], power_w=[11_000, 0])
+    send(cars[:2], power_w=[11_000, 0, 11_000])
+
+
 def test_an_asset_is_not_turned_to_and_fro(cars):
     limit(max_reversals_per_hour=2)
     for revision, power_w in enumerate([0, 5_000, 0], 1):
