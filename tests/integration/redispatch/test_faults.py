@@ -231,7 +231,7 @@ def test_our_slow_clock_cannot_place_after_the_markets_gate(field, group, operat
     assert field.orders() == []
     bid = field.bid()
     assert bid.status == Bid.Status.FAILED
-    assert "GATE_CLOSED" in bid.status_reason
+    assert "EXPIRATION_PAST" in bid.status_reason
     assert committed() == {0}
 
 
