@@ -59,6 +59,7 @@ def test_an_automatic_group_offers_approves_and_enqueues_one_order(announcement,
         "price": 180.0,
         "ean": group.ean,
         "marketBased": True,
+        "customExpirationTime": 1768405500000,  # when the gate closes
         "metaData": {"clientOrderId": str(bid.reference)},
     }
     assert bid.nominations.count() == 12
