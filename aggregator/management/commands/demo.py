@@ -47,8 +47,9 @@ class Command(BaseCommand):
             raise CommandError(f"There is no file {options['sessions']}. Give the path of a CSV or CSV.gz file.")
         if not 0 <= options["misbehaving"] <= 1:
             raise CommandError(f"--misbehaving is a share from 0 to 1, not {options['misbehaving']}.")
-        # A closed terminal or a `kill` cleans up the same way as Ctrl-C.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # A closed terminal or a `kill` cleans up the same way as Ctrl-C, which a shell in the background would ignore.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.default_int_handler)
         console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
         started = time.monotonic()
         directory = embedded.data_directory()
