@@ -1,10 +1,11 @@
 """Setpoints over our own interface: pushed to the partner's callback, signed, or left for it to fetch."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from aggregator.core.messaging.operations import enqueue
 from aggregator.core.models import OutboxMessage
@@ -32,7 +33,7 @@ class OwnRest:
             method="POST",
             url=batch.partner.callback_url,
             headers={"Content-Type": "application/json"},
-            body=json.dumps(batch_document(batch, setpoints), separators=(",", ":")).encode(),
+            body=msgspec.json.encode(batch_document(batch, setpoints)),
             deadline_at=deadline_at,
         )
 

@@ -4,11 +4,11 @@ Computing is the processor time of one thread, from what is known of the cars to
 database does before and after it, reading the cars and storing the setpoints, is measured by the second row.
 """
 
-import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import numpy as np
 
 from aggregator.core.ptu import PTU
@@ -142,8 +142,7 @@ def _worded(powers_kw: np.ndarray, delays_ptus: np.ndarray) -> list[bytes]:
         )
     ]
     return [
-        json.dumps({"setpoints": rows[start : start + PER_POST]}, separators=(",", ":")).encode()
-        for start in range(0, len(rows), PER_POST)
+        msgspec.json.encode({"setpoints": rows[start : start + PER_POST]}) for start in range(0, len(rows), PER_POST)
     ]
 
 
