@@ -46,7 +46,7 @@ class MessageDoor:
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
-            raise NotImplementedError(f"Nothing here speaks {scope['type']}.")
+            raise NotImplementedError(f"Nothing here speaks {scope['type']}.")  # so ASGI has an application decline
         if scope["path"] == HEALTH_PATH:
             status, text = 200, "live"
         elif scope["path"] != MESSAGE_PATH or not is_on():

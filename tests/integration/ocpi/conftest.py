@@ -10,11 +10,11 @@ from django.test import Client
 from aggregator.core import services
 from aggregator.core.clock import CLOCK_FILE_VARIABLE, VirtualClock
 from aggregator.core.http import HttpClient
-from assets.models import OcpiConnection, Partner
+from assets.models import Asset, OcpiConnection, Partner
 from assets.ocpi.connections import open_connection
 from assets.ocpi.places import take_locations
-from tests.field_side import NOW, make_area, make_group, make_partner
-from tests.integration.ocpi.cpo_platform import Platform, location
+from tests.field_side import NOW, enrol, make_area, make_group, make_partner
+from tests.integration.ocpi.cpo_platform import Platform, location, session
 
 Call = Callable[..., HttpResponse]
 
@@ -106,3 +106,11 @@ def evse_e1(connection):
     """The partner's EVSE E1, as the asset it became."""
     take_locations(connection_id=connection.pk, documents=[location()], now=NOW)
     return connection.evses.select_related("asset").get(key="e1")
+
+
+@pytest.fixture
+def asset(call, evse_e1, group) -> Asset:
+    """The asset at EVSE E1, with session S1 and in the group."""
+    enrol(group, [evse_e1.asset])
+    call("PUT", "/2.2.1/sessions/NL/STA/S1", session())
+    return evse_e1.asset

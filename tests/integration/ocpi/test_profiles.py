@@ -5,10 +5,8 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
-from aggregator.core.interval import Interval
 from assets import operations
 from assets.control.metered_results import judge_on_meter_values
-from assets.control.operations import PlannedSetpoint, send_setpoints
 from assets.models import Asset, OcpiConnection, OcpiParty, OcpiSession, OcpiToken, ProfileCommand, Setpoint
 from assets.ocpi import tokens
 from assets.ocpi.connections import open_connection
@@ -16,43 +14,11 @@ from assets.ocpi.places import take_locations
 from assets.ocpi.results import look_after_silence
 from assets.ocpi.sending import send_commands
 from assets.ocpi.wire import authorization
-from assets.queries import may_feed_in
-from bidding.dispatch.situation import plugs_at
-from bidding.portfolio import group_at
-from tests.field_side import GROUP_EAN, NOW, at, enrol, make_partner
+from tests.field_side import NOW, at, enrol, make_partner
 from tests.integration.ocpi.cpo_platform import enveloped, evse, location, session
+from tests.integration.ocpi.profile_side import S1, callback_path, tell
 
-S1 = "/2.2.1/sessions/NL/STA/S1"
 Status = ProfileCommand.Status
-
-
-@pytest.fixture
-def asset(call, evse_e1, group) -> Asset:
-    """The asset at EVSE E1, with session S1 and in the group."""
-    enrol(group, [evse_e1.asset])
-    call("PUT", S1, session())
-    return evse_e1.asset
-
-
-def tell(asset, power_w=(4_140, 4_140), start="16:15", end="16:45", revision=1, now=NOW) -> Setpoint:
-    planned = PlannedSetpoint(asset_id=asset.pk, starts_at=at(start), ends_at=at(end), power_w=list(power_w))
-    batch = send_setpoints(
-        now=now,
-        aggregation_ean=GROUP_EAN,
-        order_reference="order-1",
-        reason="",
-        revision=revision,
-        plan=[planned],
-        deadline_at=at("20:00"),
-    )[0]
-    return batch.setpoints.get()
-
-
-def callback_path(platform, index=-1):
-    """Return where the station's answer to a profile goes, as a path under /ocpi."""
-    received = platform.profiles()[index]
-    url = (received.body or {}).get("response_url") or received.query["response_url"]
-    return url.removeprefix("https://aggregator.example/ocpi")
 
 
 def test_a_setpoint_reaches_the_session_as_one_bounded_profile(platform, asset, clock, http, call):
@@ -387,168 +353,6 @@ def test_ampere_per_phase_where_that_was_agreed(platform, asset, clock, http):
     assert (profile["charging_rate_unit"], profile["min_charging_rate"]) == ("A", 6.0)
     # 7000 W is 10.14 A on each of three phases; 3000 W is under 6 A, and this car may not be able to pause.
     assert [period["limit"] for period in profile["charging_profile_period"]] == [10.1, 6.0]
-
-
-@pytest.fixture
-def v2g_asset(connection, group, call):
-    """A V2G car at EVSE E1 of a partner that agreed to our extension; the driver agreed too."""
-    OcpiConnection.objects.update(is_v2g_agreed=True)
-    connector = {**evse()["connectors"][0], "max_discharge_power": 11_000}
-    capable = evse(capabilities=["CHARGING_PROFILE_CAPABLE", "V2X_CAPABLE"], connectors=[connector])
-    take_locations(connection_id=connection.pk, documents=[location(capable)], now=NOW)
-    asset = Asset.objects.get()
-    enrol(group, [asset])
-    call("PUT", S1, session(charging_preferences={"discharge_allowed": True}))
-    return asset
-
-
-def test_feeding_in_goes_out_in_our_extension_beside_a_limit_that_every_cpo_understands(
-    platform, v2g_asset, clock, http
-):
-    tell(v2g_asset, (-5_000, 2_000))
-
-    send_commands(clock=clock, http=http)
-
-    assert platform.profiles()[0].body["charging_profile"]["charging_profile_period"] == [
-        {"start_period": 0, "limit": 0, "setpoint": -5000, "discharge_limit": -5000},
-        {"start_period": 900, "limit": 4140, "discharge_limit": 0},
-    ]
-
-
-@pytest.mark.parametrize("reason", ["not agreed with the partner", "not allowed by the driver"])
-def test_without_an_agreement_feeding_in_becomes_a_pause(platform, v2g_asset, clock, http, call, reason):
-    if reason == "not agreed with the partner":
-        OcpiConnection.objects.update(is_v2g_agreed=False)
-    else:
-        OcpiSession.objects.update(is_discharge_allowed=False)
-    setpoint = tell(v2g_asset, (-5_000, -5_000))
-
-    send_commands(clock=clock, http=http)
-
-    periods = platform.profiles()[0].body["charging_profile"]["charging_profile_period"]
-    assert periods == [{"start_period": 0, "limit": 0}]
-    call("POST", callback_path(platform), {"result": "ACCEPTED"})
-    setpoint.refresh_from_db()
-    assert setpoint.result_reason == "Feeding in is not agreed for this session, so a limit of 0 is sent."
-
-
-@pytest.mark.parametrize(
-    "missing", ["nothing", "the partner's agreement", "the driver's consent", "a session", "the platform"]
-)
-def test_dispatch_counts_on_feeding_in_only_where_partner_and_driver_agreed(v2g_asset, group, missing):
-    if missing == "the partner's agreement":
-        OcpiConnection.objects.update(is_v2g_agreed=False)
-    elif missing == "the driver's consent":
-        OcpiSession.objects.update(is_discharge_allowed=False)
-    elif missing == "a session":
-        OcpiSession.objects.update(status="COMPLETED")
-    elif missing == "the platform":  # then it is told over our own interface, which knows feeding in
-        OcpiConnection.objects.update(registered_at=None, is_v2g_agreed=False)
-    may = missing in {"nothing", "the platform"}
-
-    window = Interval(at("17:00"), at("18:00"))
-    plugs = plugs_at(
-        group=group_at(aggregation_ean=group, instant=NOW), remaining=window, now=NOW, ignored_asset_ids=()
-    )
-
-    assert may_feed_in(asset_ids=[v2g_asset.pk]) == ({v2g_asset.pk} if may else set())
-    assert plugs.view.v2g.tolist() == [may]
-
-
-def test_a_stopped_partner_is_sent_no_new_profile_and_what_waited_is_withdrawn(
-    platform, asset, clock, http, partner, call
-):
-    tell(asset)
-    operations.stop_partner(partner_id=partner.pk, reason="odd switching seen", now=NOW)
-
-    assert send_commands(clock=clock, http=http).accepted == 0
-
-    assert ProfileCommand.objects.get().status == Status.WITHDRAWN
-    call("PATCH", S1, {"status": "COMPLETED", "last_updated": "2026-01-14T16:06:00Z"})
-    call("PUT", "/2.2.1/sessions/NL/STA/S2", session("S2", start_date_time="2026-01-14T16:06:30Z"))
-    assert send_commands(clock=clock, http=http).accepted == 0
-    assert platform.profiles() == []
-
-
-def test_the_kill_switch_clears_what_stations_may_keep_and_sends_nothing_else(
-    platform, asset, clock, http, partner, call
-):
-    tell(asset)
-    send_commands(clock=clock, http=http)
-    call("POST", callback_path(platform), {"result": "ACCEPTED"})
-    OcpiConnection.objects.update(seconds_between_profiles=0)
-    tell(asset, (0, 0), revision=2)
-
-    operations.stop_partner(partner_id=partner.pk, reason="odd switching seen", now=NOW)
-    send_commands(clock=clock, http=http)
-
-    assert [one.method for one in platform.profiles()] == ["PUT", "DELETE"]
-    call("POST", callback_path(platform), {"result": "ACCEPTED"})
-    assert list(ProfileCommand.objects.order_by("id").values_list("kind", "status")) == [
-        ("set", Status.DONE),
-        ("set", Status.WITHDRAWN),
-        ("clear", Status.DONE),
-    ]
-    operations.resume_partner(partner_id=partner.pk, reason="was a test", now=NOW)
-    operations.stop_partner(partner_id=partner.pk, reason="again", now=NOW)
-    assert send_commands(clock=clock, http=http).accepted == 0  # nothing is in force any more
-
-
-def test_a_car_that_comes_after_the_kill_switch_is_not_told_what_was_withdrawn(
-    platform, asset, clock, http, partner, call
-):
-    tell(asset)
-    operations.stop_partner(partner_id=partner.pk, reason="odd switching seen", now=NOW)
-    operations.resume_partner(partner_id=partner.pk, reason="was a test", now=NOW)
-    call("PATCH", S1, {"status": "COMPLETED", "last_updated": "2026-01-14T16:06:00Z"})
-    call("PUT", "/2.2.1/sessions/NL/STA/S2", session("S2", start_date_time="2026-01-14T16:06:30Z"))
-
-    assert send_commands(clock=clock, http=http).accepted == 0
-    tell(asset, (0, 0), "16:30", "17:00", revision=2)
-    assert send_commands(clock=clock, http=http).accepted == 1
-
-    (sent,) = platform.profiles()
-    assert sent.body["charging_profile"]["start_date_time"] == "2026-01-14T16:30:00Z"
-
-
-def test_the_kill_switch_also_clears_a_profile_that_may_have_arrived(platform, asset, clock, http, partner):
-    tell(asset)
-    platform.answer_profile = lambda _request: (503, {})
-    send_commands(clock=clock, http=http)
-    OcpiConnection.objects.update(seconds_between_profiles=0)
-
-    operations.stop_all_partners(reason="odd switching seen", now=NOW)
-    send_commands(clock=clock, http=http)
-
-    assert [one.method for one in platform.profiles()] == ["PUT", "DELETE"]
-    assert ProfileCommand.objects.latest("id").status == Status.WAITING  # 503: it is cleared later
-
-
-def test_a_stopped_fleet_is_set_free_spread_over_minutes(platform, evse_e1, group, clock, http, call, partner):
-    numbers = range(1, 5)
-    documents = [location(*(evse(f"E{number}") for number in numbers))]
-    take_locations(connection_id=evse_e1.connection_id, documents=documents, now=NOW)
-    assets = list(Asset.objects.order_by("external_id"))
-    enrol(group, assets)
-    for number in numbers:
-        call("PUT", f"/2.2.1/sessions/NL/STA/S{number}", session(f"S{number}", evse_uid=f"E{number}"))
-    plan = [PlannedSetpoint(asset_id=one.pk, starts_at=at("16:15"), ends_at=at("16:30"), power_w=[0]) for one in assets]
-    send_setpoints(
-        now=NOW,
-        aggregation_ean=GROUP_EAN,
-        order_reference="order-1",
-        reason="",
-        revision=1,
-        plan=plan,
-        deadline_at=at("20:00"),
-    )
-    send_commands(clock=clock, http=http)
-    OcpiConnection.objects.update(seconds_between_profiles=0)
-
-    operations.stop_partner(partner_id=partner.pk, reason="odd switching seen", now=NOW)
-
-    due = ProfileCommand.objects.filter(kind="clear").order_by("id").values_list("next_attempt_at", flat=True)
-    assert [one - NOW for one in due] == [timedelta(seconds=75 * number) for number in range(4)]
 
 
 def test_a_command_that_another_process_is_sending_is_left_to_it_until_its_claim_runs_out(platform, asset, clock, http):
