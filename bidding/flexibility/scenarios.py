@@ -1,8 +1,7 @@
 """Deliverable power of a group in one window for many scenarios; memory grows with neither devices nor scenarios.
 
 Every scenario is a set of sessions, the answer one number per scenario and direction: the exact one, for whoever knows
-the sessions of a scenario. Sizing draws its scenarios car by car and sums a plan each car can keep by itself
-(`forecast.capacity`), which is never above this.
+the sessions of a scenario.
 """
 
 from collections.abc import Iterable
@@ -52,15 +51,15 @@ def window_deliverable_scenarios(
         baseline_kw: (S, T) or (T,); None measures from charging on arrival, computed from the same sessions.
         others: Devices of another kind, per scenario (S, 2^T); their consumption must be in the baseline given.
     """
-    parts = [_aggregate(batch, window) for batch in batches]
+    parts = [ScenarioTotals.of(batch, window) for batch in batches]
     arrival_kwh = np.concatenate([part.arrival_kwh for part in parts])
     baseline = (
         arrival_kwh / window.step_hours if baseline_kw is None else np.broadcast_to(baseline_kw, arrival_kwh.shape)
     )
     vectors = StayVectors(
-        u_kwh=np.concatenate([part.u_kwh for part in parts]),
-        l_kwh=np.concatenate([part.l_kwh for part in parts]),
-        fixed_kwh=np.concatenate([part.fixed_kwh for part in parts]),
+        u_kwh=np.concatenate([part.vectors.u_kwh for part in parts]),
+        l_kwh=np.concatenate([part.vectors.l_kwh for part in parts]),
+        fixed_kwh=np.concatenate([part.vectors.fixed_kwh for part in parts]),
     )
     return deliverable_by_scenario(vectors=vectors, baseline_kw=baseline, step_hours=window.step_hours, others=others)
 
@@ -87,41 +86,43 @@ def deliverable_by_scenario(
     return ScenarioDeliverable(reduce_kw=reduce, increase_kw=increase, flat_cap_kw=cap, baseline_kw=baseline_kw)
 
 
-@dataclass(slots=True)
-class _Totals:
-    """Running sums over sessions: what `StayVectors` holds, and the energy of charging on arrival (S, T)."""
+@dataclass(frozen=True, slots=True)
+class ScenarioTotals:
+    """Running sums over the sessions of S scenarios: their vectors, and the energy of charging on arrival (S, T)."""
 
-    u_kwh: Floats
-    l_kwh: Floats
-    fixed_kwh: Floats
+    vectors: StayVectors
     arrival_kwh: Floats
+    window: Window
 
     @classmethod
-    def zero(cls, *, scenarios: int, steps: int) -> Self:
+    def zero(cls, window: Window, *, scenarios: int) -> Self:
+        """Return scenarios without sessions."""
+        steps = window.steps
         stays = (scenarios, steps + 1, steps + 1, steps + 1)
-        return cls(
-            u_kwh=np.zeros(stays),
-            l_kwh=np.zeros(stays),
-            fixed_kwh=np.zeros((scenarios, steps)),
-            arrival_kwh=np.zeros((scenarios, steps)),
-        )
+        vectors = StayVectors(u_kwh=np.zeros(stays), l_kwh=np.zeros(stays), fixed_kwh=np.zeros((scenarios, steps)))
+        return cls(vectors=vectors, arrival_kwh=np.zeros((scenarios, steps)), window=window)
 
+    @classmethod
+    def of(cls, sessions: Sessions, window: Window) -> Self:
+        """Return the sums over one batch."""
+        totals = cls.zero(window, scenarios=sessions.scenarios)
+        totals.add(sessions)
+        return totals
 
-def _aggregate(sessions: Sessions, window: Window) -> _Totals:
-    totals = _Totals.zero(scenarios=sessions.scenarios, steps=window.steps)
-    others = []
-    for start in range(0, len(sessions), CHUNK_ROWS):
-        chunk = sessions.select(slice(start, start + CHUNK_ROWS))
-        plain = _is_plain(chunk, window)
-        _add_plain(totals, chunk, plain, window)
-        others.append(start + np.flatnonzero(~plain))
-    rest = sessions.select(np.concatenate(others)) if others else sessions
-    for start in range(0, len(rest), CHUNK_ROWS):
-        chunk = rest.select(slice(start, start + CHUNK_ROWS))
-        leaving = _is_simple(chunk, window) & (chunk.departure_hours > 0)
-        _add_leaving(totals, chunk.select(np.flatnonzero(leaving)), window)
-        _add_general(totals, chunk.select(np.flatnonzero(~leaving)), window)
-    return totals
+    def add(self, sessions: Sessions) -> None:
+        """Add sessions to their scenarios, in place."""
+        others = []
+        for start in range(0, len(sessions), CHUNK_ROWS):
+            chunk = sessions.select(slice(start, start + CHUNK_ROWS))
+            plain = _is_plain(chunk, self.window)
+            _add_plain(self, chunk, plain)
+            others.append(start + np.flatnonzero(~plain))
+        rest = sessions.select(np.concatenate(others)) if others else sessions
+        for start in range(0, len(rest), CHUNK_ROWS):
+            chunk = rest.select(slice(start, start + CHUNK_ROWS))
+            leaving = _is_simple(chunk, self.window) & (chunk.departure_hours > 0)
+            _add_leaving(self, chunk.select(np.flatnonzero(leaving)))
+            _add_general(self, chunk.select(np.flatnonzero(~leaving)))
 
 
 def _is_plain(sessions: Sessions, window: Window) -> NDArray[np.bool_]:
@@ -139,11 +140,12 @@ def _is_simple(sessions: Sessions, window: Window) -> NDArray[np.bool_]:
     return simple
 
 
-def _add_plain(totals: _Totals, sessions: Sessions, plain: NDArray[np.bool_], window: Window) -> None:
+def _add_plain(totals: ScenarioTotals, sessions: Sessions, plain: NDArray[np.bool_]) -> None:
     """The general case written out: one stay, and charging on arrival draws u's increments in order.
 
     Other sessions get weight zero; that is cheaper than copying the plain ones together.
     """
+    window = totals.window
     rows, local = _scenario_rows(sessions)
     slope = sessions.power_max_kw * window.step_hours
     needed = sessions.energy_needed_kwh / np.maximum(slope, NO_POWER_KWH)
@@ -159,16 +161,17 @@ def _add_plain(totals: _Totals, sessions: Sessions, plain: NDArray[np.bool_], wi
         )
         for position in (needed, forced)
     )
-    totals.u_kwh[rows, 0, window.steps] += running_sum(rise)
-    totals.l_kwh[rows, 0, window.steps] += running_sum(fall[:, ::-1])
+    totals.vectors.u_kwh[rows, 0, window.steps] += running_sum(rise)
+    totals.vectors.l_kwh[rows, 0, window.steps] += running_sum(fall[:, ::-1])
     totals.arrival_kwh[rows] += rise
 
 
-def _add_leaving(totals: _Totals, sessions: Sessions, window: Window) -> None:
+def _add_leaving(totals: ScenarioTotals, sessions: Sessions) -> None:
     """The general case written out for simple cars that leave inside the window: all they need, they need in it."""
     if not len(sessions):
         return
     rows, local = _scenario_rows(sessions)
+    window = totals.window
     held, steps = rows.stop - rows.start, window.steps
     slope = sessions.power_max_kw * window.step_hours
     needed = np.maximum(sessions.energy_needed_kwh / slope, 0.0)
@@ -181,22 +184,22 @@ def _add_leaving(totals: _Totals, sessions: Sessions, window: Window) -> None:
         position=np.minimum(needed, last), slope_kwh=slope, group=stay, groups=held * steps, steps=steps
     )
     fall = mirrored(rise, np.tile(np.arange(steps), held))
-    totals.u_kwh[rows, 0, :steps] += running_sum(rise).reshape(held, steps, steps + 1)
-    totals.l_kwh[rows, 0, :steps] += running_sum(fall).reshape(held, steps, steps + 1)
-    totals.fixed_kwh[rows] += fixed
+    totals.vectors.u_kwh[rows, 0, :steps] += running_sum(rise).reshape(held, steps, steps + 1)
+    totals.vectors.l_kwh[rows, 0, :steps] += running_sum(fall).reshape(held, steps, steps + 1)
+    totals.vectors.fixed_kwh[rows] += fixed
     totals.arrival_kwh[rows] += rise.reshape(held, steps, steps).sum(axis=1) + fixed
 
 
-def _add_general(totals: _Totals, sessions: Sessions, window: Window) -> None:
+def _add_general(totals: ScenarioTotals, sessions: Sessions) -> None:
     if not len(sessions):
         return
     rows, local = _scenario_rows(sessions)
     of_chunk = replace(sessions, scenario=local, scenarios=rows.stop - rows.start)
-    vectors = stay_vectors(of_chunk, window)
-    totals.u_kwh[rows] += vectors.u_kwh
-    totals.l_kwh[rows] += vectors.l_kwh
-    totals.fixed_kwh[rows] += vectors.fixed_kwh
-    totals.arrival_kwh[rows] += arrival_baseline_kwh(of_chunk, window)
+    vectors = stay_vectors(of_chunk, totals.window)
+    totals.vectors.u_kwh[rows] += vectors.u_kwh
+    totals.vectors.l_kwh[rows] += vectors.l_kwh
+    totals.vectors.fixed_kwh[rows] += vectors.fixed_kwh
+    totals.arrival_kwh[rows] += arrival_baseline_kwh(of_chunk, totals.window)
 
 
 def _scenario_rows(sessions: Sessions) -> tuple[slice, Integers | None]:

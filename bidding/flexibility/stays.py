@@ -60,25 +60,31 @@ def stay_vectors(sessions: Sessions, window: Window) -> StayVectors:
     scenario, scenarios, steps = sessions.scenario, sessions.scenarios, window.steps
     edges = steps + 1
     stay = devices.first_step * edges + devices.last_step
-    first, last = np.divmod(np.arange(edges * edges), edges)
+    occurs = np.bincount(stay, minlength=edges * edges) > 0
+    first, last = np.divmod(np.flatnonzero(occurs), edges)
+    place = (np.cumsum(occurs) - 1)[stay]
     vectors = ul_vectors_by_group(
-        group=stay if scenario is None else scenario * (edges * edges) + stay,
-        groups=scenarios * edges * edges,
+        group=place if scenario is None else scenario * len(first) + place,
+        groups=scenarios * len(first),
         power_min_kw=devices.power_min_kw,
         power_max_kw=devices.power_max_kw,
         energy_min_kwh=devices.energy_min_kwh,
         energy_max_kwh=devices.energy_max_kwh,
-        steps=np.tile(np.maximum(last - first, 0), scenarios),
+        steps=np.tile(last - first, scenarios),
         step_hours=window.step_hours,
     )
-    shape = (scenarios, edges, edges, edges)
+
+    def by_stay(occurring_kwh: Floats) -> Floats:
+        result = np.zeros((scenarios, edges, edges, edges))
+        flat_after = np.pad(occurring_kwh, ((0, 0), (0, edges - occurring_kwh.shape[1])), mode="edge")
+        result[:, first, last] = flat_after.reshape(scenarios, len(first), edges)
+        return result
+
     row = 0 if scenario is None else scenario * steps
     arrival_step = np.maximum(devices.first_step - 1, 0)
     fixed = weighted_counts(row + arrival_step, devices.fixed_first_kwh, scenarios * steps)
     fixed += weighted_counts(row + devices.departure_step, devices.fixed_last_kwh, scenarios * steps)
-    return StayVectors(
-        u_kwh=vectors.u_kwh.reshape(shape), l_kwh=vectors.l_kwh.reshape(shape), fixed_kwh=fixed.reshape(-1, steps)
-    )
+    return StayVectors(u_kwh=by_stay(vectors.u_kwh), l_kwh=by_stay(vectors.l_kwh), fixed_kwh=fixed.reshape(-1, steps))
 
 
 def _over_subsets(vectors: Floats, fixed: Floats) -> Floats:

@@ -12,7 +12,7 @@ from bidding.flexibility.lp import SiteLimits
 from bidding.flexibility.price_plan import plan_by_price
 from bidding.flexibility.window import Window
 from bidding.forecast.baselines import HOUR_S, PTU_S, PriceCurve, arrival_kwh
-from bidding.forecast.capacity import Sessions
+from bidding.forecast.drawn_sessions import Sessions
 
 Floats = NDArray[np.float64]
 Seconds = NDArray[np.int64]

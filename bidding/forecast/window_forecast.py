@@ -1,29 +1,35 @@
 """Scenarios of what groups of chargers can deliver in every PTU of one window, seen from bidding time.
 
 Each scenario takes one past day for all groups (arrivals, with their common shocks) and draws for every car plugged
-in now when it will leave and what it will take. The power a scenario offers is the sum of what each car can hold.
+in now when it will leave and what it will take. The power a scenario offers is what its cars can hold together.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from functools import reduce
+from operator import add
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bidding.forecast.arrivals import PastArrivals, past_arrivals
 from bidding.forecast.baselines import PriceCurve
-from bidding.forecast.capacity import COMPONENTS, Sessions, window_capacity
 from bidding.forecast.declarations import Declarations
+from bidding.forecast.drawn_sessions import Sessions
 from bidding.forecast.like_days import LikeDays, like_days
 from bidding.forecast.near_stays import NearStays
+from bidding.forecast.offers import Blocks, Direction, Offer, OfferTotals, Room
 from bidding.forecast.sessions import PluggedIn, SessionTable
-from bidding.forecast.stays import StayForecast, StayForecaster, StayModels
+from bidding.forecast.stays import StayForecaster, StayModels
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
-PAIRS_AT_ONCE = 2**13
-"""Car and sample pairs handled at once: temporaries of half a megabyte stay in the processor's cache."""
+HOUR_S = 3600
+
+PAIRS_AT_ONCE = 2**14
+"""Cars of scenarios handled at once: temporaries of 128 kB stay in the processor's cache."""
 
 CARS_AT_ONCE = 2048
 """Cars forecast at once: their samples take some 50 MB however large the fleet."""
@@ -80,7 +86,7 @@ class ForecastWindow:
     now_s: int
     starts_s: int
     ends_s: int
-    direction: Literal["reduce", "increase"]
+    direction: Direction
     timezone: str
     ptu_s: int = 900
     prices: PriceCurve | None = None
@@ -91,36 +97,45 @@ class ForecastWindow:
         return np.arange(self.starts_s, self.ends_s + 1, self.ptu_s, dtype=np.int64)
 
     @property
+    def blocks(self) -> Blocks:
+        """The window cut in blocks for the sets of its PTUs."""
+        return Blocks(ptus=(self.ends_s - self.starts_s) // self.ptu_s, ptu_h=self.ptu_s / HOUR_S)
+
+    @property
     def steps(self) -> int:
         """Number of PTUs, T."""
-        return (self.ends_s - self.starts_s) // self.ptu_s
+        return self.blocks.ptus
+
+    def totals(self, scenarios: int) -> OfferTotals:
+        """Return S scenarios without sessions, to be filled."""
+        return OfferTotals(self.edges_s, direction=self.direction, scenarios=scenarios, prices=self.prices)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupScenarios:
-    """Power of one group per scenario and PTU; arrays of shape (S, 4, T), second axis as `capacity.COMPONENTS`."""
+    """What one group offers per scenario: the cars plugged in at bidding time, and those that still come."""
 
     name: str
-    plugged_in_kw: Floats
-    arrivals_kw: Floats
-
-    @property
-    def total_kw(self) -> Floats:
-        """Both parts together."""
-        return self.plugged_in_kw + self.arrivals_kw
+    plugged_in: Offer
+    arrivals: Offer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowForecast:
     """S scenarios of a window; `days` tells which past days they were drawn from."""
 
+    window: ForecastWindow
     groups: tuple[GroupScenarios, ...]
     days: LikeDays
 
     @property
-    def capacity_kw(self) -> Floats:
-        """Power of all groups per scenario and PTU, (S, T)."""
-        return np.asarray(np.sum([group.total_kw[:, 0, :] for group in self.groups], axis=0))
+    def offer(self) -> Offer:
+        """All groups together."""
+        return reduce(add, (part for group in self.groups for part in (group.plugged_in, group.arrivals)))
+
+    def room(self, added_kw: Floats | float = 0.0) -> Room:
+        """Return what can be held, with what assets without sessions add in each PTU, (S, T)."""
+        return Room.of(self.offer, self.window.blocks, self.window.direction, added_kw=added_kw)
 
 
 def forecast_window(
@@ -156,7 +171,9 @@ def forecast_window(
         return None
     drawn_day = _systematic(days.weight, scenarios, rng)
     return WindowForecast(
-        groups=tuple(_group_scenarios(group, window, days, drawn_day, rng) for group in groups), days=days
+        window=window,
+        groups=tuple(_group_scenarios(group, window, days, drawn_day, rng) for group in groups),
+        days=days,
     )
 
 
@@ -177,68 +194,56 @@ def _group_scenarios(
     """Forecast the cars plugged in a portion at a time, so that memory holds no more than their drawn departures."""
     stays = StayForecaster(group.history, models=group.stays, timezone=window.timezone, now_s=window.now_s)
     cars, draws = len(group.plugged_in), len(drawn_day)
-    plugged_in_kw = np.zeros((draws, len(COMPONENTS), window.steps))
+    plugged_in = window.totals(draws)
     left_s = np.empty((cars, draws), dtype=np.int32)
     for start in range(0, cars, CARS_AT_ONCE):
         some = slice(start, start + CARS_AT_ONCE)
         part = group.plugged_in.take(some)
         forecast = stays.forecast(part)
         chosen = forecast.draw(draws, rng)
-        _add_plugged_in_kw(plugged_in_kw, part, forecast, chosen, group=group, window=window)
-        leaves_s = np.ceil(np.take_along_axis(forecast.plug_out_s, chosen, axis=1))
+        leaves_s = np.ceil(np.take_along_axis(forecast.plug_out_s, chosen, axis=1)).astype(np.int64)
+        energy_kwh = np.take_along_axis(forecast.energy_kwh, chosen, axis=1)
+        _add_plugged_in(plugged_in, group, part, leaves_s=leaves_s, energy_kwh=energy_kwh)
         left_s[some] = np.minimum(leaves_s - window.now_s, FAR_OFF_S)
     return GroupScenarios(
         name=group.name,
-        plugged_in_kw=plugged_in_kw,
-        arrivals_kw=_arrivals_kw(group, window, days, drawn_day, left_s),
+        plugged_in=plugged_in.offer(),
+        arrivals=_arrivals(group, window, days, drawn_day, left_s),
     )
 
 
-def _add_plugged_in_kw(
-    total_kw: Floats,
-    cars: PluggedIn,
-    forecast: StayForecast,
-    chosen: NDArray[np.intp],
-    *,
-    group: ChargerGroup,
-    window: ForecastWindow,
+def _add_plugged_in(
+    totals: OfferTotals, group: ChargerGroup, cars: PluggedIn, *, leaves_s: Integers, energy_kwh: Floats
 ) -> None:
-    """Add what cars can hold, (S, 4, T), from the samples that were drawn (m, S); each is worked out once."""
-    samples = forecast.weight.shape[1]
-    at_once = max(PAIRS_AT_ONCE // max(samples, chosen.shape[1]), 1)
-    for start in range(0, len(cars), at_once):
-        taken = chosen[start : start + at_once]
-        is_drawn = np.zeros((len(taken), samples), dtype=np.bool_)
-        np.put_along_axis(is_drawn, taken, values=True, axis=1)
-        car, sample = np.nonzero(is_drawn)
-        place = np.cumsum(is_drawn).reshape(is_drawn.shape) - 1
-        car += start
-        charger = cars.charger[car]
-        capacity_kw = window_capacity(
+    """Add cars with what was drawn for them in each scenario, (m, S), some scenarios at a time."""
+    draws = leaves_s.shape[1]
+    at_once = max(PAIRS_AT_ONCE // max(len(cars), 1), 1)
+    for first in range(0, draws, at_once):
+        some = slice(first, first + at_once)
+        scenarios = np.arange(draws)[some]
+        each = np.tile(np.arange(len(cars)), len(scenarios))
+        charger = cars.charger[each]
+        totals.add(
             Sessions(
-                plug_in_s=cars.plug_in_s[car],
-                plug_out_s=np.ceil(forecast.plug_out_s[car, sample]).astype(np.int64),
-                energy_kwh=forecast.energy_kwh[car, sample],
-                power_kw=cars.power_kw[car],
+                plug_in_s=cars.plug_in_s[each],
+                plug_out_s=leaves_s[:, some].ravel(order="F"),
+                energy_kwh=energy_kwh[:, some].ravel(order="F"),
+                power_kw=cars.power_kw[each],
                 floor_kw=group.traits.floor_kw[charger],
                 v2g=group.traits.v2g[charger],
             ),
-            edges_s=window.edges_s,
-            direction=window.direction,
-            prices=window.prices,
-        ).stacked()
-        for row in np.take_along_axis(place, taken, axis=1):
-            total_kw += capacity_kw[row]
+            np.repeat(scenarios, len(cars)),
+        )
 
 
-def _arrivals_kw(
+def _arrivals(
     group: ChargerGroup,
     window: ForecastWindow,
     days: LikeDays,
     drawn_day: NDArray[np.intp],
     left_s: NDArray[np.int32],
-) -> Floats:
-    """Return what cars that still come can hold, (S, 4, T).
+) -> Offer:
+    """Return what cars that still come offer.
 
     A charger that is free now brings what it brought on the donor day of the day drawn; one that is taken, only what
     came on that day after the drawn departure of its car, `left_s` (m, S) after bidding time. The first day on which a
@@ -255,28 +260,24 @@ def _arrivals_kw(
     car_at = np.full(past.donor_day.shape[1], -1)
     car_at[group.plugged_in.charger] = np.arange(len(group.plugged_in))
     of_day = np.searchsorted(past.day, np.arange(len(days) + 1))
-    free_kw = np.zeros((len(days), len(COMPONENTS), window.steps))
-    total_kw = np.zeros((len(drawn_day), *free_kw.shape[1:]))
+    at_free, at_taken = window.totals(len(days)), window.totals(len(drawn_day))
     for day in range(len(days)):
         rows = slice(of_day[day], of_day[day + 1])
         sessions = _moved(group, past, rows)
-        capacity_kw = window_capacity(
-            sessions, edges_s=window.edges_s, direction=window.direction, prices=window.prices
-        ).stacked()
-        car = car_at[past.charger[rows]]
+        charger = past.charger[rows]
+        car = car_at[charger]
         free, taken = np.flatnonzero(car < 0), np.flatnonzero(car >= 0)
-        is_donor = past.donor_day[:, past.charger[rows][free]] == day
-        free_kw += np.tensordot(is_donor.astype(np.float64), capacity_kw[free], axes=1)
+        for_day, arrival = np.nonzero(past.donor_day[:, charger[free]] == day)
+        at_free.add(sessions.take(free[arrival]), for_day)
         is_gone_by_s = sessions.plug_in_s - window.now_s
-        is_first = (past.donor_day[0, past.charger[rows]] == day) & (day > 0)
-        for arrival, drawn in (
+        is_first = (past.donor_day[0, charger] == day) & (day > 0)
+        for come, drawn in (
             (taken, np.flatnonzero(drawn_day == day)),
             (taken[is_first[taken]], np.flatnonzero(drawn_day < day)),
         ):
-            if len(arrival) and len(drawn):
-                is_gone = left_s[car[arrival][:, None], drawn] <= is_gone_by_s[arrival][:, None]
-                total_kw[drawn] += np.tensordot(is_gone.T.astype(np.float64), capacity_kw[arrival], axes=1)
-    return np.asarray(total_kw + free_kw[drawn_day])
+            scenario, arrival = np.nonzero(is_gone_by_s[come] >= left_s[car[come][:, None], drawn].T)
+            at_taken.add(sessions.take(come[arrival]), drawn[scenario])
+    return at_taken.offer() + at_free.offer().take(drawn_day)
 
 
 def _moved(group: ChargerGroup, past: PastArrivals, rows: slice) -> Sessions:

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bidding.forecast.capacity import COMPONENTS
+from bidding.forecast.offers import Offer, Room
 from bidding.forecast.window_forecast import WindowForecast
 from bidding.optimisation.calibration import Margin
 
@@ -21,7 +21,7 @@ TAIL_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class CategoryShare:
-    """What one category brings in the scenarios that limit the bid, in their weakest PTU [kW]."""
+    """What one category brings in the scenarios that limit the bid, in the PTUs with least room [kW]."""
 
     name: str
     plugged_in_kw: float
@@ -30,7 +30,7 @@ class CategoryShare:
 
 @dataclass(frozen=True, slots=True)
 class LimitingPower:
-    """From rated to deliverable power in the scenarios that limit the bid, in their weakest PTU [kW].
+    """From rated to deliverable power in the scenarios that limit the bid [kW].
 
     Attributes:
         absent_kw: by how much less is connected than on average over all scenarios, by rating.
@@ -91,47 +91,64 @@ class Explanation:
         return asdict(self)
 
 
-def limiting_power(forecast: WindowForecast, contributions_kw: Floats) -> LimitingPower:
-    """Average the weakest PTU of the worst scenarios over all groups.
+class WorstScenarios:
+    """The scenarios that limit a bid, each seen in the set of PTUs in which it has least room."""
 
-    Args:
-        forecast: scenarios of the groups.
-        contributions_kw: what other assets add, (S, T).
-    """
-    worst, weakest = _worst(forecast, contributions_kw)
-    usual_rated_kw = np.sum([group.total_kw[:, 1] for group in forecast.groups], axis=0)[:, weakest].mean()
-    plugged_in = np.sum([group.plugged_in_kw for group in forecast.groups], axis=0)[worst, :, weakest].mean(axis=0)
-    arrivals = np.sum([group.arrivals_kw for group in forecast.groups], axis=0)[worst, :, weakest].mean(axis=0)
-    capacity, rated, floor, departure = (plugged_in + arrivals)[: len(COMPONENTS)]
-    others = float(contributions_kw[worst, weakest].mean())
-    return LimitingPower(
-        absent_kw=_kw(max(usual_rated_kw - rated, 0.0)),
-        rated_kw=_kw(rated + others),
-        energy_kw=_kw(max(rated - capacity - floor - departure, 0.0)),
-        departures_kw=_kw(departure),
-        pause_floor_kw=_kw(floor),
-        deliverable_kw=_kw(capacity + others),
-        not_yet_arrived_kw=_kw(arrivals[0]),
-    )
+    def __init__(self, forecast: WindowForecast, room: Room, contributions_kw: Mapping[str, Floats]) -> None:
+        """Find them.
 
+        Args:
+            forecast: scenarios of the groups.
+            room: theirs, contributions included.
+            contributions_kw: what other assets add by name, (S, T).
+        """
+        self._forecast, self._room, self._contributions_kw = forecast, room, contributions_kw
+        least_kw = room.least_kw
+        self._worst = np.argsort(least_kw, kind="stable")[: max(int(TAIL_SHARE * len(least_kw)), 1)]
 
-def category_shares(forecast: WindowForecast, contributions_kw: Mapping[str, Floats]) -> tuple[CategoryShare, ...]:
-    """Return what each group and each other contribution (S, T) brings in the worst scenarios, largest first."""
-    others = np.sum(list(contributions_kw.values()), axis=0) if contributions_kw else np.zeros(1)
-    worst, weakest = _worst(forecast, others)
-    shares = [
-        CategoryShare(
-            name=group.name,
-            plugged_in_kw=_kw(group.plugged_in_kw[worst, 0, weakest].mean()),
-            arrivals_kw=_kw(group.arrivals_kw[worst, 0, weakest].mean()),
+    def limiting_power(self) -> LimitingPower:
+        """Return the way from rated to deliverable power, over all groups."""
+        offer = self._forecast.offer
+        rated_kw = self._mean_kw(offer.rated_kwh)
+        departures_kw = offer.departures_kw[self._worst].mean()
+        pause_floor_kw = offer.pause_floor_kw[self._worst].mean()
+        capacity_kw = self._part_kw(offer)
+        others_kw = sum(self._added_kw(power_kw) for power_kw in self._contributions_kw.values())
+        usual_kw = self._room.mean_kw(offer.rated_kwh, np.arange(len(offer.rated_kwh))).mean()
+        return LimitingPower(
+            absent_kw=_kw(max(usual_kw - rated_kw, 0.0)),
+            rated_kw=_kw(rated_kw + others_kw),
+            energy_kw=_kw(max(rated_kw - capacity_kw - departures_kw - pause_floor_kw, 0.0)),
+            departures_kw=_kw(departures_kw),
+            pause_floor_kw=_kw(pause_floor_kw),
+            deliverable_kw=_kw(capacity_kw + others_kw),
+            not_yet_arrived_kw=_kw(sum(self._part_kw(group.arrivals) for group in self._forecast.groups)),
         )
-        for group in forecast.groups
-    ]
-    shares += [
-        CategoryShare(name=name, plugged_in_kw=_kw(power_kw[worst, weakest].mean()), arrivals_kw=0.0)
-        for name, power_kw in contributions_kw.items()
-    ]
-    return tuple(sorted(shares, key=lambda share: -(share.plugged_in_kw + share.arrivals_kw)))
+
+    def category_shares(self) -> tuple[CategoryShare, ...]:
+        """Return what each group and each other contribution brings, largest first."""
+        shares = [
+            CategoryShare(
+                name=group.name,
+                plugged_in_kw=_kw(self._part_kw(group.plugged_in)),
+                arrivals_kw=_kw(self._part_kw(group.arrivals)),
+            )
+            for group in self._forecast.groups
+        ]
+        shares += [
+            CategoryShare(name=name, plugged_in_kw=_kw(self._added_kw(power_kw)), arrivals_kw=0.0)
+            for name, power_kw in self._contributions_kw.items()
+        ]
+        return tuple(sorted(shares, key=lambda share: -(share.plugged_in_kw + share.arrivals_kw)))
+
+    def _part_kw(self, part: Offer) -> float:
+        return float(self._room.part_kw(part, self._worst).mean())
+
+    def _mean_kw(self, energy_kwh: Floats) -> float:
+        return float(self._room.mean_kw(energy_kwh, self._worst).mean())
+
+    def _added_kw(self, power_kw: Floats) -> float:
+        return self._mean_kw(power_kw * self._forecast.window.blocks.ptu_h)
 
 
 def main_limit(power: LimitingPower) -> Limit:
@@ -149,13 +166,6 @@ def main_limit(power: LimitingPower) -> Limit:
     if power.rated_kw <= 0:
         return "arrivals"
     return largest if losses[largest] > 0 else "power"
-
-
-def _worst(forecast: WindowForecast, contributions_kw: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    power_kw = forecast.capacity_kw + contributions_kw
-    count = max(int(TAIL_SHARE * len(power_kw)), 1)
-    worst = np.argsort(power_kw.min(axis=1), kind="stable")[:count]
-    return worst, np.argmin(power_kw[worst], axis=1)
 
 
 def _kw(value: float) -> float:

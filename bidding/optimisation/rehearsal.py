@@ -64,7 +64,7 @@ def rehearse(
     """
     past = [group_at(group, now_s=window.now_s) for group in groups]
     forecast = forecast_window(past, window, scenarios=scenarios, rng=window_rng(seed, window), outdoor_c=outdoor_c)
-    return None if forecast is None else ReliabilityCurve.of((forecast.capacity_kw + others_kw).min(axis=1))
+    return None if forecast is None else ReliabilityCurve.of(forecast.room(others_kw).least_kw)
 
 
 def calibrate_on_past(

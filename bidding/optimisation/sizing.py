@@ -40,8 +40,7 @@ from bidding.optimisation.explanation import (
     PROBABILITIES,
     Explanation,
     Limit,
-    category_shares,
-    limiting_power,
+    WorstScenarios,
     main_limit,
 )
 from bidding.optimisation.interface import SizedBid, SizingContext, WindowOutcome, WindowSpec
@@ -153,12 +152,13 @@ def _size(
     """Turn scenarios into a bid; without a forecast there is none."""
     if forecast is None:
         return SizedBid(0.0, {"reason": "No bid: too few comparable days on record.", "limited_by": "history"})
-    added = np.sum(list(contributions_kw.values()), axis=0) if contributions_kw else np.zeros((1, 1))
-    curve = ReliabilityCurve.of((forecast.capacity_kw + added).min(axis=1))
+    room = forecast.room(np.sum(list(contributions_kw.values()), axis=0) if contributions_kw else 0.0)
+    curve = ReliabilityCurve.of(room.least_kw)
     margin = calibrator.margin(curve, reliability=window.reliability, product_bid_kw=window.product_bid_kw)
     power_kw = margin.power_kw(curve)
     bid_kw = window.product_bid_kw(power_kw)
-    power = limiting_power(forecast, np.broadcast_to(added, forecast.capacity_kw.shape))
+    worst = WorstScenarios(forecast, room, contributions_kw)
+    power = worst.limiting_power()
     reason, limit = _reason(bid_kw, margin, main_limit(power), window)
     explanation = Explanation(
         reason=reason,
@@ -169,7 +169,7 @@ def _size(
         effective_days=round(forecast.days.effective_days, 1),
         curve=margin.corrected(curve).points(PROBABILITIES),
         scenarios_kw=curve.scenarios_kw,
-        categories=category_shares(forecast, contributions_kw),
+        categories=worst.category_shares(),
         limited_by=limit,
         power=power,
         margin=margin,
@@ -275,7 +275,7 @@ class CalibratedSizer:
         )
         if forecast is not None:
             self._sized[asked.starts_s] = _Sized(
-                curve=ReliabilityCurve.of(forecast.capacity_kw.min(axis=1)),
+                curve=ReliabilityCurve.of(forecast.room().least_kw),
                 known=len(self._learnt),
                 reliability=context.window.reliability,
             )

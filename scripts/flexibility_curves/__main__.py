@@ -15,14 +15,14 @@ from scripts.flexibility_curves.curves import curves
 from scripts.flexibility_curves.exactness import exactness
 from scripts.flexibility_curves.heat_pumps import heat_pumps
 from scripts.flexibility_curves.lead_time import lead_time
-from scripts.flexibility_curves.per_car import per_car
+from scripts.flexibility_curves.offered import offered
 from scripts.flexibility_curves.secondary_peaks import secondary_peaks
 from scripts.flexibility_curves.vectors import vectors
 
 SECTIONS: dict[str, Callable[[Path], None]] = {
     "vectors": vectors,
     "exactness": exactness,
-    "per-car": per_car,
+    "offered": offered,
     "curves": curves,
     "lead-time": lead_time,
     "heat-pumps": heat_pumps,

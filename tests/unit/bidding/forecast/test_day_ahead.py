@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from bidding.flexibility.lp import SiteLimits
 from bidding.flexibility.price_plan import PlanInfeasibleError
 from bidding.forecast.baselines import PTU_S, PriceCurve, price_kwh
-from bidding.forecast.capacity import Sessions, window_capacity
 from bidding.forecast.day_ahead import planned_kwh
+from bidding.forecast.drawn_sessions import Sessions
 
 DAY_PTUS = 96
 NOON_S = 20_000 * 86_400 + 43_200
@@ -81,20 +81,3 @@ def test_a_car_that_came_earlier_has_charged_on_arrival_until_then():
         v2g=np.zeros(1, dtype=np.bool_),
     )
     assert planned_kwh(sessions, EDGES_S, prices=prices(1)).sum() == pytest.approx(6.0)
-
-
-def test_a_window_can_be_measured_from_the_plan():
-    """What a car draws in the window under the plan is what it can hold back, as far as the time after makes up."""
-    sessions, curve, window = evening(3), prices(3), slice(24, 32)
-    plan = planned_kwh(sessions, EDGES_S, prices=curve, group_max_kw=120.0)
-    drawn_kwh = np.concatenate([plan[:, : window.start].sum(axis=1, keepdims=True), plan[:, window]], axis=1)
-    from_plan = window_capacity(
-        sessions, edges_s=EDGES_S[window.start : window.stop + 1], direction="reduce", drawn_kwh=drawn_kwh
-    ).capacity_kw
-    later_kwh = sessions.power_kw * np.maximum(sessions.plug_out_s - EDGES_S[window.stop], 0) / 3600
-    in_window_kwh = plan[:, window].sum(axis=1)
-    assert np.all(from_plan <= 4 * plan[:, window] + 1e-9)
-    assert np.all(from_plan.sum(axis=1) / 4 <= later_kwh + 1e-9)
-    assert from_plan.sum() / 4 == pytest.approx(
-        np.minimum(in_window_kwh, np.maximum(later_kwh - plan[:, window.stop :].sum(axis=1), 0)).sum()
-    )

@@ -35,7 +35,7 @@ def power_kw(sessions, day, *, lead_h=24.0, outdoor_c=None):
     asked = ForecastWindow(starts_s - int(lead_h * 3600), starts_s, starts_s + 3600, "reduce", "UTC")
     rng = np.random.default_rng(0)
     group = group_at(sessions, asked.now_s)
-    return forecast_window([group], asked, scenarios=200, rng=rng, outdoor_c=outdoor_c).capacity_kw.min(axis=1)
+    return forecast_window([group], asked, scenarios=200, rng=rng, outdoor_c=outdoor_c).room().least_kw
 
 
 def test_a_scenario_is_one_whole_day_so_that_common_shocks_do_not_average_out():
@@ -100,5 +100,6 @@ def test_another_group_never_takes_from_a_scenario(seed, lead_h, v2g):
         forecast_window(groups, asked, scenarios=50, rng=np.random.default_rng(seed))
         for groups in ([one], [one, other])
     )
-    assert both.groups[0].total_kw.tolist() == alone.groups[0].total_kw.tolist()
-    assert np.all(both.capacity_kw >= alone.capacity_kw - 1e-9)
+    own, still = ((part := forecast.groups[0]).plugged_in + part.arrivals for forecast in (alone, both))
+    assert still.bound_kwh.tolist() == own.bound_kwh.tolist()
+    assert np.all(both.room().least_kw >= alone.room().least_kw - 1e-9)

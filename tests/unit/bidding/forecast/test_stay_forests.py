@@ -73,7 +73,7 @@ def test_windows_are_forecast_with_forests(forests):
     sessions, starts_s = evening_fleet(chargers=30, days=60), instant_s(50, 18)
     asked = ForecastWindow(starts_s - 3600, starts_s, starts_s + 7200, "reduce", "UTC")
     group = replace(group_at(sessions, asked.now_s), stays=forests)
-    power_kw = forecast_window([group], asked, scenarios=50, rng=np.random.default_rng(0)).capacity_kw.min(axis=1)
+    power_kw = forecast_window([group], asked, scenarios=50, rng=np.random.default_rng(0)).room().least_kw
     assert power_kw.min() > 0
 
 

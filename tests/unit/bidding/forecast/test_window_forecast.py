@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from bidding.forecast.capacity import Sessions, window_capacity
+from bidding.forecast.drawn_sessions import Sessions
+from bidding.forecast.offers import Room
 from bidding.forecast.window_forecast import ForecastWindow, forecast_window
 from tests.unit.bidding.forecast.fleets import evening_fleet, group_at, instant_s
 
@@ -22,7 +23,7 @@ def window(day=50, *, lead_h=1.0, hour=18):
 def block_minimum_kw(asked, *, seed=1, **known):
     group = group_at(SESSIONS, asked.now_s, **known)
     forecast = forecast_window([group], asked, scenarios=300, rng=np.random.default_rng(seed))
-    return forecast.capacity_kw.min(axis=1)
+    return forecast.room().least_kw
 
 
 def test_same_seed_same_scenarios():
@@ -43,7 +44,9 @@ def outcome_kw(asked):
         floor_kw=known.traits.floor_kw[charger],
         v2g=known.traits.v2g[charger],
     )
-    return window_capacity(sessions, edges_s=asked.edges_s, direction="reduce").capacity_kw.sum(axis=0).min()
+    totals = asked.totals(1)
+    totals.add(sessions, np.zeros(len(sessions), dtype=np.int64))
+    return Room.of(totals.offer(), asked.blocks, "reduce").least_kw[0]
 
 
 def test_knowing_more_brings_the_forecast_closer():
@@ -61,8 +64,8 @@ def test_chargers_known_to_be_free_bring_only_what_still_comes():
         name="home", history=all_here.history, plugged_in=SESSIONS.plugged_in_at(0), traits=all_here.traits
     )
     rng = np.random.default_rng
-    full = forecast_window([all_here], asked, scenarios=200, rng=rng(1)).capacity_kw.min(axis=1).mean()
-    empty = forecast_window([nobody], asked, scenarios=200, rng=rng(1)).capacity_kw.min(axis=1).mean()
+    full = forecast_window([all_here], asked, scenarios=200, rng=rng(1)).room().least_kw.mean()
+    empty = forecast_window([nobody], asked, scenarios=200, rng=rng(1)).room().least_kw.mean()
     assert empty < 0.8 * full
 
 
@@ -75,7 +78,7 @@ def test_groups_share_their_days():
     asked = window(lead_h=24)
     group = group_at(SESSIONS, asked.now_s)
     forecast = forecast_window([group, group], asked, scenarios=300, rng=np.random.default_rng(1))
-    one, other = (scenarios.arrivals_kw[:, 0, :].min(axis=1) for scenarios in forecast.groups)
+    one, other = (Room.of(scenarios.arrivals, asked.blocks, "reduce").least_kw for scenarios in forecast.groups)
     assert np.corrcoef(one, other)[0, 1] == pytest.approx(1.0, abs=0.05)
 
 

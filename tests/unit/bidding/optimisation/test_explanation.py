@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bidding.forecast.window_forecast import ForecastWindow, forecast_window
-from bidding.optimisation.explanation import LimitingPower, limiting_power, main_limit
+from bidding.optimisation.explanation import LimitingPower, WorstScenarios, main_limit
 from bidding.optimisation.rehearsal import window_rng
 from tests.unit.bidding.forecast.fleets import evening_fleet, group_at, instant_s, traits
 
@@ -33,7 +33,7 @@ def limiting(group, now_s):
     """Seen an hour ahead of a window of an hour."""
     asked = ForecastWindow(now_s, now_s + 3600, now_s + 7200, "reduce", "UTC")
     forecast = forecast_window([group], asked, scenarios=120, rng=window_rng(0, asked))
-    return limiting_power(forecast, np.zeros_like(forecast.capacity_kw))
+    return WorstScenarios(forecast, forecast.room(), {}).limiting_power()
 
 
 def test_in_the_night_all_are_full_and_before_the_evening_it_is_who_has_not_come():

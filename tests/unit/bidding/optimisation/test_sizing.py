@@ -74,7 +74,7 @@ def test_a_bid_is_never_above_the_best_scenario(lead_h):
     now_s = window.starts_s - lead_h * 3600
     asked = ForecastWindow(now_s, window.starts_s, window.ends_s, "reduce", "UTC")
     forecast = forecast_window([group_at(SESSIONS, now_s)], asked, scenarios=SCENARIOS, rng=window_rng(0, asked))
-    assert size(window, lead_h=lead_h).bid_kw <= forecast.capacity_kw.min(axis=1).max()
+    assert size(window, lead_h=lead_h).bid_kw <= forecast.room().least_kw.max()
 
 
 def test_same_knowledge_and_seed_same_bid_and_reasons():

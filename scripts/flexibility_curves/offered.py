@@ -1,11 +1,11 @@
-"""What sizing gives away by letting every car keep a plan of its own."""
+"""What sizing counts on, beside what a linear programme finds in the same sessions."""
 
 from pathlib import Path
 
 import numpy as np
 
-from bidding.flexibility.ul import Floats
-from bidding.forecast.capacity import Sessions, window_capacity
+from bidding.forecast.drawn_sessions import Sessions
+from bidding.forecast.offers import Blocks, OfferTotals, Room
 from bidding.forecast.sessions import SessionTable
 from bidding.optimisation.interface import ChargerTraits, WindowSpec
 from bidding.replay.fleet import window_fleet
@@ -19,16 +19,16 @@ HOURS = 17, 19
 KINDS = {"one-way": (0.0, False), "6 A floor": (FLOOR_KW, False), "V2G": (0.0, True)}
 
 
-def per_car(data: Path) -> None:
-    """Deliverable reduction 17-19 h, all sessions known: plans car by car beside the exact one of the group."""
-    table("set", "cars", "exact, kW", "car by car, kW", "share", "share on the worst day in ten")
+def offered(data: Path) -> None:
+    """Deliverable reduction 17-19 h, all sessions known: what sizing counts on beside the linear programme."""
+    table("set", "cars", "linear programme, kW", "counted on, kW", "share", "share on the worst day in ten")
     for name in SETS:
         history = read_history(data, name)
         for kind, (floor_kw, v2g) in KINDS.items():
-            exact, own = np.array([_both(history, day, floor_kw=floor_kw, v2g=v2g) for day in _days(history)]).T
-            shares = own[exact > 0] / exact[exact > 0]
-            means = f"{exact.mean():.1f}", f"{own.mean():.1f}"
-            row(name, kind, *means, f"{own.mean() / exact.mean():.2f}", f"{np.quantile(shares, 0.1):.2f}")
+            exact, ours = np.array([_both(history, day, floor_kw=floor_kw, v2g=v2g) for day in _days(history)]).T
+            shares = ours[exact > 0] / exact[exact > 0]
+            means = f"{exact.mean():.1f}", f"{ours.mean():.1f}"
+            row(name, kind, *means, f"{ours.mean() / exact.mean():.2f}", f"{np.quantile(shares, 0.1):.2f}")
 
 
 def _days(history: History) -> list[tuple[int, int]]:
@@ -56,7 +56,8 @@ def _both(history: History, window_s: tuple[int, int], *, floor_kw: float, v2g: 
         return 0.0, 0.0
     traits = ChargerTraits(floor_kw=np.full(sessions.n_chargers, floor_kw), v2g=np.full(sessions.n_chargers, v2g))
     fleet = window_fleet(sessions, window=window, traits=traits, prices=None)
-    own = window_capacity(
+    totals = OfferTotals(window.edges_s, direction="reduce", scenarios=1)
+    totals.add(
         Sessions(
             plug_in_s=fleet.plug_in_s,
             plug_out_s=fleet.plug_out_s,
@@ -65,11 +66,10 @@ def _both(history: History, window_s: tuple[int, int], *, floor_kw: float, v2g: 
             floor_kw=fleet.floor_kw,
             v2g=fleet.v2g,
         ),
-        edges_s=window.edges_s,
-        direction="reduce",
+        np.zeros(len(fleet), dtype=np.int64),
     )
-    total_kw: Floats = own.capacity_kw.sum(axis=0)
-    return perfect_information_kw(fleet, direction="reduce"), max(float(total_kw.min()), 0.0)
+    room = Room.of(totals.offer(), Blocks(fleet.ptus, fleet.ptu_h), "reduce")
+    return perfect_information_kw(fleet, direction="reduce"), max(float(room.least_kw[0]), 0.0)
 
 
 def _around(history: History, starts_s: int, ends_s: int) -> SessionTable:
