@@ -19,7 +19,8 @@ from bidding.forecast.declarations import Declarations
 from bidding.forecast.drawn_sessions import Sessions
 from bidding.forecast.like_days import LikeDays, like_days
 from bidding.forecast.near_stays import NearStays
-from bidding.forecast.offers import Blocks, Direction, Offer, OfferTotals, Room
+from bidding.forecast.offer_totals import OfferTotals
+from bidding.forecast.offers import Blocks, Direction, Offer, Room
 from bidding.forecast.sessions import PluggedIn, SessionTable
 from bidding.forecast.stays import StayForecaster, StayModels
 

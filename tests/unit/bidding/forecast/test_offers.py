@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from bidding.forecast.baselines import PriceCurve
 from bidding.forecast.drawn_sessions import Sessions
-from bidding.forecast.offers import Blocks, OfferTotals, Room
+from bidding.forecast.offer_totals import OfferTotals
+from bidding.forecast.offers import Blocks, Room
 from bidding.forecast.sessions import SessionTable
 from bidding.optimisation.interface import ChargerTraits, WindowSpec
 from bidding.replay.fleet import window_fleet
