@@ -41,17 +41,30 @@ class StayVectors:
         """T, the number of steps of the window."""
         return int(self.fixed_kwh.shape[-1])
 
-    def select(self, scenarios: slice) -> "StayVectors":
+    def __add__(self, other: "StayVectors") -> "StayVectors":
+        return StayVectors(
+            u_kwh=self.u_kwh + other.u_kwh,
+            l_kwh=self.l_kwh + other.l_kwh,
+            fixed_kwh=self.fixed_kwh + other.fixed_kwh,
+        )
+
+    def select(self, scenarios: slice | Integers) -> "StayVectors":
         """Some of the scenarios."""
         return StayVectors(
             u_kwh=self.u_kwh[scenarios], l_kwh=self.l_kwh[scenarios], fixed_kwh=self.fixed_kwh[scenarios]
         )
 
+    def least_kwh(self) -> Floats:
+        """Least energy in every subset of the steps, (S, 2^T)."""
+        return _over_subsets(self.l_kwh, self.fixed_kwh)
+
+    def most_kwh(self) -> Floats:
+        """Most energy in every subset of the steps, (S, 2^T)."""
+        return _over_subsets(self.u_kwh, self.fixed_kwh)
+
     def bounds(self) -> SubsetBounds:
         """Least and most energy in every subset of the steps, (S, 2^T)."""
-        return SubsetBounds(
-            least_kwh=_over_subsets(self.l_kwh, self.fixed_kwh), most_kwh=_over_subsets(self.u_kwh, self.fixed_kwh)
-        )
+        return SubsetBounds(least_kwh=self.least_kwh(), most_kwh=self.most_kwh())
 
 
 def stay_vectors(sessions: Sessions, window: Window) -> StayVectors:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from bidding.flexibility.scenarios import ScenarioTotals
 from bidding.flexibility.storage import ROUND_TRIP_EFFICIENCY
-from bidding.flexibility.subsets import subset_sizes
 from bidding.flexibility.ul import ramp_increments, running_sum, weighted_counts
 from bidding.flexibility.window import Sessions as WindowSessions
 from bidding.flexibility.window import Window, arrival_baseline_kwh
@@ -136,14 +135,13 @@ class OfferTotals:
     def offer(self) -> Offer:
         """Return the sums."""
         self._add_waiting()
-        window, bounds = self._blocks.window, self._totals.vectors.bounds()
-        is_reduce = self._direction == "reduce"
         from_arrival = self._prices is None and self._blocks.ptus_each == 1
-        sizes = subset_sizes(window.steps).astype(np.intp)
+        hours = self._blocks.window.hours
         return Offer(
             baseline_kwh=self._totals.arrival_kwh if from_arrival else self._baseline_kwh,
-            bound_kwh=bounds.least_kwh - self._fed_in_kwh[:, sizes] if is_reduce else bounds.most_kwh,
+            vectors=self._totals.vectors,
+            fed_in_kwh=self._fed_in_kwh,
             rated_kwh=self._rated_kwh,
-            departures_kw=self._departures_kwh / window.hours,
-            pause_floor_kw=self._pause_floor_kwh / window.hours,
+            departures_kw=self._departures_kwh / hours,
+            pause_floor_kw=self._pause_floor_kwh / hours,
         )

@@ -6,12 +6,13 @@ can be held in every PTU follows from those of all sets. `offer_totals` makes of
 Source: docs/flexibility.md.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bidding.flexibility.stays import StayVectors
 from bidding.flexibility.subsets import least_mean_kw, subset_sizes, subset_sums
 from bidding.flexibility.window import Window
 
@@ -59,27 +60,46 @@ class Offer:
 
     Attributes:
         baseline_kwh: what they draw in each PTU when nobody intervenes, (S, T).
-        bound_kwh: the least energy they can take in every set of blocks, or for an increase the most, (S, 2^B).
+        vectors: what they can take, by the blocks in which they are plugged in.
+        fed_in_kwh: what V2G cars can feed in during any k blocks, (S, B + 1).
         rated_kwh: the most their ratings allow in each PTU while they are plugged in, twice for V2G, (S, T).
         departures_kw: what they must take in the window because they leave too soon after it, its mean, (S,).
         pause_floor_kw: what they draw because they cannot pause, mean of the window, (S,).
     """
 
     baseline_kwh: Floats
-    bound_kwh: Floats
+    vectors: StayVectors
+    fed_in_kwh: Floats
     rated_kwh: Floats
     departures_kw: Floats
     pause_floor_kw: Floats
 
     def __add__(self, other: "Offer") -> "Offer":
-        return Offer(*(getattr(self, name) + getattr(other, name) for name in _NAMES))
+        return Offer(
+            baseline_kwh=self.baseline_kwh + other.baseline_kwh,
+            vectors=self.vectors + other.vectors,
+            fed_in_kwh=self.fed_in_kwh + other.fed_in_kwh,
+            rated_kwh=self.rated_kwh + other.rated_kwh,
+            departures_kw=self.departures_kw + other.departures_kw,
+            pause_floor_kw=self.pause_floor_kw + other.pause_floor_kw,
+        )
 
-    def take(self, scenarios: NDArray[np.intp] | slice) -> "Offer":
+    def take(self, scenarios: NDArray[np.intp]) -> "Offer":
         """Return the chosen scenarios."""
-        return Offer(*(getattr(self, name)[scenarios] for name in _NAMES))
+        return Offer(
+            baseline_kwh=self.baseline_kwh[scenarios],
+            vectors=self.vectors.select(scenarios),
+            fed_in_kwh=self.fed_in_kwh[scenarios],
+            rated_kwh=self.rated_kwh[scenarios],
+            departures_kw=self.departures_kw[scenarios],
+            pause_floor_kw=self.pause_floor_kw[scenarios],
+        )
 
-
-_NAMES = tuple(field.name for field in fields(Offer))
+    def bound_kwh(self, direction: Direction) -> Floats:
+        """Return the least energy they can take in every set of blocks, or for an increase the most, (S, 2^B)."""
+        if direction == "increase":
+            return self.vectors.most_kwh()
+        return self.vectors.least_kwh() - self.fed_in_kwh[:, subset_sizes(self.vectors.steps).astype(np.intp)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +122,7 @@ class Room:
         reference_kwh = offer.baseline_kwh + _SIGNS[direction] * np.asarray(added_kw) * blocks.ptu_h
         limiting_ptu = blocks.limiting_ptus(reference_kwh, direction)
         sets_kwh = _over_sets(reference_kwh, limiting_ptu, blocks)
-        return cls(blocks, direction, _SIGNS[direction] * (sets_kwh - offer.bound_kwh), limiting_ptu)
+        return cls(blocks, direction, _SIGNS[direction] * (sets_kwh - offer.bound_kwh(direction)), limiting_ptu)
 
     @property
     def least_kw(self) -> Floats:
@@ -113,7 +133,7 @@ class Room:
         """Return what some of the cars bring to `least_kw` in some scenarios; they and `added_kw` add up to it."""
         chosen = part.take(scenarios)
         sets_kwh = _over_sets(chosen.baseline_kwh, self.limiting_ptu[scenarios], self.blocks)
-        return self._where_least(_SIGNS[self.direction] * (sets_kwh - chosen.bound_kwh), scenarios)
+        return self._where_least(_SIGNS[self.direction] * (sets_kwh - chosen.bound_kwh(self.direction)), scenarios)
 
     def mean_kw(self, energy_kwh: Floats, scenarios: NDArray[np.intp]) -> Floats:
         """Return the mean power of energy per PTU, (S, T), in the PTUs with least room, in some scenarios."""

@@ -101,5 +101,5 @@ def test_another_group_never_takes_from_a_scenario(seed, lead_h, v2g):
         for groups in ([one], [one, other])
     )
     own, still = ((part := forecast.groups[0]).plugged_in + part.arrivals for forecast in (alone, both))
-    assert still.bound_kwh.tolist() == own.bound_kwh.tolist()
+    assert still.bound_kwh("reduce").tolist() == own.bound_kwh("reduce").tolist()
     assert np.all(both.room().least_kw >= alone.room().least_kw - 1e-9)
