@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-REPLAYED_RISKS = (0.1, 0.25, 0.6)
-"""Limits to replay, about evenly spaced by their logarithm; from the lowest at which a group can hardly do anything."""
+from bidding.dispatch.allocation.driver_budget import LOWEST_RISK
+
+REPLAYED_RISKS = (LOWEST_RISK, 0.18, 0.6)
+"""Limits to replay, about evenly spaced by their logarithm; from the lowest, as nothing can be read off below it."""
 
 
 @dataclass(frozen=True, slots=True)
