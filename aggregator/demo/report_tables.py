@@ -183,7 +183,7 @@ def limit_table(power: Mapping[str, float]) -> Table:
     )
     return Table(
         heading="What limits it",
-        caption="Mean of the worst scenarios in their weakest quarter hour.",
+        caption="Mean of the worst scenarios in the quarter hours with least room.",
         columns=[Column("Power"), _number_column("kW")],
         rows=[[Cell(text), _number(sign * power[name])] for text, name, sign in steps if name in power],
     )
