@@ -64,6 +64,21 @@ def test_gzip_and_plain_files_give_the_same_windows(sessions_csv, tmp_path):
     assert plain["windows"] == zipped["windows"]
 
 
+def test_a_file_cut_at_a_date_gives_the_same_bids_before_it(sessions_csv, tmp_path):
+    cut_at = "2024-02-20T00:00:00"
+    cut_csv = tmp_path / "cut.csv"
+    rows = [row for row in _rows() if row.split(",")[3] < cut_at]
+    cut_csv.write_text(HEADER + "".join(rows), encoding="utf-8")
+    bids = {}
+    for name, path in (("whole", sessions_csv), ("cut", cut_csv)):
+        _run(path, "--warm-up", "30d", "--v2g", "0.5", "--lead", "4h", "--json", tmp_path / f"{name}.json")
+        windows = json.loads((tmp_path / f"{name}.json").read_text())["windows"]
+        bids[name] = [(each["starts_at"], each["bid_kw"], each["competitor_bids_kw"]) for each in windows]
+    assert len(bids["cut"]) == 14
+    assert bids["cut"] == bids["whole"][:14]
+    assert len({bid_kw for _, bid_kw, _ in bids["cut"]}) > 1
+
+
 def test_invalid_rows_are_listed_and_nothing_is_written(sessions_csv, tmp_path):
     with sessions_csv.open("a", encoding="utf-8") as file:
         file.write("x,c99,home,2024-02-01T17:00:00Z,2024-02-01T18:00:00Z,-3,7\n")
