@@ -51,11 +51,13 @@ class OfferTotals:
         self._departures_kwh = np.zeros(scenarios)
         self._pause_floor_kwh = np.zeros(scenarios)
         self._waiting: list[tuple[Sessions, Integers]] = []
+        self._waiting_count = 0
 
     def add(self, sessions: Sessions, scenario: Integers) -> None:
         """Add sessions, each to the scenario it belongs to, (n,); fastest in order of scenarios."""
         self._waiting.append((sessions, scenario))
-        if sum(len(each) for each, _ in self._waiting) >= ADDED_AT_ONCE:
+        self._waiting_count += len(sessions)
+        if self._waiting_count >= ADDED_AT_ONCE:
             self._add_waiting()
 
     def _add_waiting(self) -> None:
@@ -63,6 +65,7 @@ class OfferTotals:
             return
         parts, of_parts = zip(*self._waiting, strict=True)
         self._waiting.clear()
+        self._waiting_count = 0
         sessions, scenario = Sessions.joined(parts), np.concatenate(of_parts)
         if not len(sessions):
             return
