@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidding.flexibility.stays import StayVectors
-from bidding.flexibility.subsets import least_mean_kw, subset_sizes, subset_sums
+from bidding.flexibility.subsets import subset_sizes, subset_sums
 from bidding.flexibility.window import Window
 
 Floats = NDArray[np.float64]
@@ -22,6 +22,9 @@ Direction = Literal["reduce", "increase"]
 
 MOST_BLOCKS = 12
 """4,096 sets of them; each block more doubles the work."""
+
+SETS_AT_ONCE = 2**17
+"""Sets of scenarios gone over at once: temporaries of 1 MB stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,11 @@ class Blocks:
     def window(self) -> Window:
         """The window with a block for a step."""
         return Window(steps=-(-self.ptus // self.ptus_each), step_hours=self.ptus_each * self.ptu_h)
+
+    @property
+    def set_hours(self) -> Floats:
+        """Hours in every set of blocks but the empty one, (2^B - 1,)."""
+        return subset_sizes(self.window.steps)[1:] * self.window.step_hours
 
     def limiting_ptus(self, baseline_kwh: Floats, direction: Direction) -> NDArray[np.intp]:
         """Return the PTU of each block in which a baseline (S, T) leaves least room, (S, B)."""
@@ -104,30 +112,35 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Room:
-    """By how much S scenarios can depart from their baseline, in every set of B blocks.
+    """By how much S scenarios can depart from their baseline in every PTU, and where each has least room.
 
     Attributes:
-        kwh: towards less consumption, or for an increase towards more, (S, 2^B).
+        least_kw: the most that can be held in every PTU, (S,); negative where not even the baseline can.
+        limiting_set: the set of blocks that allows no more, (S,).
         limiting_ptu: the PTU of each block in which the baseline leaves least room, (S, B).
     """
 
     blocks: Blocks
     direction: Direction
-    kwh: Floats
+    least_kw: Floats
+    limiting_set: NDArray[np.intp]
     limiting_ptu: NDArray[np.intp]
 
     @classmethod
     def of(cls, offer: Offer, blocks: Blocks, direction: Direction, *, added_kw: Floats | float = 0.0) -> Self:
         """Return the room of all cars, and of other assets that add a power in each PTU, (S, T)."""
-        reference_kwh = offer.baseline_kwh + _SIGNS[direction] * np.asarray(added_kw) * blocks.ptu_h
+        sign, hours = _SIGNS[direction], blocks.set_hours
+        reference_kwh = offer.baseline_kwh + sign * np.asarray(added_kw) * blocks.ptu_h
         limiting_ptu = blocks.limiting_ptus(reference_kwh, direction)
-        sets_kwh = _over_sets(reference_kwh, limiting_ptu, blocks)
-        return cls(blocks, direction, _SIGNS[direction] * (sets_kwh - offer.bound_kwh(direction)), limiting_ptu)
-
-    @property
-    def least_kw(self) -> Floats:
-        """The most that can be held in every PTU, (S,); negative where not even the baseline can."""
-        return least_mean_kw(self.kwh, step_hours=self.blocks.window.step_hours)
+        scenarios = len(reference_kwh)
+        least_kw, limiting_set = np.empty(scenarios), np.empty(scenarios, dtype=np.intp)
+        for start in range(0, scenarios, at_once := max(SETS_AT_ONCE >> blocks.window.steps, 1)):
+            some = np.arange(start, min(start + at_once, scenarios))
+            sets_kwh = _over_sets(reference_kwh[some], limiting_ptu[some], blocks)
+            mean_kw = sign * (sets_kwh - offer.take(some).bound_kwh(direction))[:, 1:] / hours
+            place = np.argmin(mean_kw, axis=1)
+            least_kw[some], limiting_set[some] = mean_kw[np.arange(len(some)), place], 1 + place
+        return cls(blocks, direction, least_kw, limiting_set, limiting_ptu)
 
     def part_kw(self, part: Offer, scenarios: NDArray[np.intp]) -> Floats:
         """Return what some of the cars bring to `least_kw` in some scenarios; they and `added_kw` add up to it."""
@@ -142,10 +155,8 @@ class Room:
 
     def _where_least(self, sets_kwh: Floats, scenarios: NDArray[np.intp]) -> Floats:
         """Return the mean power over the set of blocks that limits each scenario."""
-        hours = subset_sizes(self.blocks.window.steps)[1:] * self.blocks.window.step_hours
-        limiting = np.argmin(self.kwh[scenarios, 1:] / hours, axis=1)
-        rows = np.arange(len(scenarios))
-        return np.asarray(sets_kwh[rows, 1 + limiting] / hours[limiting])
+        limiting = self.limiting_set[scenarios]
+        return np.asarray(sets_kwh[np.arange(len(scenarios)), limiting] / self.blocks.set_hours[limiting - 1])
 
 
 _SIGNS: dict[Direction, float] = {"reduce": 1.0, "increase": -1.0}
