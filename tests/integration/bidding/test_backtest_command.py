@@ -65,7 +65,7 @@ def test_gzip_and_plain_files_give_the_same_windows(sessions_csv, tmp_path):
 
 
 def test_a_file_cut_at_a_date_gives_the_same_bids_before_it(sessions_csv, tmp_path):
-    cut_at = "2024-02-20T00:00:00"
+    cut_at = "2024-02-20T16:30:00"  # after the bid of that day, amid its arrivals
     cut_csv = tmp_path / "cut.csv"
     rows = [row for row in _rows() if row.split(",")[3] < cut_at]
     cut_csv.write_text(HEADER + "".join(rows), encoding="utf-8")
