@@ -64,19 +64,31 @@ def test_gzip_and_plain_files_give_the_same_windows(sessions_csv, tmp_path):
     assert plain["windows"] == zipped["windows"]
 
 
-def test_a_file_cut_at_a_date_gives_the_same_bids_before_it(sessions_csv, tmp_path):
-    cut_at = "2024-02-20T16:30:00"  # after the bid of that day, amid its arrivals
-    cut_csv = tmp_path / "cut.csv"
-    rows = [row for row in _rows() if row.split(",")[3] < cut_at]
-    cut_csv.write_text(HEADER + "".join(rows), encoding="utf-8")
-    bids = {}
-    for name, path in (("whole", sessions_csv), ("cut", cut_csv)):
-        _run(path, "--warm-up", "30d", "--v2g", "0.5", "--lead", "4h", "--json", tmp_path / f"{name}.json")
-        windows = json.loads((tmp_path / f"{name}.json").read_text())["windows"]
-        bids[name] = [(each["starts_at"], each["bid_kw"], each["competitor_bids_kw"]) for each in windows]
-    assert len(bids["cut"]) == 14
-    assert bids["cut"] == bids["whole"][:14]
-    assert len({bid_kw for _, bid_kw, _ in bids["cut"]}) > 1
+def _otherwise(row, *, after):
+    """The same session, but one that was not over by then takes half the energy and leaves an hour later."""
+    name, charger, category, plug_in, plug_out, energy_kwh, power = row.split(",")
+    if plug_out < after:
+        return row
+    later = np.datetime64(plug_out.removesuffix("Z")) + np.timedelta64(1, "h")
+    return f"{name},{charger},{category},{plug_in},{later}Z,{float(energy_kwh) / 2:.2f},{power}"
+
+
+def test_what_is_not_over_when_a_bid_is_made_does_not_change_it(sessions_csv, tmp_path):
+    """Cars are there when the bid is made; steps are small enough for a glance ahead to show."""
+    bids_until = "2024-02-20T18:00:00Z"
+    asked = ("--warm-up", "30d", "--v2g", "0.5", "--window", "20:00-22:00", "--lead", "1h", "--step-kw", "0.01")
+    other_csv = tmp_path / "other.csv"
+    rows = [_otherwise(row, after=bids_until) for row in _rows()]
+    other_csv.write_text(HEADER + "".join(rows), encoding="utf-8")
+    bids = []
+    for path in (sessions_csv, other_csv):
+        _run(path, *asked, "--json", tmp_path / "o.json")
+        windows = json.loads((tmp_path / "o.json").read_text())["windows"]
+        bids.append([(each["starts_at"], each["bid_kw"], each["competitor_bids_kw"]) for each in windows])
+    known, other = ([bid for bid in made if bid[0] <= "2024-02-20T19:00:00Z"] for made in bids)
+    assert len(known) == 15
+    assert known == other
+    assert len({bid_kw for _, bid_kw, _ in known}) > 1
 
 
 def test_invalid_rows_are_listed_and_nothing_is_written(sessions_csv, tmp_path):
