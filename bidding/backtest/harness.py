@@ -130,7 +130,7 @@ class WalkForward:
         fleet = window_fleet(self._sessions, window=spec, traits=self._traits, prices=self._options.prices)
         best_kw = perfect_information_kw(fleet, direction=spec.direction)
         rows = self._sessions.rows_present(window.starts_s, window.ends_s)
-        most_risk = self._drivers.most_risk
+        most_risk = self._drivers.most_risk_to_keep
         play = WindowPlay(
             fleet=fleet,
             outlook=self._outlooks.of(rows, now_s=window.starts_s),
@@ -215,7 +215,7 @@ class WalkForward:
             bid_kw=ours.bid_kw,
             is_delivered=ours.is_delivered,
             capacity=capacity,
-            most_risk=self._drivers.most_risk,
+            most_risk=self._drivers.most_risk_to_keep,
             perfect_information_kw=best_kw,
             unserved_kwh=ours.unserved_kwh,
             energy_kwh=self._came_for_kwh(window),

@@ -82,7 +82,7 @@ class SizingContext:
         timezone: IANA name of the local time in which days and hours repeat.
         prices: day-ahead prices of the `price` baseline, else None.
         outdoor_c: mean outdoor temperature by local day number, the window's own day as forecast; None when not given.
-        most_risk: the limit on a driver's risk with which the window would be dispatched.
+        most_risk: the limit on a driver's risk that the bid may count on; dispatch keeps it with some more.
     """
 
     now_s: int

@@ -20,14 +20,23 @@ LOWEST_RISK = 0.05
 HIGHEST_RISK = 0.8
 """Four times out of five the driver would lose it: there a driver comes before any promise."""
 
+KEEPING_FACTOR = 1.25
+"""A promise is kept at a quarter more risk than it was sized with: most broken ones miss by a few per cent, and what
+keeping them costs drivers lowers the limit of later ones."""
+
 
 class DriverBudget:
-    """Holds the current limit `most_risk`, lost kWh per kWh brought, for `UrgencyPolicy`."""
+    """Holds the current limit `most_risk`, lost kWh per kWh brought, that bids are sized with."""
 
     def __init__(self) -> None:
         self.most_risk = FIRST_RISK
         self._energy_kwh = 0.0
         self._windows = 0
+
+    @property
+    def most_risk_to_keep(self) -> float:
+        """Limit to keep a promise with that was sized with `most_risk`."""
+        return KEEPING_FACTOR * self.most_risk
 
     def record(self, *, unserved_kwh: float, energy_kwh: float) -> None:
         """Learn from a window: what drivers went without, of what all drivers of the day came for."""

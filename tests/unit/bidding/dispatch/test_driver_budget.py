@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bidding.dispatch.allocation.driver_budget import (
     FIRST_RISK,
     HIGHEST_RISK,
+    KEEPING_FACTOR,
     LOWEST_RISK,
     STEP,
     TARGET_SHARE,
@@ -34,6 +35,12 @@ def test_it_stays_between_its_ends_and_comes_back_from_them():
     assert after([0.0] * 200) == HIGHEST_RISK
     assert after([0.0] * 200 + [10.0] * 50) == LOWEST_RISK
     assert after([10.0] * 50 + [0.0]) > LOWEST_RISK
+
+
+def test_a_promise_is_kept_with_more_risk_than_it_was_sized_with_but_never_with_all():
+    budget = DriverBudget()
+    assert budget.most_risk < budget.most_risk_to_keep == KEEPING_FACTOR * FIRST_RISK
+    assert KEEPING_FACTOR * HIGHEST_RISK <= 1
 
 
 def test_days_without_drivers_say_nothing():
