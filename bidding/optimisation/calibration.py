@@ -20,8 +20,8 @@ windows without a bid keep no promise and cannot make up for broken ones. Every 
 reliability, hence so is the bid.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -155,27 +155,38 @@ class Calibrator:
             reliability: probability with which the bid must be kept.
             product_bid_kw: turns a power into a bid of the product (steps, minimum), 0 for none.
         """
+        return self.margins(curve, reliabilities=(reliability,), product_bid_kw=product_bid_kw)[0]
+
+    def margins(
+        self, curve: ReliabilityCurve, *, reliabilities: Sequence[float], product_bid_kw: ProductBid
+    ) -> tuple[Margin, ...]:
+        """Return the margin for the next window at each reliability; arguments as for `margin`."""
         means = self._means(len(self), forecast_kw=curve.mean_kw)
-        drift = max((moved for promise, moved in self._drift.items() if promise <= reliability), default=0.0)
-        level, counted = 0.0, np.zeros(len(self), dtype=np.bool_)
-        if len(self) >= FEWEST_WINDOWS:
-            offers_kw = _product_bids(np.asarray(self._powers_kw), product_bid_kw)
-            usual = _usual(offers_kw)
-            counted = offers_kw[:, int(np.searchsorted(LEVELS, REFERENCE_LEVEL))] > 0
+        if len(self) < FEWEST_WINDOWS:
+            return tuple(replace(means, drift=self._drift_of(reliability)) for reliability in reliabilities)
+        offers_kw = _product_bids(np.asarray(self._powers_kw), product_bid_kw)
+        usual = _usual(offers_kw)
+        counted = offers_kw[:, int(np.searchsorted(LEVELS, REFERENCE_LEVEL))] > 0
+        record = self._record(offers_kw[-RECORD_WINDOWS:, usual])
+
+        def margin(reliability: float) -> Margin:
+            drift = self._drift_of(reliability)
             level = self._level(counted, miss_share=1 - reliability, drift=drift)
-            level = min(level, self._level_by_record(offers_kw, usual, miss_share=1 - reliability))
+            level = min(level, _level_by_record(LEVELS[usual], record, miss_share=1 - reliability))
             if not usual[max(int(np.searchsorted(LEVELS, level, side="right")) - 1, 0)]:
                 level = 0.0
-        return Margin(
-            realised_share=means.realised_share,
-            trust=means.trust,
-            recent_mean_kw=means.recent_mean_kw,
-            miss_share=level,
-            drift=drift,
-            windows=len(self),
-            windows_with_bid=int(counted.sum()),
-            guaranteed=self._guaranteed(counted, level=level),
-        )
+            return replace(
+                means,
+                miss_share=level,
+                drift=drift,
+                windows_with_bid=int(counted.sum()),
+                guaranteed=self._guaranteed(counted, level=level),
+            )
+
+        return tuple(margin(reliability) for reliability in reliabilities)
+
+    def _drift_of(self, reliability: float) -> float:
+        return max((moved for promise, moved in self._drift.items() if promise <= reliability), default=0.0)
 
     def _guaranteed(self, counted: Flags, *, level: float) -> float:
         """Return the reliability of a level by rank alone: one-sided split conformal, which knows no distribution."""
@@ -194,16 +205,10 @@ class Calibrator:
         bound = student_quantile(miss_share, degrees=max(total - 1, 3.0)) * sqrt(spread * (1 + 1 / total))
         return min(max(STANDARD_NORMAL.cdf(middle + bound - drift), float(LEVELS[0])), float(LEVELS[-1]))
 
-    def _level_by_record(self, offers_kw: Floats, usual: Flags, *, miss_share: float) -> float:
-        """Return the highest usual level such that it and all usual ones below have a plausible record of their own."""
-        offers_kw = offers_kw[-RECORD_WINDOWS:, usual]
-        broken = (offers_kw > 0) & (np.asarray(self._realised_kw[-RECORD_WINDOWS:])[:, None] < offers_kw - 1e-6)
-        highest = 0.0
-        for level, bids, misses in zip(LEVELS[usual], (offers_kw > 0).sum(axis=0), broken.sum(axis=0), strict=True):
-            if binomial_upper_tail(int(misses), int(bids), round(miss_share, 9)) < LEAST_PLAUSIBLE:
-                return highest
-            highest = float(level)
-        return highest
+    def _record(self, offers_kw: Floats) -> list[tuple[int, int]]:
+        """Return the bids that each level would have led to in the last windows, (n, levels), and how many it broke."""
+        broken = (offers_kw > 0) & (np.asarray(self._realised_kw[-len(offers_kw) :])[:, None] < offers_kw - 1e-6)
+        return list(zip((offers_kw > 0).sum(axis=0).tolist(), broken.sum(axis=0).tolist(), strict=True))
 
     def _means(self, known: int, *, forecast_kw: float) -> Margin:
         """Return the first two corrections from the first `known` windows."""
@@ -237,6 +242,16 @@ class Calibrator:
         if size <= 0:
             return 1.0
         return min(max((float(weight @ (apart * (realised - recent))) + prior) / (size + prior), 0.0), 1.0)
+
+
+def _level_by_record(levels: Floats, record: Sequence[tuple[int, int]], *, miss_share: float) -> float:
+    """Return the highest level such that it and all below have a plausible record of bids and broken ones."""
+    highest = 0.0
+    for level, (bids, misses) in zip(levels.tolist(), record, strict=True):
+        if binomial_upper_tail(misses, bids, round(miss_share, 9)) < LEAST_PLAUSIBLE:
+            break
+        highest = level
+    return highest
 
 
 def _usual(offers_kw: Floats) -> Flags:

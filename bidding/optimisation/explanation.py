@@ -62,7 +62,7 @@ class Explanation:
         scenarios: number of scenarios.
         past_days: past days they were drawn from.
         effective_days: equally weighted days that say as much.
-        curve: (probability, kW) after the correction for what is really realised.
+        curve: (probability, kW): what could be promised with each, by the same calibration as the bid, unrounded.
         scenarios_kw: block-minimum of every scenario before any correction, ascending: with the outcome, this is
             what calibration learns from (`calibration.Calibrator.learn`).
         categories: who carries the bid.

@@ -154,7 +154,9 @@ def _size(
         return SizedBid(0.0, {"reason": "No bid: too few comparable days on record.", "limited_by": "history"})
     room = forecast.room(np.sum(list(contributions_kw.values()), axis=0) if contributions_kw else 0.0)
     curve = ReliabilityCurve.of(room.least_kw)
-    margin = calibrator.margin(curve, reliability=window.reliability, product_bid_kw=window.product_bid_kw)
+    margin, *others = calibrator.margins(
+        curve, reliabilities=(window.reliability, *PROBABILITIES), product_bid_kw=window.product_bid_kw
+    )
     power_kw = margin.power_kw(curve)
     bid_kw = window.product_bid_kw(power_kw)
     worst = WorstScenarios(forecast, room, contributions_kw)
@@ -167,7 +169,10 @@ def _size(
         scenarios=len(curve.scenarios_kw),
         past_days=len(forecast.days),
         effective_days=round(forecast.days.effective_days, 1),
-        curve=margin.corrected(curve).points(PROBABILITIES),
+        curve=tuple(
+            (probability, round(other.power_kw(curve), 3))
+            for probability, other in zip(PROBABILITIES, others, strict=True)
+        ),
         scenarios_kw=curve.scenarios_kw,
         categories=worst.category_shares(),
         limited_by=limit,

@@ -147,6 +147,12 @@ def test_the_explanation_survives_json():
     assert list(powers) == sorted(powers, reverse=True)
 
 
+@pytest.mark.parametrize("reliability", [0.8, 0.9, 0.95])
+def test_the_bid_lies_on_its_curve_of_reliability(reliability):
+    bid = size(spec(reliability=reliability), lead_h=1)
+    assert bid.explanation["power_kw"] == dict(bid.explanation["curve"])[reliability] >= bid.bid_kw > 0
+
+
 def outcome(window, *, capacity_kw, bid_kw=0.0, is_delivered=None):
     """Return what became of a window; `capacity_kw` is one for every limit on risk, or several limits' own."""
     capacity = capacity_kw if isinstance(capacity_kw, ReplayedCapacity) else ReplayedCapacity.constant(capacity_kw)
