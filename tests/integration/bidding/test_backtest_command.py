@@ -157,7 +157,7 @@ def test_the_service_s_own_path_can_be_walked(sessions_csv, tmp_path):
     _run(sessions_csv, "--warm-up", "55d", "--calibration", "rehearsal", "--json", tmp_path / "o.json")
     report = json.loads((tmp_path / "o.json").read_text())
     assert report["config"]["calibration"] == "rehearsal"
-    assert report["summary"]["bids"] == report["summary"]["windows"] > 0
+    assert 0 < report["summary"]["bids"] <= report["summary"]["windows"]
 
 
 def test_the_dutch_stations_run_without_skipping(tmp_path):
