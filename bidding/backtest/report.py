@@ -8,7 +8,7 @@ import numpy as np
 
 from bidding.backtest.competitors import COMPETITORS, mean_at_coverage
 from bidding.backtest.harness import PlayedBid, WindowResult
-from bidding.backtest.statistics import wilson_interval
+from bidding.optimisation.small_samples import wilson_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Summary:
         bids: windows with a bid.
         nominal: the reliability asked for.
         coverage: share of the bids delivered in every PTU; None without a bid.
-        coverage_interval: 95 % Wilson interval of it.
+        coverage_interval: 95 % Wilson interval of it; None without a bid.
         mean_bid_kw: over all windows, those without a bid counting as zero.
         mean_perfect_information_kw: over all windows.
         volume_ratio: mean bid / mean perfect information.
@@ -106,7 +106,7 @@ def _summary(
         bids=len(placed),
         nominal=reliability,
         coverage=kept / len(placed) if placed else None,
-        coverage_interval=wilson_interval(kept, len(placed)),
+        coverage_interval=wilson_interval(kept, len(placed)) if placed else None,
         mean_bid_kw=mean_bid_kw,
         mean_perfect_information_kw=mean_best_kw,
         volume_ratio=mean_bid_kw / mean_best_kw if mean_best_kw > 0 else None,

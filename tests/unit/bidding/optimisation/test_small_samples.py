@@ -27,6 +27,7 @@ def test_binomial_tail_is_the_sum_of_its_terms(trials, successes, probability):
 
 def test_wilson_interval_of_nine_in_ten():
     assert wilson_interval(9, 10) == pytest.approx((0.5958, 0.9821), abs=1e-4)
+    assert wilson_interval(90, 100) == pytest.approx((0.8256, 0.9448), abs=1e-4)
 
 
 def test_no_observations_exclude_nothing():
