@@ -153,7 +153,7 @@ _SPREAD: dict[str, tuple[tuple[Group, int], ...]] = {
     "public": ((CITY, 270), (QUARTER, 430)),
     "workplace": ((CITY, 50), (QUARTER, 100)),
     "home": ((CITY, 80), (HOMES, 220)),
-    "shared_car": ((CITY, 65), (QUARTER, 125), (DEPOT, 60)),
+    "shared_car": ((CITY, 65), (QUARTER, 185), (DEPOT, 60)),
     "bus": ((DEPOT, 68),),
     "battery": ((HOMES, 1),),
     "heat": ((HOMES, 40), (DEPOT, 80)),

@@ -12,13 +12,13 @@ def test_the_fleet_has_the_counts_of_the_programme():
         ("charger", "public"): 700,
         ("charger", "home"): 300,
         ("charger", "workplace"): 150,
-        ("v2g_charger", "shared_car"): 250,
+        ("v2g_charger", "shared_car"): 310,
         ("bus_charger", "depot"): 68,
         ("battery", "depot"): 1,
         ("heat_pump", "heat"): 120,
     }
     assert len(portfolio.partners) == 3
-    assert len({asset.external_id for _, asset in portfolio.assets()}) == 1589
+    assert len({asset.external_id for _, asset in portfolio.assets()}) == 1649
 
 
 def test_codes_are_valid_and_every_asset_is_in_a_known_group():
