@@ -7,6 +7,7 @@ from bidding.backtest.baseline_sizer import RecentCapacitySizer
 from bidding.backtest.harness import WalkForward
 from bidding.backtest.options import BacktestOptions
 from bidding.backtest.windows import calendar
+from bidding.dispatch.allocation.driver_budget import FIRST_RISK, KEEPING_FACTOR
 from bidding.forecast.sessions import SessionTable
 from bidding.optimisation.interface import SizedBid
 from bidding.optimisation.sizing import CalibratedSizer
@@ -86,9 +87,10 @@ class _Spy:
     """Remembers what it was shown, and when."""
 
     def __init__(self) -> None:
-        self.asked_s, self.shown = [], []
+        self.asked_s, self.shown, self.risks = [], [], []
 
     def size(self, context):
+        self.risks.append(context.most_risk)
         self.asked_s.append((context.now_s, len(self.shown)))
         assert (context.history.plug_out_s <= context.now_s).all()
         assert (context.plugged_in.plug_in_s <= context.now_s).all()
@@ -107,6 +109,17 @@ def test_outcomes_are_shown_in_order_and_only_once_known():
         assert all(outcome.known_at_s <= now_s for outcome in spy.shown[:seen])
         assert all(outcome.starts_s < now_s for outcome in spy.shown[:seen])
     assert spy.shown[0].bid_kw == 1.0  # the warm-up is bid on as well, on paper
+
+
+def test_a_window_is_dispatched_with_more_risk_than_it_was_sized_with():
+    spy = _Spy()
+    _run(_sessions(days=45), spy)
+    sized = spy.risks[: len(spy.shown)]
+    assert [outcome.most_risk for outcome in spy.shown] == pytest.approx([KEEPING_FACTOR * risk for risk in sized])
+    assert [outcome.capacity.at(outcome.most_risk) for outcome in spy.shown] == [
+        outcome.capacity.capacity_kw[outcome.capacity.most_risk.index(outcome.most_risk)] for outcome in spy.shown
+    ]
+    assert any(outcome.capacity.at(outcome.most_risk) > outcome.capacity.at(FIRST_RISK) for outcome in spy.shown)
 
 
 def test_a_bid_up_to_the_capacity_is_delivered_and_a_window_without_bid_loses_nothing():
