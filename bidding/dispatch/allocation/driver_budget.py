@@ -21,8 +21,8 @@ HIGHEST_RISK = 0.8
 """Four times out of five the driver would lose it: there a driver comes before any promise."""
 
 KEEPING_FACTOR = 1.25
-"""A promise is kept at a quarter more risk than it was sized with: most broken ones miss by a few per cent, and what
-keeping them costs drivers lowers the limit of later ones."""
+"""A promise is kept at a quarter more risk than it was sized with: broken ones often miss by little, and what keeping
+them costs drivers lowers the limit of later ones."""
 
 
 class DriverBudget:
