@@ -178,6 +178,7 @@ class WalkForward:
     def _context(self, spec: WindowSpec, now_s: int) -> SizingContext:
         history = self._sessions.completed_before(now_s)
         plugged_in = self._sessions.plugged_in_at(now_s)
+        set_s = self._calendar.set_plug_in_s
         known = max(history.n_chargers, int(plugged_in.charger.max(initial=-1)) + 1)
         return SizingContext(
             now_s=now_s,
@@ -186,6 +187,7 @@ class WalkForward:
             plugged_in=plugged_in,
             traits=ChargerTraits(floor_kw=self._traits.floor_kw[:known], v2g=self._traits.v2g[:known]),
             timezone=self._options.timezone,
+            reported_s=set_s[: np.searchsorted(set_s, now_s, side="right")],
             prices=self._options.prices,
             outdoor_c=self._options.outdoor_c,
             most_risk=self._drivers.most_risk,

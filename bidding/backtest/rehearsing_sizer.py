@@ -46,6 +46,7 @@ class RehearsingSizer:
                     plugged_in=context.plugged_in,
                     traits=context.traits,
                     stays=self._stays,
+                    reported_s=context.reported_s,
                 )
             ],
             scenarios=self._scenarios,

@@ -28,10 +28,11 @@ class BacktestWindow:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Windows in order of time, and how many fell in a hole of the data."""
+    """Windows in order of time, how many fell in a hole of the data, and the plug-ins of the whole set, sorted."""
 
     windows: tuple[BacktestWindow, ...]
     skipped_in_gaps: int
+    set_plug_in_s: NDArray[np.int64]
 
 
 def calendar(*, first_plug_in_s: int, set_plug_in_s: NDArray[np.int64], options: BacktestOptions) -> Calendar:
@@ -64,7 +65,7 @@ def calendar(*, first_plug_in_s: int, set_plug_in_s: NDArray[np.int64], options:
                 is_warm_up=starts_s < warm_from_s,
             )
         )
-    return Calendar(windows=tuple(windows), skipped_in_gaps=skipped)
+    return Calendar(windows=tuple(windows), skipped_in_gaps=skipped, set_plug_in_s=set_plug_in_s)
 
 
 def _days(first_s: int, last_s: int, options: BacktestOptions) -> Iterator[date]:

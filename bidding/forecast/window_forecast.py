@@ -17,7 +17,7 @@ from bidding.forecast.arrivals import PastArrivals, past_arrivals
 from bidding.forecast.baselines import PriceCurve
 from bidding.forecast.declarations import Declarations
 from bidding.forecast.drawn_sessions import Sessions
-from bidding.forecast.like_days import LikeDays, like_days
+from bidding.forecast.like_days import DATA_GAP_S, LikeDays, like_days
 from bidding.forecast.near_stays import NearStays
 from bidding.forecast.offer_totals import OfferTotals
 from bidding.forecast.offers import Blocks, Direction, Offer, Room
@@ -69,6 +69,8 @@ class ChargerGroup:
             since a past window is seen by it as one that came for that much.
         declared: what drivers said in all these sessions and when, to see past windows as they were known then. None:
             drivers say nothing, and every car tells by itself what it wants while it is plugged in.
+        reported_s: when the source of the sessions reported anything, of other chargers too, ascending; None where only
+            the group's own plug-ins tell that there was data.
     """
 
     name: str
@@ -78,6 +80,7 @@ class ChargerGroup:
     stays: StayModels = NearStays
     energy_in_kwh: Floats | None = None
     declared: Declarations | None = None
+    reported_s: Integers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,7 @@ def forecast_window(
     rng: np.random.Generator,
     outdoor_c: Mapping[int, float] | None = None,
 ) -> WindowForecast | None:
-    """Draw scenarios for a window; None without chargers, or with fewer than `FEWEST_DAYS` like days to draw from.
+    """Draw scenarios for a window; None without data of late, or with fewer than `FEWEST_DAYS` like days to draw from.
 
     Args:
         groups: chargers that share the days' common shocks.
@@ -156,10 +159,9 @@ def forecast_window(
         rng: the only source of chance.
         outdoor_c: mean outdoor temperature by local day number (see `like_days`).
     """
-    if not groups:
+    known_s = known_plug_ins_s(groups)
+    if not len(known_s) or window.now_s - known_s[-1] > DATA_GAP_S:
         return None
-    plug_ins_s = [group.history.plug_in_s for group in groups]
-    known_s = plug_ins_s[0] if len(plug_ins_s) == 1 else np.sort(np.concatenate(plug_ins_s))
     days = like_days(
         known_s,
         now_s=window.now_s,
@@ -176,6 +178,13 @@ def forecast_window(
         groups=tuple(_group_scenarios(group, window, days, drawn_day, rng) for group in groups),
         days=days,
     )
+
+
+def known_plug_ins_s(groups: Sequence[ChargerGroup]) -> Integers:
+    """Return the instants by which data is told from a hole in it, ascending."""
+    parts = [(group.history.plug_in_s, group.plugged_in.plug_in_s, group.reported_s) for group in groups]
+    known = [part for some in parts for part in some if part is not None]
+    return np.sort(np.concatenate(known), kind="stable") if known else np.zeros(0, dtype=np.int64)
 
 
 def _systematic(weight: Floats, draws: int, rng: np.random.Generator) -> NDArray[np.intp]:

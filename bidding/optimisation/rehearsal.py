@@ -17,7 +17,12 @@ from bidding.dispatch.allocation.urgency import DispatchPolicy
 from bidding.forecast.declarations import Declarations
 from bidding.forecast.like_days import like_days
 from bidding.forecast.sessions import PluggedIn
-from bidding.forecast.window_forecast import ChargerGroup, ForecastWindow, forecast_window
+from bidding.forecast.window_forecast import (
+    ChargerGroup,
+    ForecastWindow,
+    forecast_window,
+    known_plug_ins_s,
+)
 from bidding.optimisation.calibration import Calibrator
 from bidding.optimisation.interface import WindowSpec
 from bidding.optimisation.rehearsal_memory import RehearsalMemory, Rehearsed, basis_of
@@ -46,6 +51,7 @@ def group_at(group: ChargerGroup, *, now_s: int) -> ChargerGroup:
         group,
         history=group.history.completed_before(now_s),
         plugged_in=replace(here, declared_plug_out_s=plug_out_s, declared_energy_kwh=energy_kwh),
+        reported_s=None if group.reported_s is None else group.reported_s[group.reported_s <= now_s],
     )
 
 
@@ -90,7 +96,7 @@ def calibrate_on_past(
     cases_kw = np.atleast_2d(others_kw)
     played = PastWindows(groups, now_s=window.now_s, policy=policy, timezone=window.timezone, prices=window.prices)
     days = like_days(
-        played.plug_in_s,
+        known_plug_ins_s(groups),
         now_s=window.now_s,
         starts_s=window.starts_s,
         ends_s=window.ends_s,

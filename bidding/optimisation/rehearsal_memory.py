@@ -81,6 +81,8 @@ def _arrays_of(group: ChargerGroup, day_starts_s: int) -> Iterator[Array]:
     if over.card is not None:
         yield over.card
     yield from (group.traits.floor_kw, group.traits.v2g)
+    if group.reported_s is not None:
+        yield group.reported_s[group.reported_s <= day_starts_s]
     if group.declared is not None:
         is_told = group.declared.told_s <= day_starts_s
         said = group.declared

@@ -269,6 +269,7 @@ class CalibratedSizer:
             plugged_in=context.plugged_in,
             traits=context.traits,
             stays=self._stays,
+            reported_s=context.reported_s,
         )
         asked = _asked(context.window, now_s=context.now_s, timezone=context.timezone, prices=context.prices)
         forecast = forecast_window(

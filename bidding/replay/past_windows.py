@@ -48,11 +48,6 @@ class PastWindows:
         self._policy = policy
         self._prices = prices
 
-    @property
-    def plug_in_s(self) -> NDArray[np.int64]:
-        """When cars came, ascending."""
-        return self._sessions.plug_in_s
-
     @cached_property
     def _outlooks(self) -> OutlookModel:
         return OutlookModel(self._sessions, timezone=self._timezone)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -89,3 +91,25 @@ def test_forecast_of_a_stationary_fleet_is_unbiased():
         forecast.append(block_minimum_kw(asked).mean())
         realised.append(outcome_kw(asked))
     assert np.mean(forecast) == pytest.approx(np.mean(realised), rel=0.1)
+
+
+def test_after_a_week_without_a_word_nothing_is_forecast():
+    """A feed that fell silent, or a fleet that went home: nobody can tell, so nothing is promised."""
+    asked = window(day=50)
+
+    def forecast(*, silent_days, reported_s=None):
+        last = SESSIONS.plug_in_s < asked.now_s - silent_days * 86_400
+        group = replace(
+            group_at(SESSIONS, asked.now_s),
+            history=SESSIONS.take(last).completed_before(asked.now_s),
+            plugged_in=SESSIONS.plugged_in_at(instant_s(0, 0)),
+            reported_s=reported_s,
+        )
+        return forecast_window([group], asked, scenarios=50, rng=np.random.default_rng(1))
+
+    assert forecast(silent_days=6) is not None
+    assert forecast(silent_days=8) is None
+    others_s = np.array([asked.now_s - hours * 3600 for hours in range(24 * 50, 0, -1)])
+    empty_of_late = forecast(silent_days=30, reported_s=others_s)
+    assert empty_of_late.days.starts_s[-1] > asked.starts_s - 4 * 86_400  # a week of empty days, not a hole
+    assert empty_of_late.room().least_kw.mean() < 0.3 * forecast(silent_days=6).room().least_kw.mean()
