@@ -6,45 +6,46 @@ Five corrections, each learnt from windows whose outcome is known, newer ones co
 1. *Realised share*: what was deliverable over what was forecast; the curve is multiplied by it (never above one).
 2. *Trust*: a forecast that explains little of what happens is pulled towards the mean of recent outcomes, by the
    least-squares weight of the two (forecast combination, Bates and Granger 1969).
-3. *Level*: the chance, by the corrected curve, at which past outcomes fell (probability integral transform, Dawid
-   1984). Its normal scores have a location and a spread, and a Student prediction bound for the next score is the
-   level to bid at; it is wider while few windows are known. This is split conformal prediction on the forecast
-   distribution (Chernozhukov, Wüthrich, Zhu 2021), smoothed so that 99 % does not hang on one order statistic.
+3. *Level*: how far the roots of past outcomes lay from the roots of what was expected. Power is a sum over cars, and
+   the root of a count has nearly the same spread at any size (Bartlett 1936), so large windows and small ones teach
+   each other. These residuals have a location and a spread, and a Student prediction bound for the next one is the
+   level to bid at; it is wider while few windows are known. This is split conformal prediction on residuals (Lei et
+   al. 2018), smoothed so that 99 % does not hang on one order statistic.
 4. *Drift*: each broken promise lowers the level, each kept one raises it again, in the proportion that balances at
    the promised share (adaptive conformal inference, Gibbs and Candès 2021; quantile tracking, Angelopoulos 2023).
 5. *Own record*: no level is used at which past windows broke the promise so often that a kept promise would explain it
    in fewer than half of all cases (binomial tail), nor one that would have led to a bid in few of them.
 
-Corrections 3 and 5 count only windows that would have led to a bid, at `REFERENCE_LEVEL` and at the level itself:
+Corrections 3 and 5 count only windows that would have led to a bid, at `REFERENCE_SHARE` and at the level itself:
 windows without a bid keep no promise and cannot make up for broken ones. Every correction is monotone in the promised
 reliability, hence so is the bid.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bidding.optimisation.reliability_curve import ReliabilityCurve
-from bidding.optimisation.small_samples import STANDARD_NORMAL, binomial_upper_tail, student_quantile
+from bidding.optimisation.small_samples import binomial_upper_tail, student_quantile
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-ProductBid = Callable[[float], float]
+ProductBids = Callable[[Floats], Floats]
 
 MEAN_HALF_LIFE = 10
 """Like windows, two weeks of weekdays as in `like_days`: how fast means are forgotten."""
 
-SCORE_HALF_LIFE = 30
+SPREAD_HALF_LIFE = 30
 """A spread needs more windows than a mean."""
 
 MEAN_PRIOR = 3.0
 TRUST_PRIOR = 5.0
-SCORE_PRIOR = 2.0
-"""Windows that the forecast's own claim counts for: that it comes true, that it is trusted, that it is calibrated."""
+SPREAD_PRIOR = 2.0
+"""Windows that the forecast's own claim counts for: that it comes true, that it is trusted, that its spread holds."""
 
 FEWEST_WINDOWS = 8
 """Known outcomes before the first bid, and windows in which a level must have led to a bid before it is used."""
@@ -58,15 +59,14 @@ RECORD_WINDOWS = 100
 
 LEAST_PLAUSIBLE = 0.5
 DRIFT_STEP = 0.1
-"""Standard scores by which one broken promise lowers the level; small against the spread of one, yet ten misses in a
-row move a 90 % promise to 98 %."""
+"""Spreads by which one broken promise lowers the level; yet ten misses in a row move a 90 % promise to 98 %."""
 
-LOWEST_SCORE = -6.0
-"""Deep enough below the scenarios for a group whose curve is too narrow; any outcome below counts as this."""
+LEVELS = np.arange(-160, 21) / 20
+"""What is judged by its record: residuals, in spreads from their middle."""
 
-LEVELS = np.array([STANDARD_NORMAL.cdf(tenths / 10) for tenths in range(-60, -23)] + [k / 100 for k in range(1, 61)])
-REFERENCE_LEVEL = 0.1
-"""Scores count in windows that would have had a bid at this level: one for all promises, so that they stay in order."""
+REFERENCE_SHARE = 0.1
+"""Residuals count in windows that would have had a bid at this share of their scenarios: one for all promises, so that
+they stay in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +77,12 @@ class Margin:
         realised_share: what was deliverable over what was forecast.
         trust: weight of the forecast against the mean of recent outcomes.
         recent_mean_kw: that mean.
-        miss_share: level to read the corrected curve at; 0 when nothing may be promised.
-        drift: standard scores by which broken promises have lowered the level.
+        root_shift: root of the power to promise less the root of what is expected [sqrt(kW)]; None when nothing may be
+            promised.
+        miss_share: share of the corrected scenarios below that power; 0 when nothing may be promised.
+        drift: spreads by which broken promises have lowered the level.
         windows: known outcomes.
-        windows_with_bid: of these, where this level would have led to a bid.
+        windows_with_bid: of these, where there would have been a bid.
         guaranteed: reliability of this level whatever the distribution, if the next window is like those with a bid
             (split conformal: with m of n outcomes below the level, 1 - (m + 1) / (n + 1)); few guarantee little.
     """
@@ -88,22 +90,32 @@ class Margin:
     realised_share: float
     trust: float
     recent_mean_kw: float
-    miss_share: float
-    drift: float
-    windows: int
-    windows_with_bid: int
+    root_shift: float | None = None
+    miss_share: float = 0.0
+    drift: float = 0.0
+    windows: int = 0
+    windows_with_bid: int = 0
     guaranteed: float = 0.0
 
+    def expected_kw(self, curve: ReliabilityCurve) -> float:
+        """Return what is expected to be realised, nowhere above the best scenario."""
+        if curve.mean_kw <= 0:
+            return 0.0
+        forecast_kw = self.realised_share * curve.mean_kw
+        return min(self.trust * forecast_kw + (1 - self.trust) * self.recent_mean_kw, curve.largest_kw)
+
     def corrected(self, curve: ReliabilityCurve) -> ReliabilityCurve:
-        """Return the curve with its mean moved to what is expected to be realised, nowhere above its best scenario."""
+        """Return the curve with its mean moved to what is expected, nowhere above its best scenario."""
         if curve.mean_kw <= 0:
             return curve
-        expected_kw = self.trust * self.realised_share * curve.mean_kw + (1 - self.trust) * self.recent_mean_kw
-        return curve.scaled(expected_kw / curve.mean_kw, at_most_kw=curve.largest_kw)
+        return curve.scaled(self.expected_kw(curve) / curve.mean_kw, at_most_kw=curve.largest_kw)
 
     def power_kw(self, curve: ReliabilityCurve) -> float:
         """Return the power to promise, before rounding to the product."""
-        return float(self.corrected(curve).power_kw(self.miss_share)) if self.miss_share > 0 else 0.0
+        if self.root_shift is None:
+            return 0.0
+        root = max(sqrt(self.expected_kw(curve)) + self.root_shift, 0.0)
+        return min(root * root, curve.largest_kw)
 
     def to_json(self) -> dict[str, object]:
         """Return plain values."""
@@ -116,13 +128,13 @@ class Calibrator:
     def __init__(self) -> None:
         self._forecast_kw: list[float] = []
         self._realised_kw: list[float] = []
-        self._expected_kw: list[tuple[float, float]] = []
-        self._scores: list[float] = []
-        self._powers_kw: list[Floats] = []
+        self._means_kw: list[tuple[float, float]] = []
+        self._expected_kw: list[float] = []
+        self._reference_kw: list[float] = []
         self._drift: dict[float, float] = {}
 
     def __len__(self) -> int:
-        return len(self._scores)
+        return len(self._realised_kw)
 
     def learn(self, curve: ReliabilityCurve, *, realised_kw: float, known: int | None = None) -> None:
         """Add a window: what was forecast at bidding time, and what turned out to be deliverable.
@@ -133,77 +145,76 @@ class Calibrator:
             known: how many earlier windows were known when the forecast was made; all of them by default.
         """
         past = self._means(len(self) if known is None else known, forecast_kw=curve.mean_kw)
-        corrected = past.corrected(curve)
-        lowest = STANDARD_NORMAL.cdf(LOWEST_SCORE)
-        share = min(max(corrected.miss_share(realised_kw), lowest), 1 - lowest)
-        self._scores.append(STANDARD_NORMAL.inv_cdf(share))
-        self._powers_kw.append(corrected.power_kw(LEVELS))
+        expected_kw = past.expected_kw(curve)
+        moved = expected_kw / curve.mean_kw if curve.mean_kw > 0 else 0.0
+        self._reference_kw.append(min(moved * float(curve.power_kw(REFERENCE_SHARE)), curve.largest_kw))
+        self._expected_kw.append(expected_kw)
         self._forecast_kw.append(curve.mean_kw)
         self._realised_kw.append(realised_kw)
-        self._expected_kw.append((past.realised_share * curve.mean_kw, past.recent_mean_kw))
+        self._means_kw.append((past.realised_share * curve.mean_kw, past.recent_mean_kw))
 
     def record_bid(self, *, reliability: float, is_kept: bool) -> None:
         """Let a placed bid that was kept or broken move the drift of its promise."""
         moved = self._drift.get(reliability, 0.0) + DRIFT_STEP * (reliability - is_kept)
         self._drift[reliability] = max(moved, 0.0)
 
-    def margin(self, curve: ReliabilityCurve, *, reliability: float, product_bid_kw: ProductBid) -> Margin:
+    def margin(self, curve: ReliabilityCurve, *, reliability: float, product_bids_kw: ProductBids) -> Margin:
         """Return the margin for the next window.
 
         Args:
             curve: its forecast.
             reliability: probability with which the bid must be kept.
-            product_bid_kw: turns a power into a bid of the product (steps, minimum), 0 for none.
+            product_bids_kw: turns powers into bids of the product (steps, minimum), 0 for none.
         """
-        return self.margins(curve, reliabilities=(reliability,), product_bid_kw=product_bid_kw)[0]
+        return self.margins(curve, reliabilities=(reliability,), product_bids_kw=product_bids_kw)[0]
 
     def margins(
-        self, curve: ReliabilityCurve, *, reliabilities: Sequence[float], product_bid_kw: ProductBid
+        self, curve: ReliabilityCurve, *, reliabilities: Sequence[float], product_bids_kw: ProductBids
     ) -> tuple[Margin, ...]:
         """Return the margin for the next window at each reliability; arguments as for `margin`."""
         means = self._means(len(self), forecast_kw=curve.mean_kw)
         if len(self) < FEWEST_WINDOWS:
             return tuple(replace(means, drift=self._drift_of(reliability)) for reliability in reliabilities)
-        offers_kw = _product_bids(np.asarray(self._powers_kw), product_bid_kw)
+        corrected = means.corrected(curve)
+        counted = product_bids_kw(np.asarray(self._reference_kw)) > 0
+        residuals = self._residuals(counted, claimed=_root_spread(corrected))
+        roots = np.sqrt(self._expected_kw)[:, None] + residuals.middle + residuals.spread * LEVELS
+        offers_kw = product_bids_kw(np.maximum(roots, 0.0) ** 2)
         usual = _usual(offers_kw)
-        counted = offers_kw[:, int(np.searchsorted(LEVELS, REFERENCE_LEVEL))] > 0
         record = self._record(offers_kw[-RECORD_WINDOWS:, usual])
 
         def margin(reliability: float) -> Margin:
             drift = self._drift_of(reliability)
-            level = self._level(counted, miss_share=1 - reliability, drift=drift)
+            level = residuals.bound(1 - reliability) - drift
             level = min(level, _level_by_record(LEVELS[usual], record, miss_share=1 - reliability))
+            known = replace(means, drift=drift, windows_with_bid=int(counted.sum()))
             if not usual[max(int(np.searchsorted(LEVELS, level, side="right")) - 1, 0)]:
-                level = 0.0
-            return replace(
-                means,
-                miss_share=level,
-                drift=drift,
-                windows_with_bid=int(counted.sum()),
-                guaranteed=self._guaranteed(counted, level=level),
-            )
+                return known
+            shift = residuals.middle + residuals.spread * level
+            placed = replace(known, root_shift=shift, guaranteed=self._guaranteed(counted, root_shift=shift))
+            return replace(placed, miss_share=corrected.miss_share(placed.power_kw(curve)))
 
         return tuple(margin(reliability) for reliability in reliabilities)
 
     def _drift_of(self, reliability: float) -> float:
         return max((moved for promise, moved in self._drift.items() if promise <= reliability), default=0.0)
 
-    def _guaranteed(self, counted: Flags, *, level: float) -> float:
+    def _root_residuals(self, counted: Flags) -> Floats:
+        return np.asarray(np.sqrt(self._realised_kw) - np.sqrt(self._expected_kw))[counted]
+
+    def _guaranteed(self, counted: Flags, *, root_shift: float) -> float:
         """Return the reliability of a level by rank alone: one-sided split conformal, which knows no distribution."""
-        if level <= 0:
-            return 0.0
-        below = np.asarray(self._scores)[counted] < STANDARD_NORMAL.inv_cdf(level)
+        below = self._root_residuals(counted) < root_shift
         return 1 - (int(below.sum()) + 1) / (len(below) + 1)
 
-    def _level(self, counted: Flags, *, miss_share: float, drift: float) -> float:
-        """Return the Student prediction bound on the next score as a level."""
-        scores = np.asarray(self._scores)
-        weight = _ages_weight(len(scores), SCORE_HALF_LIFE)
-        total = float(weight[counted].sum()) + SCORE_PRIOR
-        middle = float(weight[counted] @ scores[counted]) / total
-        spread = (float(weight[counted] @ (scores[counted] - middle) ** 2) + SCORE_PRIOR) / total
-        bound = student_quantile(miss_share, degrees=max(total - 1, 3.0)) * sqrt(spread * (1 + 1 / total))
-        return min(max(STANDARD_NORMAL.cdf(middle + bound - drift), float(LEVELS[0])), float(LEVELS[-1]))
+    def _residuals(self, counted: Flags, *, claimed: float) -> "_Residuals":
+        """Return the law of the residuals, with the forecast's own claim: none, of the spread of its scenarios."""
+        residuals = self._root_residuals(counted)
+        weight = _ages_weight(len(counted), SPREAD_HALF_LIFE)[counted]
+        total = float(weight.sum()) + SPREAD_PRIOR
+        middle = float(weight @ residuals) / total
+        variance = (float(weight @ (residuals - middle) ** 2) + SPREAD_PRIOR * claimed**2) / total
+        return _Residuals(middle=middle, spread=sqrt(variance), windows=total)
 
     def _record(self, offers_kw: Floats) -> list[tuple[int, int]]:
         """Return the bids that each level would have led to in the last windows, (n, levels), and how many it broke."""
@@ -219,23 +230,15 @@ class Calibrator:
         expected_kw = prior_kw + float(weight @ forecast)
         share = min((prior_kw + float(weight @ realised)) / expected_kw, 1.0) if expected_kw > 0 else 1.0
         mean_kw = (MEAN_PRIOR * share * forecast_kw + float(weight @ realised)) / (MEAN_PRIOR + float(weight.sum()))
-        return Margin(
-            realised_share=share,
-            trust=self._trust(known),
-            recent_mean_kw=mean_kw,
-            miss_share=0.0,
-            drift=0.0,
-            windows=known,
-            windows_with_bid=0,
-        )
+        return Margin(realised_share=share, trust=self._trust(known), recent_mean_kw=mean_kw, windows=known)
 
     def _trust(self, known: int) -> float:
         """Least-squares weight of the forecast against the recent mean, shrunk towards trusting it; in [0, 1]."""
         if not known:
             return 1.0
-        forecast, recent = np.asarray(self._expected_kw[:known]).T
+        forecast, recent = np.asarray(self._means_kw[:known]).T
         realised = np.asarray(self._realised_kw[:known])
-        weight = _ages_weight(known, SCORE_HALF_LIFE)
+        weight = _ages_weight(known, SPREAD_HALF_LIFE)
         apart = forecast - recent
         size = float(weight @ apart**2)
         prior = TRUST_PRIOR * size / float(weight.sum())
@@ -244,9 +247,27 @@ class Calibrator:
         return min(max((float(weight @ (apart * (realised - recent))) + prior) / (size + prior), 0.0), 1.0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Residuals:
+    """Roots of outcomes less roots of expectations [sqrt(kW)], of so many windows by their weight."""
+
+    middle: float
+    spread: float
+    windows: float
+
+    def bound(self, miss_share: float) -> float:
+        """Return the Student prediction bound on the next one, in spreads from the middle."""
+        return student_quantile(miss_share, degrees=max(self.windows - 1, 3.0)) * sqrt(1 + 1 / self.windows)
+
+
+def _root_spread(curve: ReliabilityCurve) -> float:
+    """Return the spread of the scenarios' roots [sqrt(kW)]."""
+    return float(np.std(np.sqrt(curve.scenarios_kw))) if curve.scenarios_kw else 0.0
+
+
 def _level_by_record(levels: Floats, record: Sequence[tuple[int, int]], *, miss_share: float) -> float:
     """Return the highest level such that it and all below have a plausible record of bids and broken ones."""
-    highest = 0.0
+    highest = -inf
     for level, (bids, misses) in zip(levels.tolist(), record, strict=True):
         if binomial_upper_tail(misses, bids, round(miss_share, 9)) < LEAST_PLAUSIBLE:
             break
@@ -257,7 +278,7 @@ def _level_by_record(levels: Floats, record: Sequence[tuple[int, int]], *, miss_
 def _usual(offers_kw: Floats) -> Flags:
     """Tell which levels would have led to a bid often enough, on record and of late, to be judged by it."""
     offered = offers_kw > 0
-    weight = _ages_weight(len(offered), SCORE_HALF_LIFE)
+    weight = _ages_weight(len(offered), SPREAD_HALF_LIFE)
     return np.asarray(
         (offered[-RECORD_WINDOWS:].sum(axis=0) >= FEWEST_WINDOWS) & (weight @ offered >= LEAST_OFFERED * weight.sum())
     )
@@ -265,9 +286,3 @@ def _usual(offers_kw: Floats) -> Flags:
 
 def _ages_weight(windows: int, half_life: float) -> Floats:
     return np.asarray(0.5 ** (np.arange(windows)[::-1] / half_life))
-
-
-def _product_bids(powers_kw: Floats, product_bid_kw: ProductBid) -> Floats:
-    """Apply the product's rounding to every distinct power once."""
-    distinct, place = np.unique(powers_kw, return_inverse=True)
-    return np.array([product_bid_kw(float(power_kw)) for power_kw in distinct])[place].reshape(powers_kw.shape)

@@ -62,11 +62,14 @@ class WindowSpec:
         """PTU boundaries of the window, shape (ptus + 1,)."""
         return np.arange(self.starts_s, self.ends_s + 1, self.ptu_s, dtype=np.int64)
 
+    def product_bids_kw(self, power_kw: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the largest bids of this product that are not above powers: whole steps, zero under the minimum."""
+        bids_kw = np.floor(power_kw / self.step_kw + 1e-9) * self.step_kw
+        return np.where((bids_kw > 0) & (bids_kw >= self.min_bid_kw - 1e-9), bids_kw, 0.0)
+
     def product_bid_kw(self, power_kw: float) -> float:
-        """Return the largest bid of this product that is not above a power: whole steps, zero under the minimum."""
-        steps = np.floor(power_kw / self.step_kw + 1e-9)
-        bid_kw = float(steps * self.step_kw)
-        return bid_kw if bid_kw > 0 and bid_kw >= self.min_bid_kw - 1e-9 else 0.0
+        """Return the largest bid of this product that is not above a power."""
+        return float(self.product_bids_kw(np.asarray(power_kw)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -155,7 +155,7 @@ def _size(
     room = forecast.room(np.sum(list(contributions_kw.values()), axis=0) if contributions_kw else 0.0)
     curve = ReliabilityCurve.of(room.least_kw)
     margin, *others = calibrator.margins(
-        curve, reliabilities=(window.reliability, *PROBABILITIES), product_bid_kw=window.product_bid_kw
+        curve, reliabilities=(window.reliability, *PROBABILITIES), product_bids_kw=window.product_bids_kw
     )
     power_kw = margin.power_kw(curve)
     bid_kw = window.product_bid_kw(power_kw)
@@ -212,7 +212,7 @@ def _reason(bid_kw: float, margin: Margin, limit: Limit, window: WindowSpec) -> 
         return f"{bid_kw:g} kW in every PTU with probability {window.reliability:.1%}; {limited}", limit
     if margin.windows < FEWEST_WINDOWS:
         return f"No bid: only {margin.windows} windows with a known outcome to calibrate on.", "history"
-    if margin.miss_share <= 0:
+    if margin.root_shift is None:
         return f"No bid: by its own record no level keeps {window.reliability:.1%}.", "record"
     least_kw = max(window.min_bid_kw, window.step_kw)
     return f"No bid: less than {least_kw:g} kW is sure enough; {limited}", "minimum_bid"

@@ -9,8 +9,8 @@ from bidding.optimisation.calibration import FEWEST_WINDOWS, Calibrator
 from bidding.optimisation.reliability_curve import ReliabilityCurve
 
 
-def product_bid_kw(power_kw):
-    return float(np.floor(power_kw)) if power_kw >= 1 else 0.0
+def product_bids_kw(power_kw):
+    return np.floor(power_kw)
 
 
 def curve_around(mean_kw, *, spread=0.25, scenarios=200):
@@ -25,8 +25,8 @@ def walk(*, windows, reliability, truth, seed=0, mean_kw=60.0, spread=0.25):
     for _ in range(windows):
         expected = mean_kw * rng.uniform(0.5, 1.5)
         curve = curve_around(expected, spread=spread)
-        margin = calibrator.margin(curve, reliability=reliability, product_bid_kw=product_bid_kw)
-        bid_kw = product_bid_kw(margin.power_kw(curve))
+        margin = calibrator.margin(curve, reliability=reliability, product_bids_kw=product_bids_kw)
+        bid_kw = float(product_bids_kw(margin.power_kw(curve)))
         outcome_kw = truth(expected, rng)
         calibrator.learn(curve, realised_kw=outcome_kw)
         if bid_kw > 0:
@@ -63,6 +63,24 @@ def test_promises_are_kept_whatever_is_wrong_with_the_forecast(truth, reliabilit
     assert bids[60:].mean() > 0
 
 
+def test_large_windows_and_small_ones_keep_their_promises_alike():
+    """Cars come and go by themselves: a window of many is surer, relative to its size, than one of few."""
+    rng, calibrator = np.random.default_rng(5), Calibrator()
+    bids, outcomes, is_large = [], [], []
+    for window in range(600):
+        expected_kw = 400.0 if window % 2 else 60.0
+        curve = curve_around(expected_kw, spread=0.1)
+        margin = calibrator.margin(curve, reliability=0.9, product_bids_kw=product_bids_kw)
+        bids.append(float(product_bids_kw(margin.power_kw(curve))))
+        outcomes.append(3.0 * rng.poisson(expected_kw / 3.0))
+        is_large.append(window % 2 == 1)
+        calibrator.learn(curve, realised_kw=outcomes[-1])
+    bids, outcomes, is_large = (np.array(column)[100:] for column in (bids, outcomes, is_large))
+    for some, expected_kw in ((is_large, 400.0), (~is_large, 60.0)):
+        assert (outcomes >= bids)[some].mean() >= 0.88
+        assert bids[some].mean() > expected_kw - 2.5 * np.sqrt(3.0 * expected_kw)
+
+
 def test_a_level_is_kept_as_often_as_its_rank_guarantees():
     """Outcomes lie anywhere in a forecast that is wrong about them; the guarantee knows neither."""
     kept, guaranteed = [], []
@@ -71,7 +89,7 @@ def test_a_level_is_kept_as_often_as_its_rank_guarantees():
         for window in range(60):
             curve = curve_around(60.0)
             outcome_kw = 40.0 * float(rng.beta(2.0, 0.7))
-            margin = calibrator.margin(curve, reliability=0.8, product_bid_kw=product_bid_kw)
+            margin = calibrator.margin(curve, reliability=0.8, product_bids_kw=product_bids_kw)
             if window >= 30:
                 kept.append(outcome_kw >= margin.power_kw(curve))
                 guaranteed.append(margin.guaranteed)
@@ -97,7 +115,7 @@ def test_broken_promises_lower_the_level_and_kept_ones_raise_it_again():
         calibrator.learn(curve_around(50.0), realised_kw=50.0)
 
     def level():
-        return calibrator.margin(curve_around(50.0), reliability=0.9, product_bid_kw=product_bid_kw).miss_share
+        return calibrator.margin(curve_around(50.0), reliability=0.9, product_bids_kw=product_bids_kw).root_shift
 
     before = level()
     calibrator.record_bid(reliability=0.9, is_kept=False)
@@ -117,7 +135,7 @@ def test_a_forecast_that_explains_nothing_gives_way_to_the_recent_mean():
         sighted.learn(curve_around(truth_kw), realised_kw=truth_kw)
     curve = curve_around(80.0)
     trusts = [
-        calibrator.margin(curve, reliability=0.9, product_bid_kw=product_bid_kw).trust
+        calibrator.margin(curve, reliability=0.9, product_bids_kw=product_bids_kw).trust
         for calibrator in (blind, sighted)
     ]
     assert trusts[0] < 0.3
@@ -139,7 +157,7 @@ def test_bids_never_rise_with_the_promise_and_never_pass_the_best_scenario(outco
         calibrator.record_bid(reliability=0.9, is_kept=is_kept)
     curve = curve_around(mean_kw, scenarios=50)
     powers = [
-        calibrator.margin(curve, reliability=reliability, product_bid_kw=product_bid_kw).power_kw(curve)
+        calibrator.margin(curve, reliability=reliability, product_bids_kw=product_bids_kw).power_kw(curve)
         for reliability in sorted(asked)
     ]
     assert all(later <= earlier + 1e-9 for earlier, later in pairwise(powers))
@@ -153,5 +171,5 @@ def test_what_led_to_a_bid_now_and_then_is_not_promised(days_with_cars, is_sold)
     for window in range(90):
         mean_kw = 60.0 if window % 3 < days_with_cars else 0.1
         calibrator.learn(curve_around(mean_kw), realised_kw=mean_kw)
-    margin = calibrator.margin(curve_around(60.0), reliability=0.9, product_bid_kw=product_bid_kw)
+    margin = calibrator.margin(curve_around(60.0), reliability=0.9, product_bids_kw=product_bids_kw)
     assert (margin.power_kw(curve_around(60.0)) >= 1) is is_sold
