@@ -33,7 +33,7 @@ def placed_bids(*, since: datetime, aggregation_ean: AggregationEan | None = Non
 
 
 def earlier_margins(*, aggregation_ean: AggregationEan, since: datetime) -> tuple[float, ...]:
-    """Return the miss shares at which the curves of a group's earlier bids were read, oldest first (1 query)."""
+    """Return the shares of scenarios that lay below a group's earlier promises, oldest first (1 query)."""
     shares = (
         Bid.objects.filter(
             aggregation_ean=aggregation_ean, starts_at__gte=since, explanation__margin__miss_share__isnull=False

@@ -69,7 +69,7 @@ class Explanation:
         limited_by: the largest loss on the way to deliverable power, or why there is no bid.
         power: that way.
         margin: correction and level used.
-        margin_history: miss share of the levels used for earlier bids, oldest first.
+        margin_history: share of the corrected scenarios below each earlier promise, oldest first.
     """
 
     reason: str

@@ -24,8 +24,8 @@ class ReliabilityCurve:
     The chance of delivering less than the k-th smallest is taken as k / (S + 1); between order statistics the curve
     is linear. Below the smallest it goes on as a normal law of the square root of the power, with the spread that lies
     between the smallest and the median: power is a sum over cars, and the root of a count of cars has nearly the same
-    spread at any size (Bartlett 1936). Without it a calibration that has to look below the scenarios, as for 99 %,
-    would take a day a little under the worst scenario for a day without any power.
+    spread at any size (Bartlett 1936). Without it what is asked below the scenarios, as 99 % of few, would be no power,
+    and a promise a little under the worst scenario would be one that no scenario breaks.
     """
 
     scenarios_kw: tuple[float, ...]

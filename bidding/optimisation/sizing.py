@@ -105,7 +105,7 @@ def size_window(
         prices: day-ahead prices when the window's baseline is `price`.
         outdoor_c: mean outdoor temperature by local day number, for fleets whose use follows the weather.
         placed: earlier bids with their outcome, oldest first; broken promises lower the level of the next.
-        margin_history: miss shares of the levels used for earlier bids, for the explanation.
+        margin_history: shares of the corrected scenarios below earlier promises, for the explanation.
         memory: of rehearsals; what it holds of today is not played again.
 
     Raises:
