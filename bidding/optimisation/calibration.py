@@ -188,7 +188,7 @@ class Calibrator:
             level = residuals.bound(1 - reliability) - drift
             level = min(level, _level_by_record(LEVELS[usual], record, miss_share=1 - reliability))
             known = replace(means, drift=drift, windows_with_bid=int(counted.sum()))
-            if not usual[max(int(np.searchsorted(LEVELS, level, side="right")) - 1, 0)]:
+            if level == -inf or not usual[max(int(np.searchsorted(LEVELS, level, side="right")) - 1, 0)]:
                 return known
             shift = residuals.middle + residuals.spread * level
             placed = replace(known, root_shift=shift, guaranteed=self._guaranteed(counted, root_shift=shift))
@@ -266,7 +266,7 @@ def _root_spread(curve: ReliabilityCurve) -> float:
 
 
 def _level_by_record(levels: Floats, record: Sequence[tuple[int, int]], *, miss_share: float) -> float:
-    """Return the highest level such that it and all below have a plausible record of bids and broken ones."""
+    """Return the highest level such that it and all below have a plausible record; minus infinity for none."""
     highest = -inf
     for level, (bids, misses) in zip(levels.tolist(), record, strict=True):
         if binomial_upper_tail(misses, bids, round(miss_share, 9)) < LEAST_PLAUSIBLE:

@@ -98,6 +98,15 @@ def test_a_level_is_kept_as_often_as_its_rank_guarantees():
     assert max(guaranteed) <= 1 - 1 / 60  # by rank among so few windows nothing is surer
 
 
+def test_when_the_record_forbids_every_level_nothing_is_promised():
+    """One dead window among sixty-five is one too many for 99 %, however far the others stay above any level."""
+    calibrator = Calibrator()
+    for window in range(65):
+        calibrator.learn(curve_around(400.0, spread=0.001), realised_kw=0.0 if window == 0 else 400.0)
+    margin = calibrator.margin(curve_around(400.0, spread=0.001), reliability=0.99, product_bids_kw=product_bids_kw)
+    assert (margin.root_shift, margin.miss_share) == (None, 0.0)
+
+
 def test_windows_without_a_bid_do_not_make_up_for_broken_promises():
     """Large windows fail one time in three; small ones never, but are under the minimum."""
 
