@@ -15,9 +15,15 @@ from bidding.forecast.sessions import SessionTable
 
 Floats = NDArray[np.float64]
 
-OWN_SESSIONS = 40
-POOL_SESSIONS = 48
+OWN_SESSIONS = 80
+POOL_SESSIONS = 400
 POOL_RECENT = 2000
+
+SAMPLES_AT_ONCE = 1_000_000
+"""Of all cars together: up to some 2,000 cars have all their samples, more have fewer each, for memory and time."""
+
+FEWEST_SAMPLES = 24
+"""Of each car, however many there are."""
 
 KERNEL_H = 1.5
 DAY_H = 24.0
@@ -51,16 +57,6 @@ class Outlook:
             energy_kwh=np.where(np.isnan(energy_kwh)[:, None], self.energy_kwh, energy_kwh[:, None]),
         )
 
-    def every(self, stride: int) -> "Outlook":
-        """Return every so many-th sample of each car."""
-        picked = (slice(None), slice(None, None, stride))
-        return Outlook(
-            stay_h=self.stay_h[picked],
-            energy_kwh=self.energy_kwh[picked],
-            weight=self.weight[picked],
-            own=-(-self.own // stride),
-        )
-
 
 class OutlookModel:
     """Looks up comparable sessions; built once on a table, it only ever uses rows completed at the asked instant."""
@@ -72,33 +68,40 @@ class OutlookModel:
         self._place = np.empty(len(sessions), dtype=np.intp)
         self._place[self._by_charger] = np.arange(len(sessions))
 
-    def of(self, rows: NDArray[np.intp], *, now_s: int) -> Outlook:
-        """Return the outlook of the sessions in some rows, from their charger and plug-in and the past at `now_s`."""
-        own = self._own_charger(rows)
+    def of(self, rows: NDArray[np.intp], *, now_s: int, samples_at_once: int = SAMPLES_AT_ONCE) -> Outlook:
+        """Return the outlook of the sessions in some rows, from their charger and plug-in and the past at `now_s`.
+
+        Args:
+            rows: the cars, m sessions of the table.
+            now_s: UTC epoch seconds; the pool holds sessions completed by then.
+            samples_at_once: of all cars together, from which follows how many each has.
+        """
+        own_sessions, pool_sessions = _samples_of_each(len(rows), samples_at_once)
+        own = self._own_charger(rows, own_sessions)
         stay_h, energy_kwh = self._sessions.stay_h, self._sessions.energy_kwh
         parts = [(np.maximum(own, 0), np.where(own >= 0, self._nearness(rows, own), 0.0))]
-        parts.append(self._pool(rows, now_s))
+        parts.append(self._pool(rows, now_s, pool_sessions))
         chosen = np.concatenate([part[0] for part in parts], axis=1)
         return Outlook(
             stay_h=stay_h[chosen],
             energy_kwh=energy_kwh[chosen],
             weight=np.concatenate([part[1] for part in parts], axis=1),
-            own=OWN_SESSIONS,
+            own=own_sessions,
         )
 
-    def _own_charger(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    def _own_charger(self, rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
         """Return the previous sessions at the same charger, -1 where there are none; all ended before the car came."""
-        places = self._place[rows][:, None] - np.arange(1, OWN_SESSIONS + 1)
+        places = self._place[rows][:, None] - np.arange(1, count + 1)
         earlier = self._by_charger[np.maximum(places, 0)]
         is_own = (places >= 0) & (self._sessions.charger[earlier] == self._sessions.charger[rows][:, None])
         return np.where(is_own, earlier, -1)
 
-    def _pool(self, rows: NDArray[np.intp], now_s: int) -> tuple[NDArray[np.intp], Floats]:
+    def _pool(self, rows: NDArray[np.intp], now_s: int, count: int) -> tuple[NDArray[np.intp], Floats]:
         """Return recent sessions of the same kind of day, nearest in time of day."""
         started = int(np.searchsorted(self._sessions.plug_in_s, now_s, side="left"))
         done = np.flatnonzero(self._sessions.plug_out_s[:started] <= now_s)
-        chosen = np.zeros((len(rows), POOL_SESSIONS), dtype=np.intp)
-        weight = np.zeros((len(rows), POOL_SESSIONS))
+        chosen = np.zeros((len(rows), count), dtype=np.intp)
+        weight = np.zeros((len(rows), count))
         for is_weekend in (False, True):
             asked = self._is_weekend[rows] == is_weekend
             pool = done[self._is_weekend[done] == is_weekend][-POOL_RECENT:]
@@ -106,7 +109,7 @@ class OutlookModel:
                 continue
             pool = pool[np.argsort(self._local_h[pool], kind="stable")]
             place = np.searchsorted(self._local_h[pool], self._local_h[rows[asked]])
-            near = pool[(place[:, None] + np.arange(-POOL_SESSIONS // 2, POOL_SESSIONS // 2)) % len(pool)]
+            near = pool[(place[:, None] + np.arange(count) - count // 2) % len(pool)]
             chosen[asked] = near
             weight[asked] = self._nearness(rows[asked], near)
         return chosen, weight
@@ -115,6 +118,13 @@ class OutlookModel:
         apart_h = np.abs(self._local_h[rows][:, None] - self._local_h[others])
         apart_h = np.minimum(apart_h, DAY_H - apart_h)
         return np.asarray(np.exp(-0.5 * (apart_h / KERNEL_H) ** 2))
+
+
+def _samples_of_each(cars: int, at_once: int) -> tuple[int, int]:
+    """Return how many own sessions and pool sessions each of so many cars has."""
+    each = min(max(at_once // max(cars, 1), FEWEST_SAMPLES), OWN_SESSIONS + POOL_SESSIONS)
+    own = min(OWN_SESSIONS, each // 3)
+    return own, each - own
 
 
 def _local_plug_in(plug_in_s: NDArray[np.int64], timezone: str) -> tuple[Floats, NDArray[np.bool_]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bidding.dispatch.allocation.urgency import DispatchPolicy
 from bidding.forecast.baselines import PriceCurve
 from bidding.forecast.declarations import Declarations
-from bidding.forecast.outlook import Outlook, OutlookModel
+from bidding.forecast.outlook import OutlookModel
 from bidding.forecast.sessions import SessionTable
 from bidding.forecast.window_forecast import ChargerGroup
 from bidding.optimisation.interface import ChargerTraits, WindowSpec
@@ -26,9 +26,8 @@ Floats = NDArray[np.float64]
 CAPACITY_WITHIN = 1 / 32
 """How close to the largest promise kept: a past window is one of forty, and each play costs as much."""
 
-SAMPLES_AT_ONCE = 10_000
-FEWEST_SAMPLES = 24
-"""Of each car. Up to a hundred cars all samples take part, as in the backtest; beyond, fewer of each."""
+SAMPLES_AT_ONCE = 24_000
+"""Of all cars: up to fifty have all their samples, as in the backtest; more have fewer each: there are many plays."""
 
 
 class PastWindows:
@@ -62,7 +61,7 @@ class PastWindows:
         rows = self._sessions.rows_present(window.starts_s, window.ends_s)
         play = WindowPlay(
             fleet=window_fleet(self._sessions, window=window, traits=self._traits, prices=self._prices),
-            outlook=_thinned(self._outlooks.of(rows, now_s=window.starts_s)),
+            outlook=self._outlooks.of(rows, now_s=window.starts_s, samples_at_once=SAMPLES_AT_ONCE),
             policy=self._policy,
             direction=window.direction,
             baseline=window.baseline,
@@ -70,13 +69,6 @@ class PastWindows:
             others_kw=others_kw,
         )
         return play.reached_kw(within=CAPACITY_WITHIN)
-
-
-def _thinned(outlook: Outlook) -> Outlook:
-    """Return fewer samples of each car in large fleets, where one car's lack in precision is averaged out."""
-    cars, samples = outlook.stay_h.shape
-    kept = max(SAMPLES_AT_ONCE // max(cars, 1), FEWEST_SAMPLES)
-    return outlook.every(max(samples // kept, 1))
 
 
 def _together(groups: Sequence[ChargerGroup], *, now_s: int) -> tuple[SessionTable, ChargerTraits, Declarations | None]:

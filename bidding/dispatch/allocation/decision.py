@@ -16,7 +16,7 @@ from bidding.dispatch.allocation.live_policy import LEAST_RESERVE_SHARE
 from bidding.dispatch.allocation.plan import PtuPlan, SteadyResources, plan_ptu
 from bidding.dispatch.allocation.release import laxity_h, need_h
 from bidding.dispatch.allocation.reserve import reserve_share
-from bidding.dispatch.allocation.tranches import Tranches, thinned
+from bidding.dispatch.allocation.tranches import Tranches
 from bidding.dispatch.allocation.urgency import DispatchPolicy
 from bidding.dispatch.allocation.view import DispatchView
 from bidding.optimisation.interface import Direction
@@ -70,11 +70,10 @@ def decide(
     steady_records: Records,
 ) -> Decision:
     """Return who does what so that `wanted_kw` is moved in `direction`."""
-    view = thinned(plugs)
-    usual_kw = expected_baseline_kw(view) if len(view.power_kw) else np.zeros(0)
-    spare_h = laxity_h(view)
+    usual_kw = expected_baseline_kw(plugs) if len(plugs.power_kw) else np.zeros(0)
+    spare_h = laxity_h(plugs)
     share = reserve_share(
-        gain_kw=np.concatenate([np.where(view.v2g, usual_kw + view.power_kw, usual_kw), steady.movable_kw]),
+        gain_kw=np.concatenate([np.where(plugs.v2g, usual_kw + plugs.power_kw, usual_kw), steady.movable_kw]),
         follows=np.concatenate([plug_records.follows, steady_records.follows]),
     )
     plan = plan_ptu(
@@ -87,13 +86,13 @@ def decide(
         policy=Tranches(policy),
     )
     plug_kw = plan.plug_kw.copy()
-    alike = ~view.v2g & ~view.is_full  # what a V2G car can feed in is its own; a full car has nothing to give
+    alike = ~plugs.v2g & ~plugs.is_full  # what a V2G car can feed in is its own; a full car has nothing to give
     plug_kw[alike] = shared_fairly(
         asked_kw=plug_kw[alike],
-        power_kw=view.power_kw[alike],
-        floor_kw=view.floor_kw[alike],
+        power_kw=plugs.power_kw[alike],
+        floor_kw=plugs.floor_kw[alike],
         draw_kw=usual_kw[alike],
         laxity_h=spare_h[alike],
         burden=plug_records.burden[alike],
     )
-    return Decision(PtuPlan(plug_kw=plug_kw, steady_kw=plan.steady_kw), usual_kw, spare_h, need_h(view))
+    return Decision(PtuPlan(plug_kw=plug_kw, steady_kw=plan.steady_kw), usual_kw, spare_h, need_h(plugs))

@@ -3,7 +3,6 @@
 The policy holds some forty arrays of cars by samples; beyond some thousand cars these leave the processor's cache and
 every step waits for memory. So a large fleet is dealt out like cards into equal tranches, each carrying its part of the
 promise. Each keeps its own room for error, which asks a little more in total than one decision would: the safe side.
-In a tranche a few samples of each car are enough, because what one car's lack in precision, thousands average out.
 """
 
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from bidding.optimisation.interface import Direction
 Floats = NDArray[np.float64]
 
 CARS_PER_TRANCHE = 5_000
-SAMPLES_PER_CAR = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,35 +36,13 @@ class Tranches:
         for number in range(count):
             dealt = slice(number, None, count)
             part_kw = promise_kw * float(view.power_kw[dealt].sum()) / float(view.power_kw.sum())
-            tranche = taken(thinned(view), dealt)
-            powers_kw[dealt] = self.policy.powers_kw(tranche, direction=direction, promise_kw=part_kw)
+            powers_kw[dealt] = self.policy.powers_kw(taken(view, dealt), direction=direction, promise_kw=part_kw)
         return powers_kw
-
-
-def thinned(view: DispatchView) -> DispatchView:
-    """Return the view with at most `SAMPLES_PER_CAR` samples of each car in large fleets, evenly picked."""
-    stride = -(-view.outlook.stay_h.shape[1] // SAMPLES_PER_CAR)
-    if len(view.power_kw) <= CARS_PER_TRANCHE or stride <= 1:
-        return view
-    return _with(view, slice(None), view.outlook.every(stride))
 
 
 def taken(view: DispatchView, which: slice | NDArray[np.intp] | NDArray[np.bool_]) -> DispatchView:
     """Return the view of some of the cars."""
     outlook = view.outlook
-    return _with(
-        view,
-        which,
-        Outlook(
-            stay_h=np.ascontiguousarray(outlook.stay_h[which]),
-            energy_kwh=np.ascontiguousarray(outlook.energy_kwh[which]),
-            weight=np.ascontiguousarray(outlook.weight[which]),
-            own=outlook.own,
-        ),
-    )
-
-
-def _with(view: DispatchView, which: slice | NDArray[np.intp] | NDArray[np.bool_], outlook: Outlook) -> DispatchView:
     return DispatchView(
         ptu_h=view.ptu_h,
         left_in_window_h=view.left_in_window_h,
@@ -77,5 +53,10 @@ def _with(view: DispatchView, which: slice | NDArray[np.intp] | NDArray[np.bool_
         energy_in_kwh=view.energy_in_kwh[which],
         left_kwh=view.left_kwh[which],
         planned_kwh=None if view.planned_kwh is None else view.planned_kwh[which],
-        outlook=outlook,
+        outlook=Outlook(
+            stay_h=np.ascontiguousarray(outlook.stay_h[which]),
+            energy_kwh=np.ascontiguousarray(outlook.energy_kwh[which]),
+            weight=np.ascontiguousarray(outlook.weight[which]),
+            own=outlook.own,
+        ),
     )

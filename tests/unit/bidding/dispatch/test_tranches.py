@@ -1,7 +1,7 @@
 import numpy as np
 
 from bidding.dispatch.allocation import tranches
-from bidding.dispatch.allocation.tranches import Tranches, thinned
+from bidding.dispatch.allocation.tranches import Tranches
 from bidding.dispatch.allocation.urgency import UrgencyPolicy
 from bidding.dispatch.allocation.view import DispatchView
 from bidding.forecast.outlook import Outlook
@@ -28,7 +28,6 @@ def test_a_small_fleet_is_decided_in_one_piece():
     view = cars(300)
     whole = UrgencyPolicy().powers_kw(view, direction="reduce", promise_kw=500.0)
     assert (Tranches(UrgencyPolicy()).powers_kw(view, direction="reduce", promise_kw=500.0) == whole).all()
-    assert thinned(view) is view
 
 
 def test_a_large_fleet_is_asked_for_a_little_more_and_never_for_less(monkeypatch):
@@ -37,9 +36,3 @@ def test_a_large_fleet_is_asked_for_a_little_more_and_never_for_less(monkeypatch
     monkeypatch.setattr(tranches, "CARS_PER_TRANCHE", 1_000)
     in_pieces = held(Tranches(UrgencyPolicy()).powers_kw(view, direction="reduce", promise_kw=8_000.0))
     assert whole <= in_pieces <= 1.15 * whole
-
-
-def test_samples_are_thinned_evenly(monkeypatch):
-    monkeypatch.setattr(tranches, "CARS_PER_TRANCHE", 10)
-    view = cars(20, samples=88)
-    assert (thinned(view).outlook.stay_h == view.outlook.stay_h[:, ::4]).all()
