@@ -8,9 +8,10 @@ Five corrections, each learnt from windows whose outcome is known, newer ones co
    least-squares weight of the two (forecast combination, Bates and Granger 1969).
 3. *Level*: how far the roots of past outcomes lay from the roots of what was expected. Power is a sum over cars, and
    the root of a count has nearly the same spread at any size (Bartlett 1936), so large windows and small ones teach
-   each other. These residuals have a location and a spread, and a Student prediction bound for the next one is the
+   each other. These residuals have a location and a spread, and a Student prediction bound for the next one is a
    level to bid at; it is wider while few windows are known. This is split conformal prediction on residuals (Lei et
-   al. 2018), smoothed so that 99 % does not hang on one order statistic.
+   al. 2018), smoothed so that 99 % does not hang on one order statistic. Where enough windows are known for the order
+   statistic itself to guarantee the promise, and it lies higher, it is taken: residuals need not be normal.
 4. *Drift*: each broken promise lowers the level, each kept one raises it again, in the proportion that balances at
    the promised share (adaptive conformal inference, Gibbs and Candès 2021; quantile tracking, Angelopoulos 2023).
 5. *Own record*: no level is used at which past windows broke the promise so often that a kept promise would explain it
@@ -21,9 +22,11 @@ windows without a bid keep no promise and cannot make up for broken ones. Every 
 reliability, hence so is the bid.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import takewhile
 from math import inf, sqrt
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +38,8 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 ProductBids = Callable[[Floats], Floats]
+Record = Sequence[tuple[int, int]]
+"""By level, ascending: bids that it would have led to, and how many of them it would have broken."""
 
 MEAN_HALF_LIFE = 10
 """Like windows, two weeks of weekdays as in `like_days`: how fast means are forgotten."""
@@ -185,8 +190,10 @@ class Calibrator:
 
         def margin(reliability: float) -> Margin:
             drift = self._drift_of(reliability)
-            level = residuals.bound(1 - reliability) - drift
-            level = min(level, _level_by_record(LEVELS[usual], record, miss_share=1 - reliability))
+            miss_share = round(1 - reliability, 9)
+            by_rank = _level_by_rank(LEVELS[usual], record, miss_share=miss_share)
+            level = max(residuals.bound(miss_share), by_rank) - drift
+            level = min(level, _level_by_record(LEVELS[usual], record, miss_share=miss_share))
             known = replace(means, drift=drift, windows_with_bid=int(counted.sum()))
             if level == -inf or not usual[max(int(np.searchsorted(LEVELS, level, side="right")) - 1, 0)]:
                 return known
@@ -216,8 +223,8 @@ class Calibrator:
         variance = (float(weight @ (residuals - middle) ** 2) + SPREAD_PRIOR * claimed**2) / total
         return _Residuals(middle=middle, spread=sqrt(variance), windows=total)
 
-    def _record(self, offers_kw: Floats) -> list[tuple[int, int]]:
-        """Return the bids that each level would have led to in the last windows, (n, levels), and how many it broke."""
+    def _record(self, offers_kw: Floats) -> Record:
+        """Return the record of levels that would have led to these bids in the last windows, (n, levels)."""
         broken = (offers_kw > 0) & (np.asarray(self._realised_kw[-len(offers_kw) :])[:, None] < offers_kw - 1e-6)
         return list(zip((offers_kw > 0).sum(axis=0).tolist(), broken.sum(axis=0).tolist(), strict=True))
 
@@ -265,14 +272,22 @@ def _root_spread(curve: ReliabilityCurve) -> float:
     return float(np.std(np.sqrt(curve.scenarios_kw))) if curve.scenarios_kw else 0.0
 
 
-def _level_by_record(levels: Floats, record: Sequence[tuple[int, int]], *, miss_share: float) -> float:
-    """Return the highest level such that it and all below have a plausible record; minus infinity for none."""
-    highest = -inf
-    for level, (bids, misses) in zip(levels.tolist(), record, strict=True):
-        if binomial_upper_tail(misses, bids, round(miss_share, 9)) < LEAST_PLAUSIBLE:
-            break
-        highest = level
-    return highest
+def _level_by_rank(levels: Floats, record: Record, *, miss_share: float) -> float:
+    """Return the highest level that the order statistics guarantee: as rank k of n outcomes does with k / (n + 1)."""
+    return _highest(levels, (misses + 1 <= miss_share * (bids + 1) + 1e-9 for bids, misses in record))
+
+
+def _level_by_record(levels: Floats, record: Record, *, miss_share: float) -> float:
+    """Return the highest level with a plausible record."""
+    return _highest(
+        levels, (binomial_upper_tail(misses, bids, miss_share) >= LEAST_PLAUSIBLE for bids, misses in record)
+    )
+
+
+def _highest(levels: Floats, is_good: Iterable[bool]) -> float:
+    """Return the highest level such that it and all below are good; minus infinity for none."""
+    good = takewhile(itemgetter(1), zip(levels.tolist(), is_good, strict=True))
+    return max((level for level, _ in good), default=-inf)
 
 
 def _usual(offers_kw: Floats) -> Flags:
