@@ -98,6 +98,15 @@ def test_a_level_is_kept_as_often_as_its_rank_guarantees():
     assert max(guaranteed) <= 1 - 1 / 60  # by rank among so few windows nothing is surer
 
 
+def test_where_order_statistics_guarantee_more_than_a_normal_law_they_count():
+    """Twenty to one the cars of an office are there, or none is: no normal law, and a clear rank."""
+    bids, outcomes = walk(
+        windows=600, reliability=0.9, truth=lambda expected, rng: expected * (rng.random() > 1 / 21), spread=0.05
+    )
+    assert kept_share(bids, outcomes) >= 0.92
+    assert bids[200:].mean() > 0.7 * outcomes[200:].mean()  # a normal law of the same spread allows 0.46
+
+
 def test_when_the_record_forbids_every_level_nothing_is_promised():
     """One dead window among sixty-five is one too many for 99 %, however far the others stay above any level."""
     calibrator = Calibrator()
