@@ -2,6 +2,9 @@
 
 Two sources: the last sessions at the same charger, and recent sessions anywhere that began at about the same time of
 day. Joint samples keep what belongs together (who stays long also takes more). A k-nearest-neighbour estimate.
+
+The handful is picked from many, because few fit: only sessions that lasted longer than the car has been here. How much
+that tells is measured by `python -m scripts.departure_surprise`.
 """
 
 from dataclasses import dataclass, replace
@@ -14,16 +17,23 @@ from numpy.typing import NDArray
 from bidding.forecast.sessions import SessionTable
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 OWN_SESSIONS = 80
 POOL_SESSIONS = 400
+"""The nearest in time of day of the last `POOL_RECENT` on the same kind of day."""
+
 POOL_RECENT = 2000
 
-SAMPLES_AT_ONCE = 1_000_000
-"""Of all cars together: up to some 2,000 cars have all their samples, more have fewer each, for memory and time."""
+SAMPLES = 128
+"""Of each car: the heaviest of these, a quarter from its own charger."""
+
+SAMPLES_AT_ONCE = 500_000
+"""Of all cars together, for memory and time: in larger fleets each car has fewer."""
 
 FEWEST_SAMPLES = 24
-"""Of each car, however many there are."""
+CARS_AT_ONCE = 2_000
+NONE = -1
 
 KERNEL_H = 1.5
 DAY_H = 24.0
@@ -67,8 +77,9 @@ class OutlookModel:
         self._by_charger = np.lexsort((sessions.plug_in_s, sessions.charger))
         self._place = np.empty(len(sessions), dtype=np.intp)
         self._place[self._by_charger] = np.arange(len(sessions))
+        self._stay_h = sessions.stay_h
 
-    def of(self, rows: NDArray[np.intp], *, now_s: int, samples_at_once: int = SAMPLES_AT_ONCE) -> Outlook:
+    def of(self, rows: Rows, *, now_s: int, samples_at_once: int = SAMPLES_AT_ONCE) -> Outlook:
         """Return the outlook of the sessions in some rows, from their charger and plug-in and the past at `now_s`.
 
         Args:
@@ -76,55 +87,60 @@ class OutlookModel:
             now_s: UTC epoch seconds; the pool holds sessions completed by then.
             samples_at_once: of all cars together, from which follows how many each has.
         """
-        own_sessions, pool_sessions = _samples_of_each(len(rows), samples_at_once)
-        own = self._own_charger(rows, own_sessions)
-        stay_h, energy_kwh = self._sessions.stay_h, self._sessions.energy_kwh
-        parts = [(np.maximum(own, 0), np.where(own >= 0, self._nearness(rows, own), 0.0))]
-        parts.append(self._pool(rows, now_s, pool_sessions))
-        chosen = np.concatenate([part[0] for part in parts], axis=1)
+        each = min(max(samples_at_once // max(len(rows), 1), FEWEST_SAMPLES), SAMPLES)
+        own = each // 4
+        pools = [self._recent(now_s, is_weekend=is_weekend) for is_weekend in (False, True)]
+        chosen, weight = np.empty((len(rows), each), dtype=np.intp), np.empty((len(rows), each))
+        for first in range(0, len(rows), CARS_AT_ONCE):
+            part = slice(first, first + CARS_AT_ONCE)
+            cars = rows[part]
+            chosen[part, :own], weight[part, :own] = self._heaviest(cars, self._own_charger(cars), own, now_s)
+            near = self._near(cars, pools)
+            chosen[part, own:], weight[part, own:] = self._heaviest(cars, near, each - own, now_s)
         return Outlook(
-            stay_h=stay_h[chosen],
-            energy_kwh=energy_kwh[chosen],
-            weight=np.concatenate([part[1] for part in parts], axis=1),
-            own=own_sessions,
+            stay_h=self._stay_h[chosen], energy_kwh=self._sessions.energy_kwh[chosen], weight=weight, own=own
         )
 
-    def _own_charger(self, rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-        """Return the previous sessions at the same charger, -1 where there are none; all ended before the car came."""
-        places = self._place[rows][:, None] - np.arange(1, count + 1)
+    def _own_charger(self, rows: Rows) -> Rows:
+        """Return the previous sessions at the same charger, `NONE` in excess; all ended before the car came."""
+        places = self._place[rows][:, None] - np.arange(1, OWN_SESSIONS + 1)
         earlier = self._by_charger[np.maximum(places, 0)]
         is_own = (places >= 0) & (self._sessions.charger[earlier] == self._sessions.charger[rows][:, None])
-        return np.where(is_own, earlier, -1)
+        return np.where(is_own, earlier, NONE)
 
-    def _pool(self, rows: NDArray[np.intp], now_s: int, count: int) -> tuple[NDArray[np.intp], Floats]:
-        """Return recent sessions of the same kind of day, nearest in time of day."""
+    def _recent(self, now_s: int, *, is_weekend: bool) -> Rows:
+        """Return the last completed sessions of a kind of day, by time of day."""
         started = int(np.searchsorted(self._sessions.plug_in_s, now_s, side="left"))
-        done = np.flatnonzero(self._sessions.plug_out_s[:started] <= now_s)
-        chosen = np.zeros((len(rows), count), dtype=np.intp)
-        weight = np.zeros((len(rows), count))
-        for is_weekend in (False, True):
-            asked = self._is_weekend[rows] == is_weekend
-            pool = done[self._is_weekend[done] == is_weekend][-POOL_RECENT:]
-            if not asked.any() or not len(pool):
-                continue
-            pool = pool[np.argsort(self._local_h[pool], kind="stable")]
-            place = np.searchsorted(self._local_h[pool], self._local_h[rows[asked]])
-            near = pool[(place[:, None] + np.arange(count) - count // 2) % len(pool)]
-            chosen[asked] = near
-            weight[asked] = self._nearness(rows[asked], near)
-        return chosen, weight
+        done = (self._sessions.plug_out_s[:started] <= now_s) & (self._is_weekend[:started] == is_weekend)
+        pool = np.flatnonzero(done)[-POOL_RECENT:]
+        return pool[np.argsort(self._local_h[pool], kind="stable")]
 
-    def _nearness(self, rows: NDArray[np.intp], others: NDArray[np.intp]) -> Floats:
+    def _near(self, rows: Rows, pools: list[Rows]) -> Rows:
+        """Return the sessions of each car's kind of day nearest in time of day; `NONE` without any."""
+        near = np.full((len(rows), POOL_SESSIONS), NONE)
+        for is_weekend, pool in enumerate(pools):
+            asked = self._is_weekend[rows] == bool(is_weekend)
+            count = min(POOL_SESSIONS, len(pool))
+            if asked.any() and count:
+                place = np.searchsorted(self._local_h[pool], self._local_h[rows[asked]])
+                near[asked, :count] = pool[(place[:, None] + np.arange(count) - count // 2) % len(pool)]
+        return near
+
+    def _heaviest(self, rows: Rows, others: Rows, count: int, now_s: int) -> tuple[Rows, Floats]:
+        """Return so many of the sessions, those nearest in time of day that lasted longer than the car has been here.
+
+        Sessions that weigh nothing fill up what is missing.
+        """
+        elapsed_h = (now_s - self._sessions.plug_in_s[rows]) / 3600
+        fits = (others != NONE) & (self._stay_h[others] > elapsed_h[:, None])
+        weight = np.where(fits, self._nearness(rows, others), 0.0)
+        heaviest = np.argpartition(-weight, count - 1, axis=1)[:, :count]
+        return np.take_along_axis(others, heaviest, axis=1), np.take_along_axis(weight, heaviest, axis=1)
+
+    def _nearness(self, rows: Rows, others: Rows) -> Floats:
         apart_h = np.abs(self._local_h[rows][:, None] - self._local_h[others])
         apart_h = np.minimum(apart_h, DAY_H - apart_h)
         return np.asarray(np.exp(-0.5 * (apart_h / KERNEL_H) ** 2))
-
-
-def _samples_of_each(cars: int, at_once: int) -> tuple[int, int]:
-    """Return how many own sessions and pool sessions each of so many cars has."""
-    each = min(max(at_once // max(cars, 1), FEWEST_SAMPLES), OWN_SESSIONS + POOL_SESSIONS)
-    own = min(OWN_SESSIONS, each // 3)
-    return own, each - own
 
 
 def _local_plug_in(plug_in_s: NDArray[np.int64], timezone: str) -> tuple[Floats, NDArray[np.bool_]]:

@@ -26,8 +26,9 @@ Floats = NDArray[np.float64]
 CAPACITY_WITHIN = 1 / 32
 """How close to the largest promise kept: a past window is one of forty, and each play costs as much."""
 
-SAMPLES_AT_ONCE = 24_000
-"""Of all cars: up to fifty have all their samples, as in the backtest; more have fewer each: there are many plays."""
+SAMPLES_AT_ONCE = 10_000
+"""Of all cars: up to some eighty have all their samples, as in the backtest; more have fewer each, for a past window is
+played many times."""
 
 
 class PastWindows:

@@ -3,12 +3,11 @@ import pytest
 
 from bidding.dispatch.allocation.expectations import fitting_samples
 from bidding.dispatch.allocation.view import DispatchView
-from bidding.forecast.outlook import FEWEST_SAMPLES, OWN_SESSIONS, POOL_SESSIONS, OutlookModel
+from bidding.forecast.outlook import FEWEST_SAMPLES, OWN_SESSIONS, SAMPLES, OutlookModel
 from bidding.forecast.sessions import SessionTable
 from tests.unit.bidding.forecast.fleets import evening_fleet, instant_s
 
 DAYS = 120
-ALL = OWN_SESSIONS + POOL_SESSIONS
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +21,7 @@ def cars_of_last_day(sessions):
 
 
 @pytest.mark.parametrize(
-    ("samples_at_once", "each"), [(10**6, ALL), (ALL * 20, ALL), (100 * 20, 100), (0, FEWEST_SAMPLES)]
+    ("samples_at_once", "each"), [(10**6, SAMPLES), (SAMPLES * 20, SAMPLES), (100 * 20, 100), (0, FEWEST_SAMPLES)]
 )
 def test_few_cars_have_all_their_samples_and_many_have_fewer_each(sessions, samples_at_once, each):
     rows = np.arange(len(sessions) - 20, len(sessions))
@@ -30,16 +29,53 @@ def test_few_cars_have_all_their_samples_and_many_have_fewer_each(sessions, samp
         rows, now_s=instant_s(DAYS - 1, 20), samples_at_once=samples_at_once
     )
     assert outlook.stay_h.shape == outlook.energy_kwh.shape == outlook.weight.shape == (20, each)
-    assert outlook.own == min(OWN_SESSIONS, each // 3)
+    assert outlook.own == each // 4
 
 
-def test_own_samples_are_the_last_sessions_of_the_charger(sessions):
+def test_cars_are_looked_up_alike_in_pieces(sessions, monkeypatch):
+    rows, now_s = cars_of_last_day(sessions)
+    whole = OutlookModel(sessions, timezone="UTC").of(rows, now_s=now_s)
+    monkeypatch.setattr("bidding.forecast.outlook.CARS_AT_ONCE", 7)
+    pieces = OutlookModel(sessions, timezone="UTC").of(rows, now_s=now_s)
+    for name in ("stay_h", "energy_kwh", "weight"):
+        assert (getattr(whole, name) == getattr(pieces, name)).all()
+
+
+def test_own_samples_are_earlier_sessions_of_the_charger(sessions):
     rows, now_s = cars_of_last_day(sessions)
     outlook = OutlookModel(sessions, timezone="UTC").of(rows, now_s=now_s)
     for car, row in enumerate(rows):
-        earlier = np.flatnonzero(sessions.charger[:row] == sessions.charger[row])[::-1][:OWN_SESSIONS]
-        assert outlook.energy_kwh[car, : len(earlier)].tolist() == sessions.energy_kwh[earlier].tolist()
-        assert (outlook.weight[car, len(earlier) : OWN_SESSIONS] == 0).all()
+        earlier = sessions.energy_kwh[:row][sessions.charger[:row] == sessions.charger[row]][-OWN_SESSIONS:]
+        own = outlook.energy_kwh[car, : outlook.own][outlook.weight[car, : outlook.own] > 0]
+        assert len(own) == outlook.own
+        assert len(set(own)) == len(own)
+        assert set(own) <= set(earlier)
+
+
+def test_samples_lasted_longer_than_the_car_has_been_here():
+    """One in twenty stays for ten hours, the others for one: after two hours only the former are alike."""
+    starts = np.array([instant_s(day, 12 + number / 60) for day in range(60) for number in range(20)])
+    stay_h = np.where(np.arange(len(starts)) % 20 == 0, 10.0, 1.0)
+    table = SessionTable.from_columns(
+        charger_ids=[f"C{number}" for number in range(len(starts))],
+        plug_in_s=starts,
+        plug_out_s=starts + (3600 * stay_h).astype(np.int64),
+        energy_kwh=np.ones(len(starts)),
+        power_kw=np.full(len(starts), 11.0),
+    )
+    car = np.array([len(starts) - 20])
+    outlook = OutlookModel(table, timezone="UTC").of(car, now_s=int(starts[car[0]]) + 2 * 3600, samples_at_once=0)
+    counted = outlook.weight[0] > 0
+    assert counted.sum() == FEWEST_SAMPLES - outlook.own
+    assert (outlook.stay_h[0, counted] == 10.0).all()
+
+
+def test_a_small_pool_is_not_counted_twice(sessions):
+    rows, _ = cars_of_last_day(sessions)
+    first_days = OutlookModel(sessions, timezone="UTC").of(rows, now_s=instant_s(2, 12))
+    for car in range(len(rows)):
+        counted = first_days.energy_kwh[car, first_days.own :][first_days.weight[car, first_days.own :] > 0]
+        assert len(set(counted)) == len(counted) > 0
 
 
 def test_the_pool_holds_sessions_of_that_time_of_day_that_are_over_by_now():
@@ -97,4 +133,4 @@ def test_plenty_of_samples_tell_departures_better_than_few():
         leaves = table.stay_h[cars] < 4.0
         return float(-np.log(np.where(leaves, chance, 1 - chance)).mean())
 
-    assert surprise(ALL) < surprise(48) < surprise(FEWEST_SAMPLES)
+    assert surprise(SAMPLES) < surprise(FEWEST_SAMPLES)
