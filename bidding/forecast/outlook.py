@@ -26,7 +26,7 @@ POOL_SESSIONS = 400
 POOL_RECENT = 2000
 
 SAMPLES = 128
-"""Of each car: the heaviest of these, a quarter from its own charger."""
+"""Of each car: the nearest of these that fit, a quarter from its own charger."""
 
 SAMPLES_AT_ONCE = 500_000
 """Of all cars together, for memory and time: in larger fleets each car has fewer."""
@@ -94,9 +94,9 @@ class OutlookModel:
         for first in range(0, len(rows), CARS_AT_ONCE):
             part = slice(first, first + CARS_AT_ONCE)
             cars = rows[part]
-            chosen[part, :own], weight[part, :own] = self._heaviest(cars, self._own_charger(cars), own, now_s)
+            chosen[part, :own], weight[part, :own] = self._nearest(cars, self._own_charger(cars), own, now_s)
             near = self._near(cars, pools)
-            chosen[part, own:], weight[part, own:] = self._heaviest(cars, near, each - own, now_s)
+            chosen[part, own:], weight[part, own:] = self._nearest(cars, near, each - own, now_s)
         return Outlook(
             stay_h=self._stay_h[chosen], energy_kwh=self._sessions.energy_kwh[chosen], weight=weight, own=own
         )
@@ -126,21 +126,18 @@ class OutlookModel:
                 near[asked, :count] = pool[(place[:, None] + np.arange(count) - count // 2) % len(pool)]
         return near
 
-    def _heaviest(self, rows: Rows, others: Rows, count: int, now_s: int) -> tuple[Rows, Floats]:
-        """Return so many of the sessions, those nearest in time of day that lasted longer than the car has been here.
+    def _nearest(self, rows: Rows, others: Rows, count: int, now_s: int) -> tuple[Rows, Floats]:
+        """Return so many of the sessions, the nearest in time of day of those that lasted longer than the car is here.
 
         Sessions that weigh nothing fill up what is missing.
         """
         elapsed_h = (now_s - self._sessions.plug_in_s[rows]) / 3600
-        fits = (others != NONE) & (self._stay_h[others] > elapsed_h[:, None])
-        weight = np.where(fits, self._nearness(rows, others), 0.0)
-        heaviest = np.argpartition(-weight, count - 1, axis=1)[:, :count]
-        return np.take_along_axis(others, heaviest, axis=1), np.take_along_axis(weight, heaviest, axis=1)
-
-    def _nearness(self, rows: Rows, others: Rows) -> Floats:
-        apart_h = np.abs(self._local_h[rows][:, None] - self._local_h[others])
-        apart_h = np.minimum(apart_h, DAY_H - apart_h)
-        return np.asarray(np.exp(-0.5 * (apart_h / KERNEL_H) ** 2))
+        apart_h = np.abs(self._local_h[others] - self._local_h[rows][:, None])
+        np.minimum(apart_h, DAY_H - apart_h, out=apart_h)
+        apart_h[(self._stay_h[others] <= elapsed_h[:, None]) | (others == NONE)] = np.inf
+        nearest = np.argpartition(apart_h, count - 1, axis=1)[:, :count]
+        weight = np.exp(-0.5 * (np.take_along_axis(apart_h, nearest, axis=1) / KERNEL_H) ** 2)
+        return np.take_along_axis(others, nearest, axis=1), weight
 
 
 def _local_plug_in(plug_in_s: NDArray[np.int64], timezone: str) -> tuple[Floats, NDArray[np.bool_]]:
