@@ -19,23 +19,29 @@ from bidding.dispatch.allocation.ramp import random_offsets_s
 from bidding.dispatch.allocation.release import release_delays_ptus
 from bidding.dispatch.allocation.urgency import UrgencyPolicy
 from bidding.dispatch.allocation.view import DispatchView
-from bidding.forecast.outlook import Outlook
+from bidding.forecast.outlook import FEWEST_SAMPLES, Outlook, OutlookModel
+from bidding.forecast.sessions import SessionTable
 from tests.benchmarks.report import Report
 from tests.benchmarks.served import bench_database
 
-CARS, SAMPLES = 100_000, 24
+CARS, SAMPLES = 100_000, FEWEST_SAMPLES
+EARLIER_SESSIONS = 10
 STARTS_AT = datetime(2026, 1, 14, 16, tzinfo=UTC)
 WINDOW_PTUS = 12
 PER_POST = 10_000
 
 
 def run(report: Report) -> None:
-    """Measure planning, and storing what was planned."""
+    """Measure looking up what to expect of the cars, planning, and storing what was planned."""
     cars = CARS // 100 if report.quick else CARS
     view = _cars(cars)
     kilowatt = 2.0 * cars
     powers_kw, delays = _planned(view, kilowatt)
     waiting = int((powers_kw < view.power_kw).sum())
+    report.row(
+        name=f"comparable sessions of {cars:,} cars looked up among {EARLIER_SESSIONS * cars:,}, computing",
+        ours_s=_computing(_lookup(cars)),
+    )
     with bench_database():
         report.row(
             name=f"plan and setpoints of {cars:,} assets from one order of {kilowatt / 1000:,.0f} MW, computing",
@@ -57,6 +63,24 @@ def _computing(work: Callable[[], object], rounds: int = 3) -> float:
         work()
         best = min(best, time.thread_time() - started)
     return best
+
+
+def _lookup(cars: int) -> Callable[[], object]:
+    random = np.random.default_rng(3)
+    now_s, day_s = int(STARTS_AT.timestamp()), 86_400
+    days_ago = np.repeat(np.arange(EARLIER_SESSIONS + 1), cars)
+    plug_in_s = now_s - days_ago * day_s - random.integers(3600, 6 * 3600, len(days_ago))
+    stay_s = (3600 * np.minimum(0.2 + random.gamma(2.0, 3.0, len(days_ago)), 16.0)).astype(np.int64)
+    table = SessionTable.from_columns(
+        charger_ids=np.tile(np.arange(cars), EARLIER_SESSIONS + 1).astype(np.str_).tolist(),
+        plug_in_s=plug_in_s,
+        plug_out_s=np.where(days_ago == 0, now_s + day_s, plug_in_s + stay_s),
+        energy_kwh=np.full(len(days_ago), 10.0),
+        power_kw=np.full(len(days_ago), 11.0),
+    )
+    here = np.flatnonzero(table.plug_out_s == now_s + day_s)
+    model = OutlookModel(table, timezone="Europe/Amsterdam")
+    return lambda: model.of(here, now_s=now_s)
 
 
 def _cars(count: int) -> DispatchView:
