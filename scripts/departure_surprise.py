@@ -4,7 +4,7 @@
 Walks through every reference set after 60 days: every day at 17:00 and 18:00 local time the cars plugged in, which have
 followed their baseline and tell what they still want, are judged by the sessions completed by then. Prints the mean
 logarithmic loss of "leaves within" half an hour, one, two, three and five hours (no knowledge at all: 0.69).
-`--samples 24 88 240 480`, `--data FOLDER` (or SHARED_DIR, or ../shared beside).
+`--samples 24 48 88 128`, `--data FOLDER` (or SHARED_DIR, or ../shared beside).
 """
 
 import argparse
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bidding.dispatch.allocation.expectations import Samples, fitting_samples
 from bidding.dispatch.allocation.view import DispatchView
 from bidding.forecast.local_time import DAY_S, HOUR_S, local_seconds, utc_seconds
-from bidding.forecast.outlook import OutlookModel
+from bidding.forecast.outlook import FEWEST_SAMPLES, SAMPLES, OutlookModel
 from bidding.forecast.session_files import read_sessions
 from bidding.forecast.sessions import SessionTable
 from scripts.stay_calibration import KW_UNKNOWN, SETS, WARM_UP_DAYS
@@ -80,7 +80,7 @@ def surprise(sessions: SessionTable, *, timezone: str, each: int) -> tuple[int, 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--samples", nargs="+", type=int, default=[24, 88, 240, 480])
+    parser.add_argument("--samples", nargs="+", type=int, default=[FEWEST_SAMPLES, 48, 88, SAMPLES])
     beside = Path(__file__).resolve().parent.parent.parent / "shared"
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("SHARED_DIR", beside)) / "data")
     options = parser.parse_args()

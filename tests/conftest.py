@@ -21,11 +21,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_STARTED] = embedded.start(is_throwaway=True)
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Refuse a parallel run that would not keep groups together: two evenings at once starve each other."""
-    grouped = [item.nodeid for item in session.items if item.get_closest_marker("xdist_group")]
-    if session.config.getoption("loadgroup", default=False) and not all("@" in nodeid for nodeid in grouped):
-        raise pytest.UsageError("These versions of pytest and pytest-xdist do not keep a group on one worker.")
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail a test whose group is spread over the workers of a parallel run: two evenings at once starve each other."""
+    is_parted = item.config.getoption("loadgroup", default=False) and "@" not in item.nodeid.rpartition("]")[2]
+    if is_parted and item.get_closest_marker("xdist_group"):
+        pytest.fail("These versions of pytest and pytest-xdist do not keep a group on one worker.", pytrace=False)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
