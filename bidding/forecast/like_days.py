@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bidding.forecast.local_time import DAY_S, day_number, local_seconds, utc_seconds, weekday
+from bidding.forecast.local_time import DAY_S, day_number, is_day_off, local_seconds, utc_seconds, weekday
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -19,7 +19,6 @@ were lower with 14 than with 28 or 45 days in most comparisons (docs/reliability
 OTHER_WEEKDAY = 0.5
 """A Tuesday for a Friday counts half."""
 
-SATURDAY = 5
 DATA_GAP_S = 7 * DAY_S
 """Without a single plug-in for longer than this there is no data, rather than an empty day."""
 
@@ -51,7 +50,7 @@ def like_days(
     timezone: str,
     outdoor_c: Mapping[int, float] | None = None,
 ) -> LikeDays:
-    """List past days of the same kind (weekday or weekend) with the same local window over at bidding time.
+    """List past days of the same kind (working day or day off) with the same local window over at bidding time.
 
     Args:
         plug_in_s: all plug-ins known, ascending: there is data where there are any.
@@ -68,12 +67,12 @@ def like_days(
         return LikeDays(starts_s=np.zeros(0, dtype=np.int64), weight=np.zeros(0))
     first_day = max(today - 2 * MOST_DAYS, int(day_number(local_seconds(plug_in_s[0], timezone=timezone))) + 1)
     days = np.arange(first_day, today)
-    is_weekend = weekday(today) >= SATURDAY
-    days = days[(weekday(days) >= SATURDAY) == is_weekend]
+    days = days[is_day_off(days, timezone=timezone) == is_day_off(today, timezone=timezone)]
     day_starts_s = utc_seconds(local_s + (days - today) * DAY_S, timezone=timezone)
     over = (day_starts_s + (ends_s - starts_s) <= now_s) & ~_in_gap(day_starts_s, plug_in_s)
     days, day_starts_s = days[over][-MOST_DAYS:], day_starts_s[over][-MOST_DAYS:]
-    weight = 0.5 ** ((today - days) / HALF_LIFE_DAYS) * np.where(weekday(days) == weekday(today), 1.0, OTHER_WEEKDAY)
+    is_same_weekday = weekday(days, timezone=timezone) == weekday(today, timezone=timezone)
+    weight = 0.5 ** ((today - days) / HALF_LIFE_DAYS) * np.where(is_same_weekday, 1.0, OTHER_WEEKDAY)
     if outdoor_c is not None and today in outdoor_c:
         apart_k = np.array([outdoor_c.get(int(day), outdoor_c[today]) - outdoor_c[today] for day in days])
         weight = weight * np.exp(-0.5 * (apart_k / TEMPERATURE_ALIKE_K) ** 2)

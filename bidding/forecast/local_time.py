@@ -1,20 +1,24 @@
-"""Local wall-clock time for arrays of instants: days and hours repeat in local time, across the clock changes."""
+"""Local wall-clock time for arrays of instants: days and hours repeat in local time, across the clock changes.
 
-from datetime import UTC, datetime, timedelta
+Kinds of days are those of the place: a public holiday counts as a Sunday.
+"""
+
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from aggregator.core.holidays import FIRST_YEAR, LAST_YEAR, public_holidays
+
 DAY_S = 86_400
 WEEK_S = 7 * DAY_S
 HOUR_S = 3_600
-EPOCH_WEEKDAY = 3
-"""1 January 1970 was a Thursday; Monday is 0."""
-
-FIRST_YEAR = 2000
-LAST_YEAR = 2100
+EPOCH = date(1970, 1, 1)
+SATURDAY = 5
+SUNDAY = 6
+"""Monday is 0."""
 
 
 def local_seconds(instants_s: ArrayLike, *, timezone: str) -> NDArray[np.int64]:
@@ -37,14 +41,25 @@ def day_number(local_s: ArrayLike) -> NDArray[np.int64]:
     return np.asarray(np.asarray(local_s, dtype=np.int64) // DAY_S)
 
 
-def weekday(day: ArrayLike) -> NDArray[np.int64]:
-    """Return the weekday of local days, Monday 0 to Sunday 6."""
-    return np.asarray((np.asarray(day, dtype=np.int64) + EPOCH_WEEKDAY) % 7)
+def weekday(day: ArrayLike, *, timezone: str) -> NDArray[np.int64]:
+    """Return the weekday of local days, Monday 0 to Sunday 6; a public holiday is lived as a Sunday."""
+    days = np.asarray(day, dtype=np.int64)
+    return np.where(np.isin(days, _holidays(timezone)), SUNDAY, (days + EPOCH.weekday()) % 7)
+
+
+def is_day_off(day: ArrayLike, *, timezone: str) -> NDArray[np.bool_]:
+    """Tell which local days are weekends or public holidays."""
+    return np.asarray(weekday(day, timezone=timezone) >= SATURDAY)
 
 
 def hour_of_day(local_s: ArrayLike) -> NDArray[np.float64]:
     """Return hours since local midnight, in [0, 24)."""
     return np.asarray((np.asarray(local_s, dtype=np.int64) % DAY_S) / HOUR_S, dtype=np.float64)
+
+
+@lru_cache(maxsize=32)
+def _holidays(timezone: str) -> NDArray[np.int64]:
+    return np.array(sorted((day - EPOCH).days for day in public_holidays(timezone)), dtype=np.int64)
 
 
 @lru_cache(maxsize=32)

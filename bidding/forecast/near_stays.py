@@ -11,7 +11,7 @@ Source: nearest-neighbour conditional distributions, Stone, "Consistent nonparam
 import numpy as np
 from numpy.typing import NDArray
 
-from bidding.forecast.local_time import day_number, hour_of_day, local_seconds, weekday
+from bidding.forecast.local_time import day_number, hour_of_day, is_day_off, local_seconds
 from bidding.forecast.own_sessions import OwnSessions
 from bidding.forecast.sessions import SessionTable
 from bidding.forecast.stays import Cars, StaySamples
@@ -30,7 +30,6 @@ HALF_LIFE_SESSIONS = 16
 """Of a charger's own sessions, the 16th before counts half: habits change with the car and the resident."""
 
 DAY_H = 24.0
-SATURDAY = 5
 
 
 class NearStays:
@@ -44,7 +43,7 @@ class NearStays:
         self._history = history
         self._timezone = timezone
         self._hour = hour_of_day(local_s)
-        self._is_weekend = weekday(day_number(local_s)) >= SATURDAY
+        self._is_day_off = is_day_off(day_number(local_s), timezone=timezone)
         self._earlier = OwnSessions(history)
         recent = np.arange(max(len(history) - POOL_RECENT, 0), len(history))
         self._pool = recent[np.argsort(self._hour[recent], kind="stable")]
@@ -87,6 +86,6 @@ class NearStays:
         local_s = local_seconds(cars.plug_in_s, timezone=self._timezone)
         apart_h = np.abs(hour_of_day(local_s)[:, None] - self._hour[rows])
         apart_h = np.minimum(apart_h, DAY_H - apart_h)
-        is_weekend = weekday(day_number(local_s)) >= SATURDAY
-        same_kind = np.where(is_weekend[:, None] == self._is_weekend[rows], 1.0, OTHER_KIND_OF_DAY)
+        day_off = is_day_off(day_number(local_s), timezone=self._timezone)
+        same_kind = np.where(day_off[:, None] == self._is_day_off[rows], 1.0, OTHER_KIND_OF_DAY)
         return np.asarray(np.exp(-0.5 * (apart_h / HOURS_ALIKE) ** 2) * same_kind)

@@ -8,12 +8,11 @@ that tells is measured by `python -m scripts.departure_surprise`.
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bidding.forecast.local_time import day_number, hour_of_day, is_day_off, local_seconds
 from bidding.forecast.sessions import SessionTable
 
 Floats = NDArray[np.float64]
@@ -37,7 +36,6 @@ NONE = -1
 
 KERNEL_H = 1.5
 DAY_H = 24.0
-WEEKEND_FROM = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +71,9 @@ class OutlookModel:
 
     def __init__(self, sessions: SessionTable, *, timezone: str) -> None:
         self._sessions = sessions
-        self._local_h, self._is_weekend = _local_plug_in(sessions.plug_in_s, timezone)
+        local_s = local_seconds(sessions.plug_in_s, timezone=timezone)
+        self._local_h = hour_of_day(local_s)
+        self._is_day_off = is_day_off(day_number(local_s), timezone=timezone)
         self._by_charger = np.lexsort((sessions.plug_in_s, sessions.charger))
         self._place = np.empty(len(sessions), dtype=np.intp)
         self._place[self._by_charger] = np.arange(len(sessions))
@@ -89,7 +89,7 @@ class OutlookModel:
         """
         each = min(max(samples_at_once // max(len(rows), 1), FEWEST_SAMPLES), SAMPLES)
         own = each // 4
-        pools = [self._recent(now_s, is_weekend=is_weekend) for is_weekend in (False, True)]
+        pools = [self._recent(now_s, day_off=day_off) for day_off in (False, True)]
         chosen, weight = np.empty((len(rows), each), dtype=np.intp), np.empty((len(rows), each))
         for first in range(0, len(rows), CARS_AT_ONCE):
             part = slice(first, first + CARS_AT_ONCE)
@@ -108,18 +108,18 @@ class OutlookModel:
         is_own = (places >= 0) & (self._sessions.charger[earlier] == self._sessions.charger[rows][:, None])
         return np.where(is_own, earlier, NONE)
 
-    def _recent(self, now_s: int, *, is_weekend: bool) -> Rows:
+    def _recent(self, now_s: int, *, day_off: bool) -> Rows:
         """Return the last completed sessions of a kind of day, by time of day."""
         started = int(np.searchsorted(self._sessions.plug_in_s, now_s, side="left"))
-        done = (self._sessions.plug_out_s[:started] <= now_s) & (self._is_weekend[:started] == is_weekend)
+        done = (self._sessions.plug_out_s[:started] <= now_s) & (self._is_day_off[:started] == day_off)
         pool = np.flatnonzero(done)[-POOL_RECENT:]
         return pool[np.argsort(self._local_h[pool], kind="stable")]
 
     def _near(self, rows: Rows, pools: list[Rows]) -> Rows:
         """Return the sessions of each car's kind of day nearest in time of day; `NONE` without any."""
         near = np.full((len(rows), POOL_SESSIONS), NONE)
-        for is_weekend, pool in enumerate(pools):
-            asked = self._is_weekend[rows] == bool(is_weekend)
+        for day_off, pool in enumerate(pools):
+            asked = self._is_day_off[rows] == bool(day_off)
             count = min(POOL_SESSIONS, len(pool))
             if asked.any() and count:
                 place = np.searchsorted(self._local_h[pool], self._local_h[rows[asked]])
@@ -138,13 +138,3 @@ class OutlookModel:
         nearest = np.argpartition(apart_h, count - 1, axis=1)[:, :count]
         weight = np.exp(-0.5 * (np.take_along_axis(apart_h, nearest, axis=1) / KERNEL_H) ** 2)
         return np.take_along_axis(others, nearest, axis=1), weight
-
-
-def _local_plug_in(plug_in_s: NDArray[np.int64], timezone: str) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the local hour of day and whether it is a weekend, per instant."""
-    quarter_s, where = np.unique(plug_in_s // 900 * 900, return_inverse=True)
-    zone = ZoneInfo(timezone)
-    local = [datetime.fromtimestamp(int(instant), UTC).astimezone(zone) for instant in quarter_s]
-    hour = np.array([instant.hour + instant.minute / 60 for instant in local], dtype=np.float64)[where]
-    is_weekend = np.array([instant.weekday() >= WEEKEND_FROM for instant in local], dtype=np.bool_)[where]
-    return hour + (plug_in_s % 900) / 3600, is_weekend

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestRegressor
 
-from bidding.forecast.local_time import DAY_S, WEEK_S, day_number, hour_of_day, local_seconds, weekday
+from bidding.forecast.local_time import DAY_S, SATURDAY, WEEK_S, day_number, hour_of_day, local_seconds, weekday
 from bidding.forecast.near_stays import NearStays
 from bidding.forecast.own_sessions import OwnSessions
 from bidding.forecast.sessions import SessionTable
@@ -43,7 +43,6 @@ HALF_LIFE_SESSIONS = 8
 HOURS_ALIKE = 1.5
 DAY_H = 24.0
 HOUR_S = 3600.0
-SATURDAY = 5
 LONGEST_GAP_H = 200.0
 
 
@@ -156,10 +155,10 @@ class _ForestModel:
 
 
 def _when(cars: Cars, *, timezone: str) -> Floats:
-    """Return what is known of any car, (m, 5): time of day on a circle, weekday, weekend, power."""
+    """Return what is known of any car, (m, 5): time of day on a circle, weekday, day off, power."""
     local_s = local_seconds(cars.plug_in_s, timezone=timezone)
     angle = hour_of_day(local_s) * (2 * np.pi / DAY_H)
-    day = weekday(day_number(local_s))
+    day = weekday(day_number(local_s), timezone=timezone)
     return np.column_stack([np.sin(angle), np.cos(angle), day, day >= SATURDAY, cars.power_kw]).astype(np.float64)
 
 

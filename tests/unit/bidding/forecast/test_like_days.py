@@ -8,10 +8,10 @@ from tests.unit.bidding.forecast.fleets import DAY_S, instant_s
 PLUG_INS_S = np.array([instant_s(day, 12) for day in range(60)])
 
 
-def days_for(day, *, plug_ins_s=PLUG_INS_S, lead_h=4, **more):
+def days_for(day, *, plug_ins_s=PLUG_INS_S, lead_h=4, timezone="UTC", **more):
     starts_s = instant_s(day, 17)
     return like_days(
-        plug_ins_s, now_s=starts_s - lead_h * 3600, starts_s=starts_s, ends_s=starts_s + 7200, timezone="UTC", **more
+        plug_ins_s, now_s=starts_s - lead_h * 3600, starts_s=starts_s, ends_s=starts_s + 7200, timezone=timezone, **more
     )
 
 
@@ -22,6 +22,20 @@ def test_weekdays_are_drawn_for_a_weekday_and_the_same_weekday_counts_most():
     assert days.weight.sum() == pytest.approx(1.0)
     yesterday, week_ago = days.weight[-1], days.weight[days.starts_s == instant_s(36, 17)][0]
     assert week_ago > yesterday * 1.3
+
+
+def test_a_public_holiday_is_drawn_from_days_off_and_stands_for_no_working_day():
+    # given Easter Monday of 2024, the 92nd day of that year, and the Tuesday after it
+    plug_ins_s = np.array([instant_s(day, 12) for day in range(92)])
+    holiday, day_after = (days_for(day, plug_ins_s=plug_ins_s, timezone="Europe/Amsterdam") for day in (91, 92))
+    drawn, drawn_after = (
+        (day_number(days.starts_s) - day_number(instant_s(0, 0))).tolist() for days in (holiday, day_after)
+    )
+    # then it is drawn from weekends and Good Friday, and Sundays resemble it most
+    assert drawn[-4:] == [83, 88, 89, 90]
+    assert holiday.weight[-1] > holiday.weight[-2] * 1.9
+    # and neither stands for the Tuesday
+    assert drawn_after[-3:] == [85, 86, 87]
 
 
 def test_a_window_that_is_not_over_at_bidding_time_is_no_past_day():

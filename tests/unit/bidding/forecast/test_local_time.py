@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidding.forecast.local_time import day_number, hour_of_day, local_seconds, utc_seconds, weekday
+from bidding.forecast.local_time import (
+    EPOCH,
+    SUNDAY,
+    day_number,
+    hour_of_day,
+    is_day_off,
+    local_seconds,
+    utc_seconds,
+    weekday,
+)
 
 ZONES = ("Europe/Amsterdam", "Europe/Oslo", "Europe/London", "UTC", "America/New_York")
 
@@ -23,7 +32,17 @@ def test_wall_clock_is_that_of_the_time_zone_database(instant_s, zone):
     assert float(hour_of_day(local_s)) == pytest.approx(
         expected.hour + expected.minute / 60 + expected.second / 3600, abs=1e-9
     )
-    assert int(weekday(day_number(local_s))) == expected.weekday()
+    day = day_number(local_s)
+    assert EPOCH + timedelta(days=int(day)) == expected.date()
+    assert int(weekday(day, timezone="UTC")) == expected.weekday()
+
+
+def test_a_public_holiday_is_lived_as_a_sunday():
+    # given the days of the week of King's Day, a Monday in 2026
+    days = np.arange(7) + (date(2026, 4, 27) - EPOCH).days
+    assert weekday(days, timezone="Europe/Amsterdam").tolist() == [SUNDAY, 1, 2, 3, 4, 5, 6]
+    assert weekday(days, timezone="Europe/Oslo").tolist() == [0, 1, 2, 3, SUNDAY, 5, 6]  # the first of May
+    assert is_day_off(days, timezone="Europe/Amsterdam").tolist() == [True, False, False, False, False, True, True]
 
 
 def test_the_same_wall_clock_hour_across_the_spring_change_is_23_hours_later():

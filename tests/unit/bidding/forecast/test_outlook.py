@@ -134,3 +134,24 @@ def test_plenty_of_samples_tell_departures_better_than_few():
         return float(-np.log(np.where(leaves, chance, 1 - chance)).mean())
 
     assert surprise(SAMPLES) < surprise(FEWEST_SAMPLES)
+
+
+def test_a_car_on_a_public_holiday_is_compared_with_those_of_days_off():
+    """Cars stay for an hour on working days and for ten at weekends, until Easter Monday of 2024."""
+    days = np.arange(92)
+    starts = np.array([instant_s(day, 12) for day in days])
+    stay_h = np.where(days % 7 >= 5, 10.0, 1.0)
+    table = SessionTable.from_columns(
+        charger_ids=[f"C{day}" for day in days],
+        plug_in_s=starts,
+        plug_out_s=starts + (3600 * stay_h).astype(np.int64),
+        energy_kwh=np.ones(len(days)),
+        power_kw=np.full(len(days), 11.0),
+    )
+    monday = np.array([91])
+    stays_h = {}
+    for zone in ("UTC", "Europe/Amsterdam"):
+        outlook = OutlookModel(table, timezone=zone).of(monday, now_s=int(starts[91]))
+        stays_h[zone] = set(outlook.stay_h[outlook.weight > 0].tolist())
+    assert stays_h["UTC"] == {1.0}
+    assert stays_h["Europe/Amsterdam"] == {10.0, 1.0}  # Good Friday is a day off too, and cars stayed for an hour

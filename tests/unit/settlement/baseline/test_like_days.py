@@ -13,8 +13,9 @@ def test_a_workday_is_compared_with_the_last_ten_workdays():
     assert days == [
         date(2026, 1, 13),
         date(2026, 1, 12),
-        *(date(2026, 1, day) for day in (9, 8, 7, 6, 5, 2, 1)),
+        *(date(2026, 1, day) for day in (9, 8, 7, 6, 5, 2)),  # and not New Year's Day
         date(2025, 12, 31),
+        date(2025, 12, 30),
     ]
 
 
@@ -24,6 +25,16 @@ def test_a_weekend_day_is_compared_with_the_last_four_weekend_days():
         date(2026, 1, 11),
         date(2026, 1, 10),
         date(2026, 1, 4),
+    ]
+
+
+def test_a_public_holiday_is_compared_with_days_off():
+    # given King's Day, a Monday
+    assert like_days(date(2026, 4, 27), leave_out=()) == [
+        date(2026, 4, 26),
+        date(2026, 4, 25),
+        date(2026, 4, 19),
+        date(2026, 4, 18),
     ]
 
 
