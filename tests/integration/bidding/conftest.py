@@ -106,7 +106,7 @@ def fleet(group):
     )
     cars, store = assets[:-1], assets[-1]
     for car in cars:
-        for day in range(1, 29):
+        for day in range(1, 36):
             came = WINDOW_STARTS_AT - timedelta(days=day, minutes=30)
             ChargingSession.objects.create(
                 asset=car, external_id=f"{car.pk}-{day}", plug_in_at=came, plug_out_at=came + timedelta(hours=14),
