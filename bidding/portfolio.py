@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 import numpy as np
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
@@ -36,7 +37,7 @@ PLUGGED_KINDS = (AssetKind.CHARGER, AssetKind.V2G_CHARGER, AssetKind.BUS_CHARGER
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The members of an aggregation EAN at an instant, by what they are."""
+    """Members of an aggregation EAN, by what they are."""
 
     aggregation_ean: AggregationEan
     plugs: tuple[Asset, ...]
@@ -45,10 +46,19 @@ class Group:
 
 
 def group_at(*, aggregation_ean: AggregationEan, instant: datetime) -> Group:
-    """Return the active members of a group whose partners take part."""
+    """Return the active members of a group at an instant whose partners take part."""
+    return _group(aggregation_ean, instant)
+
+
+def group_during(*, aggregation_ean: AggregationEan, period: Interval) -> Group:
+    """Return those that are members for all of a period: what can be counted on in it, by what is known now."""
+    return _group(aggregation_ean, DateTimeTZRange(period.starts_at, period.ends_at))
+
+
+def _group(aggregation_ean: AggregationEan, during: datetime | DateTimeTZRange) -> Group:
     members = Asset.objects.filter(
         memberships__aggregation_ean=aggregation_ean,
-        memberships__period__contains=instant,
+        memberships__period__contains=during,
         is_active=True,
         partner__is_active=True,
         partner__is_stopped=False,

@@ -28,7 +28,7 @@ from bidding.optimisation.interface import ChargerTraits, Direction, WindowSpec
 from bidding.optimisation.rehearsal import REHEARSED_WINDOWS
 from bidding.optimisation.rehearsal_memory import RehearsalMemory
 from bidding.optimisation.sizing import Contribution, size_window
-from bidding.portfolio import HISTORY, Group, PlugHistory, declarations, group_at, plug_history
+from bidding.portfolio import HISTORY, Group, PlugHistory, declarations, group_during, plug_history
 from bidding.track_record import earlier_margins, placed_bids
 from bidding.weather import hours_c
 
@@ -49,8 +49,8 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
 
     The seed follows from group and window, so the same knowledge gives the same bid.
     """
-    group = group_at(aggregation_ean=aggregation_ean, instant=now)
     period = Interval(announcement.starts_at, announcement.ends_at)
+    group = group_during(aggregation_ean=aggregation_ean, period=period)
     direction = as_literal(announcement.direction)
     histories = {category: plug_history(plugs=plugs, now=now) for category, plugs in _by_category(group.plugs).items()}
     plugs = {asset.pk: asset for asset in group.plugs}
@@ -109,7 +109,7 @@ def _stays(ean: str, category: str) -> StayModels:
 
 def expected_w(*, aggregation_ean: AggregationEan, period: Interval, now: datetime) -> list[int]:
     """Return what a group is expected to take in each PTU of `period`, on what is known at `now`."""
-    group = group_at(aggregation_ean=aggregation_ean, instant=now)
+    group = group_during(aggregation_ean=aggregation_ean, period=period)
     histories = [plug_history(plugs=plugs, now=now) for plugs in _by_category(group.plugs).values()]
     return [watt(power_kw) for power_kw in _baseline_kw(group, histories, period, now)]
 

@@ -6,6 +6,7 @@ import pytest
 from django.core import checks
 
 from assets.models import Asset, ChargingSession
+from assets.operations import end_membership
 from bidding.forecast.sessions import NO_CARD
 from bidding.markets.exchange.orders import OrderState
 from bidding.models import Activation, Bid, Commitment, LedgerEntry
@@ -65,6 +66,15 @@ def test_the_energy_of_a_battery_is_not_sold_twice(fleet, group, announcement):
     other_way = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
 
     assert [battery_kw(each) for each in (alone, beside, other_way)] == [48.0, 24.0, 48.0]
+
+
+def test_assets_that_leave_before_the_window_ends_are_not_counted_on(fleet, group, announcement):
+    whole = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
+    for asset in fleet[:10]:
+        end_membership(asset_id=asset.pk, ends_at=announcement.ends_at - PTU, reason="sold", now=BEFORE)
+    half = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
+    assert half.baseline_w[0] == pytest.approx(whole.baseline_w[0] / 2)
+    assert half.explanation["power_kw"] < 0.7 * whole.explanation["power_kw"]
 
 
 def test_a_bid_rests_on_how_the_ones_before_it_went(fleet, group, announcement, exchange, now):
