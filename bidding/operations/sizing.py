@@ -15,6 +15,7 @@ from assets.models import AggregationEan, Asset, AssetKind
 from assets.queries import may_feed_in
 from bidding.dispatch.steady import steady_resources, usual_heat_kw
 from bidding.forecast.baselines import arrival_kwh
+from bidding.forecast.local_time import WEEK_S, local_seconds, utc_seconds
 from bidding.forecast.sessions import SessionTable
 from bidding.forecast.stay_models import stay_models
 from bidding.forecast.stays import StayModels
@@ -157,15 +158,16 @@ def _contributions(group: Group, period: Interval, direction: Direction, now: da
 
 
 def _baseline_kw(group: Group, histories: Sequence[PlugHistory], period: Interval, now: datetime) -> Floats:
-    """Return the group's expected consumption: cars as in the same hours of the past weeks, heat pumps as usual."""
+    """Return the group's expected consumption: cars as in these local hours of the past weeks, heat pumps as usual."""
     edges_s = np.array(
         [int(piece.starts_at.timestamp()) for piece in period.steps(timedelta(seconds=PTU_SECONDS))]
         + [int(period.ends_at.timestamp())],
         dtype=np.int64,
     )
+    local_s = local_seconds(edges_s[0], timezone=MARKET_ZONE.key) - WEEK_S * np.arange(1, WEEKS_FOR_BASELINE + 1)
     weeks = [
-        sum((_past_kw(history.sessions, edges_s - week * 604_800) for history in histories), np.zeros(len(edges_s) - 1))
-        for week in range(1, WEEKS_FOR_BASELINE + 1)
+        sum((_past_kw(history.sessions, past_edges_s) for history in histories), np.zeros(len(edges_s) - 1))
+        for past_edges_s in utc_seconds(local_s, timezone=MARKET_ZONE.key)[:, None] + (edges_s - edges_s[0])
     ]
     heat_kw = usual_heat_kw(pumps=group.heat_pumps, period=period, now=now)
     return np.asarray(np.mean(weeks, axis=0) + heat_kw.sum(axis=0))

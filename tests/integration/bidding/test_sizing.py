@@ -1,10 +1,12 @@
 """Sizing on what the database knows: sessions with their cards, and the model the settings name."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.core import checks
 
+from aggregator.core.interval import Interval
+from aggregator.core.ptu import MARKET_ZONE
 from assets.models import Asset, ChargingSession
 from assets.operations import end_membership
 from bidding.forecast.sessions import NO_CARD
@@ -13,6 +15,7 @@ from bidding.models import Activation, Bid, Commitment, LedgerEntry
 from bidding.operations import bids, sizing
 from bidding.operations.orders import follow_order
 from bidding.portfolio import group_at, plug_history
+from tests.field_side import charger, enrol, make_assets, make_partner
 from tests.integration.bidding.conftest import BEFORE, PTU
 
 HELD_KW = 11
@@ -75,6 +78,24 @@ def test_assets_that_leave_before_the_window_ends_are_not_counted_on(fleet, grou
     half = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
     assert half.baseline_w[0] == pytest.approx(whole.baseline_w[0] / 2)
     assert half.explanation["power_kw"] < 0.7 * whole.explanation["power_kw"]
+
+
+def test_the_baseline_of_a_window_is_that_of_the_same_local_hours_before_the_clock_changed(group):
+    # given a car that comes at six each evening, Dutch time, and takes 11 kWh in an hour
+    (car,) = make_assets(make_partner("Stadsladen"), [charger("c")])
+    enrol(group, [car])
+    for day in range(2, 29):
+        came = datetime(2026, 3, day, 18, tzinfo=MARKET_ZONE)
+        ChargingSession.objects.create(
+            asset=car, external_id=f"{day}", plug_in_at=came, plug_out_at=came + timedelta(hours=3),
+            energy_wh=11_000, max_import_w=11_000, known_at=came + timedelta(hours=3),
+        )  # fmt: skip
+    # when a baseline is asked for the Monday after summer time began
+    begins = datetime(2026, 3, 30, 17, tzinfo=MARKET_ZONE)
+    period = Interval(begins, begins + timedelta(hours=3))
+    expected_w = sizing.expected_w(aggregation_ean=group, period=period, now=begins - timedelta(hours=8))
+    # then it is expected at six as well
+    assert expected_w == [0] * 4 + [11_000] * 4 + [0] * 4
 
 
 def test_a_bid_rests_on_how_the_ones_before_it_went(fleet, group, announcement, exchange, now):
