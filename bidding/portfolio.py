@@ -44,6 +44,11 @@ class Group:
     batteries: tuple[Asset, ...]
     heat_pumps: tuple[Asset, ...]
 
+    @property
+    def members(self) -> tuple[Asset, ...]:
+        """All of them."""
+        return self.plugs + self.batteries + self.heat_pumps
+
 
 def group_at(*, aggregation_ean: AggregationEan, instant: datetime) -> Group:
     """Return the active members of a group at an instant whose partners take part."""

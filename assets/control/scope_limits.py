@@ -82,9 +82,7 @@ class Standing:
 
     def is_in(self, limit: ScopeLimit) -> NDArray[np.bool_]:
         """Return which assets a limit is about, shape (n,)."""
-        if limit.kind == ScopeKind.FLEET:
-            return np.ones(len(self.asset_ids), dtype=np.bool_)
-        return np.asarray(self.keys[limit.kind] == limit.key)
+        return _is_in(limit, self.keys, len(self.asset_ids))
 
     def moved_room_w(self, limit: ScopeLimit) -> float:
         """Return what these assets together may be moved by under a limit."""
@@ -116,6 +114,31 @@ def step_room_w(limit: ScopeLimit, *, ramp_s: int) -> float:
     if limit.max_ramp_w_per_minute is None:
         return step_w
     return min(step_w, limit.max_ramp_w_per_minute * max(ramp_s / SECONDS_PER_MINUTE, 1.0))
+
+
+def most_moved_w(*, limits: Sequence[ScopeLimit], keys: Mapping[ScopeKind, Names], rated_w: Integers) -> float:
+    """Return the most that assets may be moved by together from one moment on: an upper bound of what can be sold.
+
+    Orders for other assets may take from the same room, and limits of two kinds may hold back different assets.
+
+    Args:
+        limits: all that apply to any of the assets.
+        keys: as in `Standing`.
+        rated_w: what each can be moved by, shape (n,).
+    """
+    ramp_s = ramp_of(limits)
+    held_back_w = dict.fromkeys(ScopeKind, 0.0)
+    for limit in limits:
+        room_w = min(np.inf if limit.max_moved_w is None else limit.max_moved_w, step_room_w(limit, ramp_s=ramp_s))
+        inside_w = float(rated_w[_is_in(limit, keys, len(rated_w))].sum())
+        held_back_w[limit.kind] += max(inside_w - room_w, 0.0)
+    return float(rated_w.sum()) - max(held_back_w.values())
+
+
+def _is_in(limit: ScopeLimit, keys: Mapping[ScopeKind, Names], count: int) -> NDArray[np.bool_]:
+    if limit.kind == ScopeKind.FLEET:
+        return np.ones(count, dtype=np.bool_)
+    return np.asarray(keys[limit.kind] == limit.key)
 
 
 def outward_w(*, alone_w: Integers, told_w: Integers, power_w: Integers) -> Integers:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
 from assets.control.reversals import reversal_counts
-from assets.control.scope_limits import FLEET_DEFAULT, ScopeKind, ScopeLimit, Standing
+from assets.control.scope_limits import FLEET_DEFAULT, ScopeKind, ScopeLimit, Standing, most_moved_w
 from assets.models import Asset, AssetKind, SteeringLimit
 
 Integers = NDArray[np.int64]
@@ -59,6 +59,32 @@ def _limit(row: SteeringLimit) -> ScopeLimit:
     )
 
 
+def steerable_w(*, aggregation_ean: str, assets: Sequence[Asset]) -> int:
+    """Return the most that limits let some assets of a group be moved by at once; an upper bound (`most_moved_w`)."""
+    limits = limits_of(
+        aggregation_ean=aggregation_ean,
+        partner_ids=sorted({asset.partner_id for asset in assets}),
+        connections=sorted({asset.connection_ean for asset in assets}),
+    )
+    keys = _keys(aggregation_ean, [(asset.partner_id, asset.connection_ean) for asset in assets])
+    rated_w = [_rated_w(asset.kind, asset.max_import_w, asset.max_export_w) for asset in assets]
+    return int(most_moved_w(limits=limits, keys=keys, rated_w=np.array(rated_w, dtype=np.int64)))
+
+
+def _rated_w(kind: str, max_import_w: int, max_export_w: int) -> int:
+    """Return how far an asset can be moved from its own ways: a battery rests by itself, others may take all."""
+    return max(max_import_w, max_export_w) if kind == AssetKind.BATTERY else max_import_w + max_export_w
+
+
+def _keys(aggregation_ean: str, places: Sequence[tuple[int, str]]) -> dict[ScopeKind, NDArray[np.str_]]:
+    """Return the parts that assets belong to, by partner and connection of each."""
+    return {
+        ScopeKind.GROUP: np.full(len(places), aggregation_ean),
+        ScopeKind.PARTNER: np.array([str(partner_id) for partner_id, _ in places], dtype=np.str_),
+        ScopeKind.CONNECTION: np.array([connection_ean for _, connection_ean in places], dtype=np.str_),
+    }
+
+
 def standing_of(*, asset_ids: Sequence[int], aggregation_ean: str, period: Interval, now: datetime) -> Standing:
     """Return how some assets of a group stand during `period`, in three queries.
 
@@ -101,11 +127,7 @@ def standing_of(*, asset_ids: Sequence[int], aggregation_ean: str, period: Inter
         moved_w=moved_w,
         reversals=reversals,
         last_change=last_change,
-        keys={
-            ScopeKind.GROUP: np.full(len(place), aggregation_ean),
-            ScopeKind.PARTNER: np.array([str(assets[one][2]) for one in asset_ids]),
-            ScopeKind.CONNECTION: np.array([assets[one][3] for one in asset_ids]),
-        },
+        keys=_keys(aggregation_ean, [assets[one][2:] for one in asset_ids]),
         others_w=others_w,
         others_step_w=others_step_w,
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import MARKET_ZONE, PTU_SECONDS
 from aggregator.core.units import watt
+from assets.control.standing import steerable_w
 from assets.models import AggregationEan, Asset, AssetKind
 from assets.queries import may_feed_in
 from bidding.dispatch.steady import steady_resources, usual_heat_kw
@@ -56,6 +57,7 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
     histories = {category: plug_history(plugs=plugs, now=now) for category, plugs in _by_category(group.plugs).items()}
     plugs = {asset.pk: asset for asset in group.plugs}
     feeding_in = may_feed_in(asset_ids=plugs)
+    steerable = steerable_w(aggregation_ean=aggregation_ean.ean, assets=group.members)
     sized = size_window(
         window=WindowSpec(
             starts_s=int(period.starts_at.timestamp()),
@@ -65,6 +67,7 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
             reliability=float(aggregation_ean.reliability),
             min_bid_kw=aggregation_ean.min_bid_w / W_PER_KW,
             step_kw=aggregation_ean.bid_step_w / W_PER_KW,
+            max_bid_kw=min(aggregation_ean.max_bid_w, steerable) / W_PER_KW,
         ),
         now_s=int(now.timestamp()),
         timezone=MARKET_ZONE.key,
@@ -90,8 +93,7 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
         seed=int(period.starts_at.timestamp()) // PTU_SECONDS + int(aggregation_ean.ean) % 1_000_003,
         memory=_REHEARSED,
     )
-    most_w = aggregation_ean.max_bid_w // aggregation_ean.bid_step_w * aggregation_ean.bid_step_w
-    bid_w = min(watt(sized.bid_kw), most_w)
+    bid_w = watt(sized.bid_kw)
     return SizedWindow(
         bid_w=bid_w,
         sellable_w=bid_w,

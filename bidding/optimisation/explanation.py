@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from bidding.forecast.offers import Offer, Room
 from bidding.forecast.window_forecast import WindowForecast
 from bidding.optimisation.calibration import Margin
+from bidding.optimisation.interface import WindowSpec
 
 Floats = NDArray[np.float64]
-Limit = Literal["power", "energy", "departures", "pause_floor", "arrivals", "minimum_bid", "history", "record"]
+Limit = Literal[
+    "power", "energy", "departures", "pause_floor", "arrivals", "minimum_bid", "maximum_bid", "history", "record"
+]
 
 PROBABILITIES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99, 0.995)
 TAIL_SHARE = 0.2
@@ -166,6 +169,24 @@ def main_limit(power: LimitingPower) -> Limit:
     if power.rated_kw <= 0:
         return "arrivals"
     return largest if losses[largest] > 0 else "power"
+
+
+def bid_reason(bid_kw: float, window: WindowSpec, limit: Limit) -> str:
+    """Return the sentence that goes with a bid."""
+    return f"{bid_kw:g} kW in every PTU with probability {window.reliability:.1%}; {limited_by(limit)}."
+
+
+def limited_by(limit: Limit) -> str:
+    """Return a limit in words."""
+    return f"limited by {limit.replace('_', ' ')}"
+
+
+def no_bid_allowed(window: WindowSpec) -> str:
+    """Return why there is no bid when the largest that is allowed is no product."""
+    return (
+        f"No bid: no more than {window.max_bid_kw:g} kW may be offered, and the product starts at "
+        f"{window.least_bid_kw:g} kW. The group's largest bid or a steering limit allows no more."
+    )
 
 
 def _kw(value: float) -> float:

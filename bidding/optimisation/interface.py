@@ -7,6 +7,7 @@ shown the `WindowOutcome`, never before everything in it would be known in the f
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Literal, Protocol
 
 import numpy as np
@@ -45,6 +46,7 @@ class WindowSpec:
         reliability: probability that a bid placed is delivered in every PTU, in (0, 1).
         min_bid_kw: below this there is no bid.
         step_kw: bids are whole multiples of this.
+        max_bid_kw: bids are never above this, whatever could be delivered.
         ptu_s: length of a PTU [s].
     """
 
@@ -55,6 +57,7 @@ class WindowSpec:
     reliability: float
     min_bid_kw: float
     step_kw: float
+    max_bid_kw: float = inf
     ptu_s: int = 900
 
     @property
@@ -62,9 +65,14 @@ class WindowSpec:
         """PTU boundaries of the window, shape (ptus + 1,)."""
         return np.arange(self.starts_s, self.ends_s + 1, self.ptu_s, dtype=np.int64)
 
+    @property
+    def least_bid_kw(self) -> float:
+        """The smallest bid of this product."""
+        return max(self.min_bid_kw, self.step_kw)
+
     def product_bids_kw(self, power_kw: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the largest bids of this product that are not above powers: whole steps, zero under the minimum."""
-        bids_kw = np.floor(power_kw / self.step_kw + 1e-9) * self.step_kw
+        bids_kw = np.floor(np.minimum(power_kw, self.max_bid_kw) / self.step_kw + 1e-9) * self.step_kw
         return np.where((bids_kw > 0) & (bids_kw >= self.min_bid_kw - 1e-9), bids_kw, 0.0)
 
     def product_bid_kw(self, power_kw: float) -> float:

@@ -41,7 +41,10 @@ from bidding.optimisation.explanation import (
     Explanation,
     Limit,
     WorstScenarios,
+    bid_reason,
+    limited_by,
     main_limit,
+    no_bid_allowed,
 )
 from bidding.optimisation.interface import SizedBid, SizingContext, WindowOutcome, WindowSpec
 from bidding.optimisation.rehearsal import calibrate_on_past, window_rng
@@ -161,7 +164,8 @@ def _size(
     bid_kw = window.product_bid_kw(power_kw)
     worst = WorstScenarios(forecast, room, contributions_kw)
     power = worst.limiting_power()
-    reason, limit = _reason(bid_kw, margin, main_limit(power), window)
+    main: Limit = "maximum_bid" if power_kw > window.max_bid_kw else main_limit(power)
+    reason, limit = _reason(bid_kw, margin, main, window)
     explanation = Explanation(
         reason=reason,
         power_kw=round(power_kw, 3),
@@ -207,15 +211,15 @@ def _drawn_kw(item: Contribution, *, steps: int, scenarios: int, rng: np.random.
 
 
 def _reason(bid_kw: float, margin: Margin, limit: Limit, window: WindowSpec) -> tuple[str, Limit]:
-    limited = f"limited by {limit.replace('_', ' ')}."
     if bid_kw > 0:
-        return f"{bid_kw:g} kW in every PTU with probability {window.reliability:.1%}; {limited}", limit
+        return bid_reason(bid_kw, window, limit), limit
+    if window.max_bid_kw < window.least_bid_kw:
+        return no_bid_allowed(window), "maximum_bid"
     if margin.windows < FEWEST_WINDOWS:
         return f"No bid: only {margin.windows} windows with a known outcome to calibrate on.", "history"
     if margin.root_shift is None:
         return f"No bid: by its own record no level keeps {window.reliability:.1%}.", "record"
-    least_kw = max(window.min_bid_kw, window.step_kw)
-    return f"No bid: less than {least_kw:g} kW is sure enough; {limited}", "minimum_bid"
+    return f"No bid: less than {window.least_bid_kw:g} kW is sure enough; {limited_by(limit)}.", "minimum_bid"
 
 
 def _realised_kw(outcome: WindowOutcome, *, most_risk: float) -> float:

@@ -11,7 +11,14 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from bidding.optimisation.explanation import PROBABILITIES, CategoryShare, Explanation, Limit
+from bidding.optimisation.explanation import (
+    PROBABILITIES,
+    CategoryShare,
+    Explanation,
+    Limit,
+    bid_reason,
+    no_bid_allowed,
+)
 from bidding.optimisation.interface import SizedBid, WindowSpec
 from bidding.optimisation.reliability_curve import ReliabilityCurve
 from bidding.optimisation.track_record import PlacedBid, track_records
@@ -64,7 +71,9 @@ def _bid(window: WindowSpec, power_kw: float, placed: Sequence[PlacedBid]) -> tu
         if record.is_below_promise:
             return 0.0, f"No bid: {record.sentence()}; check what batteries and heat pumps report.", "record"
     bid_kw = window.product_bid_kw(power_kw)
+    if window.max_bid_kw < window.least_bid_kw:
+        return 0.0, no_bid_allowed(window), "maximum_bid"
     if bid_kw <= 0:
-        least_kw = max(window.min_bid_kw, window.step_kw)
-        return 0.0, f"No bid: batteries and heat pumps can move less than {least_kw:g} kW.", "minimum_bid"
-    return bid_kw, f"{bid_kw:g} kW in every PTU with probability {window.reliability:.1%}; limited by power.", "power"
+        return 0.0, f"No bid: batteries and heat pumps can move less than {window.least_bid_kw:g} kW.", "minimum_bid"
+    limit: Limit = "power" if power_kw <= window.max_bid_kw else "maximum_bid"
+    return bid_kw, bid_reason(bid_kw, window, limit), limit

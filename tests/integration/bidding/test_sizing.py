@@ -7,7 +7,7 @@ from django.core import checks
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import MARKET_ZONE
-from assets.models import Asset, ChargingSession
+from assets.models import Asset, ChargingSession, SteeringLimit
 from assets.operations import end_membership
 from bidding.forecast.sessions import NO_CARD
 from bidding.markets.exchange.orders import OrderState
@@ -69,6 +69,14 @@ def test_the_energy_of_a_battery_is_not_sold_twice(fleet, group, announcement):
     other_way = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
 
     assert [battery_kw(each) for each in (alone, beside, other_way)] == [48.0, 24.0, 48.0]
+
+
+def test_no_more_is_offered_than_limits_let_dispatch_move(fleet, group, announcement):
+    free = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
+    SteeringLimit.objects.create(aggregation_ean=group, max_moved_w=150_000, reason="The grid operator asked for it.")
+    limited = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
+    assert free.bid_w > limited.bid_w == 100_000
+    assert limited.explanation["limited_by"] == "maximum_bid"
 
 
 def test_assets_that_leave_before_the_window_ends_are_not_counted_on(fleet, group, announcement):

@@ -77,6 +77,20 @@ def test_a_bid_is_never_above_the_best_scenario(lead_h):
     assert size(window, lead_h=lead_h).bid_kw <= forecast.room().least_kw.max()
 
 
+def test_a_bid_is_never_above_what_is_allowed_and_says_so():
+    free, capped = size(spec()), size(replace(spec(), max_bid_kw=4.5))
+    assert free.bid_kw > capped.bid_kw == 4.0
+    assert (capped.explanation["limited_by"], free.explanation["limited_by"] != "maximum_bid") == ("maximum_bid", True)
+    assert "4 kW in every PTU" in capped.explanation["reason"]
+    assert capped.explanation["power_kw"] >= free.explanation["power_kw"]  # a smaller bid is kept at a higher level
+
+
+def test_where_less_than_the_product_is_allowed_there_is_no_bid_and_says_so():
+    bid = size(replace(spec(), max_bid_kw=0.5))
+    assert (bid.bid_kw, bid.explanation["limited_by"]) == (0.0, "maximum_bid")
+    assert "no more than 0.5 kW may be offered" in bid.explanation["reason"]
+
+
 def test_same_knowledge_and_seed_same_bid_and_reasons():
     assert size(spec()) == size(spec())
 

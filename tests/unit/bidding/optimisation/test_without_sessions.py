@@ -40,6 +40,13 @@ def test_a_battery_alone_sells_what_it_can_move_in_whole_steps():
     ]
 
 
+def test_a_battery_alone_sells_no_more_than_is_allowed():
+    capped = size(BATTERY, window=replace(WINDOW, max_bid_kw=199.0))
+    assert (capped.bid_kw, capped.explanation["limited_by"]) == (100.0, "maximum_bid")
+    none = size(BATTERY, window=replace(WINDOW, max_bid_kw=99.0))
+    assert (none.bid_kw, none.explanation["limited_by"]) == (0.0, "maximum_bid")
+
+
 def test_the_weakest_quarter_hour_counts_over_all_assets_together():
     heat = Contribution("heat", np.array([0.0, 60.0, 60.0, 60.0]))
     assert size(BATTERY, heat).bid_kw == 200.0
