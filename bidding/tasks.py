@@ -9,6 +9,7 @@ from django.db import IntegrityError
 
 from aggregator.core.http import RequestFailed, RequestRefused, Response
 from aggregator.core.interval import Interval
+from aggregator.core.isolation import failing_alone
 from aggregator.core.jobs import AlreadyRunning, job
 from aggregator.core.messaging.operations import Verdict, deliver_due
 from aggregator.core.models import OutboxMessage
@@ -175,14 +176,24 @@ def follow_orders(**_unknown: object) -> None:
     """Take over what the exchange pushed, and ask it what became of the other orders."""
     pushes.process(now=clock().now())
     for bid in bids_on_the_exchange():
-        try:
-            if bid.status == Bid.Status.SOUGHT:
-                _look_for(bid)
-            else:
-                state = exchange().order(bid.exchange_order_id)
-                orders.follow_order(bid_id=bid.pk, state=state, now=clock().now())
-        except ExchangeUnavailable as failure:
-            logger.warning("The order of %s could not be read: %s", bid, failure)
+        with failing_alone(
+            logger,
+            "The order of bid %s was not followed; it is tried again every minute. Until the cause is mended, ask the "
+            "exchange what it cleared.",
+            bid.reference,
+        ):
+            _follow(bid)
+
+
+def _follow(bid: Bid) -> None:
+    try:
+        if bid.status == Bid.Status.SOUGHT:
+            _look_for(bid)
+        else:
+            state = exchange().order(bid.exchange_order_id)
+            orders.follow_order(bid_id=bid.pk, state=state, now=clock().now())
+    except ExchangeUnavailable as failure:
+        logger.warning("The order of %s could not be read: %s", bid, failure)
 
 
 def _look_for(bid: Bid) -> None:
@@ -196,9 +207,15 @@ def _look_for(bid: Bid) -> None:
 
 @shared_task
 def run_dispatch(**_unknown: object) -> None:
-    """Plan what is due and keep every activation's status up to date."""
+    """Plan what is due and keep every activation's status up to date; one that fails stops no other."""
     for activation in activations_to_dispatch():
-        run_activation(activation_id=activation.pk, now=clock().now())
+        with failing_alone(
+            logger,
+            "Activation %s was not brought up to date; it is tried again every minute. Until the cause is mended, "
+            "steer its assets by hand, or tell the buyer.",
+            activation.reference,
+        ):
+            run_activation(activation_id=activation.pk, now=clock().now())
 
 
 @shared_task

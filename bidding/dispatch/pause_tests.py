@@ -18,6 +18,7 @@ from django.db.models import Q
 
 from aggregator.core import locks
 from aggregator.core.interval import Interval
+from aggregator.core.isolation import failing_alone
 from aggregator.core.locks import AdvisoryLock
 from aggregator.core.ptu import MARKET_ZONE, PTU, ptu_start
 from assets.control.operations import PlannedSetpoint, SetpointRefused, send_setpoints
@@ -44,10 +45,17 @@ REASON = "Pause test: does this car charge on after a quarter hour of waiting?"
 
 
 def start_pause_tests(*, now: datetime) -> int:
-    """Pause some cars in the quarter hour to come; return how many. Outside the quiet hours nobody."""
+    """Pause some cars in the quarter hour to come; return how many. Outside the quiet hours nobody.
+
+    A group that fails is logged and keeps no other from its tests.
+    """
     if not _is_quiet(now):
         return 0
-    return sum(_test_group(group, now) for group in AggregationEan.objects.filter(is_sandbox=False).order_by("pk"))
+    paused = 0
+    for group in AggregationEan.objects.filter(is_sandbox=False).order_by("pk"):
+        with failing_alone(logger, "No cars of group %s were tested; mend the cause, it is in what follows.", group.pk):
+            paused += _test_group(group, now)
+    return paused
 
 
 @transaction.atomic
@@ -142,18 +150,32 @@ def _told(assets: Sequence[Asset], period: Interval) -> set[int]:
 
 @transaction.atomic
 def judge_pause_tests(*, now: datetime) -> int:
-    """Judge the tests whose quarter hour after is over, once it is metered; return how many were judged."""
+    """Judge the tests whose quarter hour after is over, once it is metered; return how many were judged.
+
+    One that fails is logged and keeps no other from its verdict.
+    """
     due = list(
         PauseTest.objects.filter(outcome="", starts_at__lte=now - 2 * PTU)
         .order_by("pk")
         .select_for_update(skip_locked=True)
     )
+    judged = 0
     for test in due:
-        outcome = _outcome(test, now)
-        if outcome is not None:
-            test.outcome, test.judged_at = outcome, now
-            test.save(update_fields=["outcome", "judged_at"])
-    return sum(1 for test in due if test.outcome)
+        with (
+            failing_alone(logger, "Pause test %s was not judged; mend the cause, it is in what follows.", test.pk),
+            transaction.atomic(),
+        ):
+            judged += _judge(test, now)
+    return judged
+
+
+def _judge(test: PauseTest, now: datetime) -> bool:
+    outcome = _outcome(test, now)
+    if outcome is None:
+        return False
+    test.outcome, test.judged_at = outcome, now
+    test.save(update_fields=["outcome", "judged_at"])
+    return True
 
 
 def _outcome(test: PauseTest, now: datetime) -> PauseTest.Outcome | None:

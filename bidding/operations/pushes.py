@@ -1,16 +1,21 @@
 """What the exchange pushes about our orders: stored before it is answered, taken over afterwards."""
 
 import json
+import logging
 import uuid
 from datetime import datetime
 
-from django.db import transaction
+from django.core.exceptions import ValidationError
+from django.db import DataError, transaction
 
+from aggregator.core.isolation import failing_alone
 from aggregator.core.messaging.inbox import receive
 from aggregator.core.models import InboxMessage
 from bidding.markets.exchange.orders import UnreadableOrder, order_state, parse_answer
 from bidding.models import Bid
 from bidding.operations.orders import follow_order
+
+logger = logging.getLogger(__name__)
 
 CHANNEL = "exchange-push"
 MOST_PER_ROUND = 500
@@ -33,9 +38,22 @@ def store(*, body: bytes, now: datetime) -> bool:
 
 
 def process(*, now: datetime) -> int:
-    """Take over what was pushed, oldest first; return how many. What cannot be read keeps its reason."""
+    """Take over what was pushed, oldest first; return how many.
+
+    What cannot be read or stored keeps its reason. One that fails otherwise is logged and waits for the next round; it
+    does not hold up the others.
+    """
     waiting = InboxMessage.objects.filter(channel=CHANNEL, processed_at__isnull=True).order_by("id")
-    return sum(_process(pk, now) for pk in waiting.values_list("pk", flat=True)[:MOST_PER_ROUND])
+    done = 0
+    for pk, identifier in waiting.values_list("pk", "message_id")[:MOST_PER_ROUND]:
+        with failing_alone(
+            logger,
+            "Push %s of the exchange was not taken over; it is tried again every minute. The cause is to be mended; "
+            "what the exchange cleared is polled, too.",
+            identifier,
+        ):
+            done += _process(pk, now)
+    return done
 
 
 @transaction.atomic
@@ -60,5 +78,9 @@ def _take_over(body: bytes, now: datetime) -> str:
         bid = None
     if bid is None:
         return f"No bid has the reference {state.reference!r} of order {state.order_id!r}."
-    follow_order(bid_id=bid.pk, state=state, now=now)
+    try:
+        with transaction.atomic():  # what does not fit must not undo the reason with it
+            follow_order(bid_id=bid.pk, state=state, now=now)
+    except (DataError, ValidationError) as error:
+        return f"What the push says of order {state.order_id!r} does not fit: {error}"
     return ""

@@ -12,6 +12,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from aggregator.core import locks
+from aggregator.core.isolation import failing_alone
 from bidding.markets.uftp.settlement_messages import FlexSettlement, OrderSettlement
 from bidding.models import ContractCall, UftpMessage
 from bidding.uftp.settlements import answer_settlement, call_of, dispute_of_order, read_settlement, unanswered
@@ -41,8 +42,18 @@ class _Item:
 
 
 def reconcile_due(*, now: datetime) -> int:
-    """Answer the settlements that can be checked; return how many."""
-    return sum(_reconcile(message_pk=message.pk, now=now) for message in unanswered())
+    """Answer the settlements that can be checked; return how many. One that fails is logged and holds up no other."""
+    answered = 0
+    for message in unanswered():
+        with failing_alone(
+            logger,
+            "FlexSettlement %s of %s was not answered; it is tried again in the next round. Mend the cause, or answer "
+            "the operator by mail before its term ends.",
+            message.message_id,
+            message.participant.domain,
+        ):
+            answered += _reconcile(message_pk=message.pk, now=now)
+    return answered
 
 
 @transaction.atomic

@@ -1,5 +1,7 @@
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,6 +12,7 @@ from aggregator.core.interval import Interval
 from aggregator.core.models import AuditEvent
 from assets import operations as portfolio
 from assets.models import Asset, AssetState, Setpoint, SetpointBatch
+from bidding import tasks
 from bidding.dispatch.acts import NotPossible, stop_activation
 from bidding.dispatch.commands import Command, send_commands, standing_power_w
 from bidding.dispatch.operations import run_activation
@@ -35,6 +38,32 @@ def asked_w(at=STARTS_AT):
 def test_nothing_is_planned_long_before_the_window(activation):
     assert run_activation(activation_id=activation.pk, now=STARTS_AT - timedelta(minutes=20)) == 0
     assert not SetpointBatch.objects.exists()
+
+
+def test_an_activation_that_fails_stops_dispatch_of_no_other(activation, announcement, monkeypatch, caplog):
+    first = Activation.objects.get()
+    announcement.pk, announcement.external_id = None, "A0"
+    announcement.save()
+    bid = first.bid
+    bid.pk, bid.reference, bid.announcement = None, uuid.uuid4(), announcement
+    bid.save()
+    first.pk, first.reference, first.bid, first.starts_at = None, "X0", bid, STARTS_AT - PTU
+    first.save()
+
+    def run(*, activation_id, now):
+        if activation_id == first.pk:
+            raise ZeroDivisionError("a bad row")
+        return run_activation(activation_id=activation_id, now=now)
+
+    monkeypatch.setattr(tasks, "clock", lambda: SimpleNamespace(now=lambda: BEFORE))
+    monkeypatch.setattr(tasks, "run_activation", run)
+    tasks.run_dispatch()
+
+    activation.refresh_from_db()
+    assert activation.planned_until == STARTS_AT
+    (failure,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert failure.getMessage().startswith("Activation X0 was not brought up to date")
+    assert "ZeroDivisionError: a bad row" in caplog.text
 
 
 def test_the_first_quarter_hour_is_planned_in_the_one_before(activation, fleet):

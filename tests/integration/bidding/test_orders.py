@@ -1,7 +1,9 @@
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
+from bidding import tasks
 from bidding.markets.exchange.orders import OrderState
 from bidding.models import Activation, ActivationPtu, Bid, LedgerEntry
 from bidding.operations import bids
@@ -64,3 +66,18 @@ def test_news_that_comes_twice_or_late_changes_nothing(bid, now):
 
     assert Activation.objects.count() == 1
     assert set(ActivationPtu.objects.values_list("ordered_w", flat=True)) == {300_000}
+
+
+def test_an_order_that_cannot_be_followed_stops_the_polling_of_no_other(bid, now, monkeypatch, caplog):
+    gone = Bid(pk=bid.pk + 1, status=Bid.Status.SUBMITTED, exchange_order_id="X0")
+    market = SimpleNamespace(order=lambda _: state(300_000, is_final=True))
+    monkeypatch.setattr(tasks, "clock", lambda: SimpleNamespace(now=lambda: now))
+    monkeypatch.setattr(tasks, "exchange", lambda: market)
+    monkeypatch.setattr(tasks, "bids_on_the_exchange", lambda: [gone, bid])
+
+    tasks.follow_orders()
+
+    bid.refresh_from_db()
+    assert bid.status == Bid.Status.CLEARED
+    assert f"The order of bid {gone.reference} was not followed" in caplog.text
+    assert "DoesNotExist" in caplog.text

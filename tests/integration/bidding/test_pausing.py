@@ -7,9 +7,11 @@ import pytest
 from django.core.management import call_command
 
 from aggregator.celery import app
+from aggregator.core.ean import Ean18
 from aggregator.core.interval import Interval
-from assets.models import Asset, AssetState, ChargingSession, MeterInterval, Setpoint
+from assets.models import AggregationEan, Asset, AssetState, ChargingSession, MeterInterval, Setpoint
 from bidding import tasks
+from bidding.dispatch import pause_tests
 from bidding.dispatch.allocation.pausing import State
 from bidding.dispatch.pause_tests import judge_pause_tests, start_pause_tests
 from bidding.dispatch.pausing import pausing_states
@@ -73,6 +75,40 @@ def test_nobody_is_tested_by_day(cars):
 def test_nobody_is_tested_while_an_order_is_near(cars, activation):
     Activation.objects.update(starts_at=AT_NIGHT + timedelta(hours=1), ends_at=AT_NIGHT + timedelta(hours=2))
     assert start_pause_tests(now=AT_NIGHT) == 0
+
+
+def test_a_group_that_fails_keeps_no_other_from_its_tests(cars, group, area, monkeypatch, caplog):
+    failing = AggregationEan.objects.create(
+        ean=Ean18.from_body("87168510000000000"), name="Failing", congestion_area=area, brp=group.brp
+    )
+
+    def look_up(*, aggregation_ean, instant):
+        if aggregation_ean == failing:
+            raise ZeroDivisionError("a bad row")
+        return group_at(aggregation_ean=aggregation_ean, instant=instant)
+
+    monkeypatch.setattr(pause_tests, "group_at", look_up)
+    assert start_pause_tests(now=AT_NIGHT) == 1
+    assert f"No cars of group {failing.ean} were tested" in caplog.text
+    assert "ZeroDivisionError: a bad row" in caplog.text
+
+
+def test_a_test_that_cannot_be_judged_keeps_no_other_from_its_verdict(cars, monkeypatch, caplog):
+    for car in cars[:2]:
+        PauseTest.objects.create(asset=car, car="regular", car_power_w=11_000, starts_at=STARTS_AT)
+        meter(car, 2_000, 0, 2_000)
+    bad, good = PauseTest.objects.order_by("pk")
+    outcome = pause_tests._outcome
+
+    def judged(test, now):
+        if test == bad:
+            raise ZeroDivisionError("a bad row")
+        return outcome(test, now)
+
+    monkeypatch.setattr(pause_tests, "_outcome", judged)
+    assert judge(STARTS_AT + 3 * PTU) == 1
+    assert PauseTest.objects.get(judged_at__isnull=False) == good
+    assert f"Pause test {bad.pk} was not judged" in caplog.text
 
 
 def test_a_car_that_has_no_time_to_spare_is_not_tested(cars):

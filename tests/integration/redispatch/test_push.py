@@ -10,6 +10,7 @@ from aggregator.core.models import InboxMessage, OutboxMessage
 from bidding import tasks
 from bidding.models import Activation, Bid, LedgerEntry
 from bidding.operations import pushes
+from bidding.operations.orders import follow_order
 from tests.integration.mock_gopacs.market_process import scenario_document, utc, wait_until
 from tests.integration.mock_gopacs.push_receiver import push_receiver
 from tests.integration.redispatch.conftest import NOW
@@ -167,6 +168,54 @@ def test_a_push_of_no_order_of_ours_keeps_its_reason(client, field):
     errors = list(InboxMessage.objects.order_by("pk").values_list("error", flat=True))
     assert errors[0].startswith("The order cannot be read")
     assert errors[1] == "No bid has the reference 'x' of order 'X'."
+
+
+@pytest.mark.parametrize(
+    "garbled",
+    [
+        {"version": 1_768_404_660_000},
+        {"id": "X" * 65},
+        {"fills": [{"quantity": 0.1, "price": float("nan")}], "clearedQuantity": 0.1},
+    ],
+)
+def test_a_push_that_does_not_fit_keeps_its_reason_and_holds_up_no_other(client, on_the_book, garbled):
+    field = on_the_book
+    Bid.objects.update(status=Bid.Status.APPROVED)  # so that the id of the order is still to be written
+    (order,) = field.orders()
+    push(client, {"notificationId": "n-1", "order": {**order, **garbled}})
+    field.market.advance(utc(15, 10))
+    push(client, {"notificationId": "n-2", "order": field.orders()[0]})
+
+    assert pushes.process(now=NOW) == 2
+
+    errors = list(InboxMessage.objects.order_by("pk").values_list("error", flat=True))
+    assert errors[0].startswith(f"What the push says of order '{garbled.get('id', order['id'])}' does not fit: ")
+    assert errors[1] == ""
+    assert_cleared_once(field)
+
+
+def test_a_push_that_fails_waits_and_holds_up_neither_the_next_nor_the_polling(
+    client, on_the_book, monkeypatch, caplog
+):
+    def follow(*, bid_id, state, now):
+        if state.version == 99:
+            raise ZeroDivisionError("a bug")
+        return follow_order(bid_id=bid_id, state=state, now=now)
+
+    monkeypatch.setattr(pushes, "follow_order", follow)
+    field = on_the_book
+    (order,) = field.orders()
+    push(client, {"notificationId": "n-1", "order": {**order, "version": 99}})
+    push(client, {"notificationId": "n-2", "order": {"id": "x"}})
+    field.at(utc(15, 10), tick=False)
+
+    tasks.follow_orders()
+
+    assert_cleared_once(field)  # by the polling behind the pushes
+    first, second = InboxMessage.objects.order_by("pk")
+    assert (first.processed_at, bool(second.processed_at)) == (None, True)
+    assert f"Push {first.message_id} of the exchange was not taken over" in caplog.text
+    assert "ZeroDivisionError: a bug" in caplog.text
 
 
 def test_pushes_are_off_without_a_token(client, db, settings):

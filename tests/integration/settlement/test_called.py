@@ -159,6 +159,20 @@ def test_an_operators_settlement_is_compared_with_ours(called, claim, changes, r
     assert OperatorSettlement.objects.get().dispute_reason == reason
 
 
+def test_a_settlement_that_fails_keeps_no_other_from_its_answer(called, claim, caplog):
+    settle(activation_id=called.pk, now=NOW)
+    for _ in range(2):
+        claim()
+    bad = UftpMessage.objects.filter(element="FlexSettlement").earliest("pk")
+    UftpMessage.objects.filter(pk=bad.pk).update(document=b"<Garbled")
+
+    assert reconcile_due(now=NOW) == 1
+
+    assert [answer.disposition for answer in answers()] == [SettlementDisposition.ACCEPTED]
+    assert f"FlexSettlement {bad.message_id} of dso.example.com was not answered" in caplog.text
+    assert "Traceback" in caplog.text
+
+
 def test_an_answer_waits_for_our_own_settlement_but_not_for_ever(called, claim):
     claim()
     assert reconcile_due(now=NOW) == 0
