@@ -14,6 +14,7 @@ from aggregator.core.jobs import AlreadyRunning, job
 from aggregator.core.messaging.operations import Verdict, deliver_due
 from aggregator.core.models import OutboxMessage
 from aggregator.core.services import clock, http_client
+from assets.models import AggregationEan
 from bidding.dispatch.operations import run_activation
 from bidding.dispatch.pause_tests import judge_pause_tests, start_pause_tests
 from bidding.markets.exchange.venue import ExchangeUnavailable, Outcome, Venue
@@ -95,22 +96,26 @@ def offer_bids(**_unknown: object) -> None:
     for announcement, group in announcements_to_answer(gate=exchange().gate, now=clock().now()):
         try:
             with job(kind=duties.SIZING_JOB, key=duties.sizing_key(announcement, group), clock=clock()) as row:
-                sized = size(announcement=announcement, aggregation_ean=group, now=clock().now())
-                answer = bids.offer(
-                    announcement=announcement,
-                    aggregation_ean=group,
-                    sized=sized,
-                    exchange=exchange(),
-                    now=clock().now(),
-                )
-                row.summary = str(answer)
+                row.summary = _answer(announcement, group)
         except AlreadyRunning as busy:
             logger.info("%s", busy)
-        except (IntegrityError, bids.AlreadyAnswered):
-            # Another worker offered first, or the power is sold elsewhere: the next tick sees which.
+        except IntegrityError:
+            # The power is sold elsewhere: the next tick sees which.
             logger.info("No second offer for %s on %s", group.ean, announcement.external_id)
         except Exception:  # one group must not keep the others from their bids; the duty stays open and is tried again
             logger.exception("Unable to size a bid of %s for announcement %s", group.ean, announcement.external_id)
+
+
+def _answer(announcement: Announcement, group: AggregationEan) -> str:
+    """Size and offer; return the bid or reason in words, or why it came too late for either."""
+    sized = size(announcement=announcement, aggregation_ean=group, now=clock().now())
+    try:
+        answer = bids.offer(
+            announcement=announcement, aggregation_ean=group, sized=sized, exchange=exchange(), now=clock().now()
+        )
+    except (bids.AlreadyAnswered, bids.AnnouncementChanged) as overtaken:
+        return str(overtaken)
+    return str(answer)
 
 
 @shared_task

@@ -70,6 +70,27 @@ def withdraw_vanished(*, listed: Collection[str], after: timedelta, now: datetim
     return added
 
 
+def why_asked_no_more(announcement: Announcement) -> str:
+    """Return why nobody may bid any more on an announcement as it was read; empty while it stands.
+
+    Nothing new is written down of announcements until the transaction ends, so a bid made in it is there for whoever
+    writes down the withdrawal. Take this lock before those of groups, bids and the ledger, as `record_announcements`
+    does.
+    """
+    take(AdvisoryLock.BIDDING, _ANNOUNCEMENTS)
+    newest = newest_announcements().get(external_id=announcement.external_id)
+    if newest.is_withdrawn:
+        return f"Announcement {newest.external_id} was withdrawn meanwhile. Make no bid for it."
+    if not newest.is_open:
+        return f"Announcement {newest.external_id} is no longer open. Make no bid for it."
+    if newest.terms != announcement.terms:
+        return (
+            f"Announcement {newest.external_id} changed meanwhile: its period, side or place is another. Make a bid "
+            f"for revision {newest.revision}."
+        )
+    return ""
+
+
 def keep_unreadable(*, document: object, reason: str, now: datetime) -> None:
     """Keep an announcement that cannot be read among the incoming messages, once, for people to see."""
     body = json.dumps(document, sort_keys=True).encode()

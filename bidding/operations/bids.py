@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
@@ -17,6 +18,7 @@ from aggregator.core.ptu import ptu_range
 from assets.models import AggregationEan
 from bidding.markets.exchange.venue import Venue
 from bidding.models import Announcement, BaselineNomination, Bid, Commitment, LedgerEntry, NoBid
+from bidding.operations.announcements import why_asked_no_more
 from bidding.operations.approvals import judge, send_out
 from bidding.operations.duties import contract_id_for
 from bidding.operations.ledger import called_w, locked_entries
@@ -26,6 +28,10 @@ from bidding.queries import is_answered
 
 class AlreadyAnswered(RuntimeError):
     """The group has given its bid or its reason; another worker was quicker."""
+
+
+class AnnouncementChanged(RuntimeError):
+    """What was sized is asked no more, or no more in that way; the text says how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +57,11 @@ def offer(
     """Turn a sized window into a bid, or into the recorded reason why there is none.
 
     The power is taken from the ledger in the same transaction; `django.db.IntegrityError` (never_sell_a_kw_twice)
-    means another bid holds it. A bid within an automatic group's mandate goes out at once. Raises `AlreadyAnswered`.
+    means another bid holds it. A bid within an automatic group's mandate goes out at once. Raises `AlreadyAnswered`,
+    or `AnnouncementChanged` when sizing took longer than the announcement stood.
     """
+    if reason := why_asked_no_more(announcement):
+        raise AnnouncementChanged(reason)
     group = AggregationEan.objects.select_for_update().get(pk=aggregation_ean.pk)
     if is_answered(announcement=announcement, aggregation_ean=group):
         raise AlreadyAnswered(f"{group} has answered announcement {announcement.external_id}.")
@@ -129,8 +138,11 @@ def propose_by_hand(*, bid: Bid, now: datetime, actor: AbstractBaseUser) -> Bid:
     """Save a bid made by hand and take its power from the ledger; it goes out when approved.
 
     The operator vouches that the group can deliver it: what is offered counts as sellable. Raises `ValidationError`
-    with the product rule it breaks, `django.db.IntegrityError` when the power is already sold.
+    with the product rule it breaks or what became of the announcement, `django.db.IntegrityError` when the power is
+    already sold.
     """
+    if reason := why_asked_no_more(bid.announcement):
+        raise ValidationError(reason)
     AggregationEan.objects.select_for_update().get(pk=bid.aggregation_ean_id)
     decision = judge(bid=bid, autonomy=AggregationEan.Autonomy.MANUAL, now=now)
     bid.proposed_by_id, bid.people_needed = actor.pk, decision.people

@@ -2,14 +2,20 @@ import json
 import threading
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
-from aggregator.core.models import AuditEvent, OutboxMessage
+from aggregator.core.interval import Interval
+from aggregator.core.models import AuditEvent, Job, OutboxMessage
+from bidding import tasks
+from bidding.markets.gopacs.announcements import ReceivedAnnouncement
 from bidding.models import Announcement, Bid, Commitment, Contract, LedgerEntry, NoBid, UftpMessage, UftpParticipant
 from bidding.operations import approvals, bids, orders
+from bidding.operations.announcements import record_announcements
 from bidding.queries import announcements_to_answer
 from bidding.uftp.calls import take_call
 from bidding.uftp.demands import Demand
@@ -182,6 +188,100 @@ def test_two_workers_at_once_make_one_bid(announcement, group, exchange, sized, 
     assert sorted(outcomes) == ["Bid", "refused"]
     assert OutboxMessage.objects.count() == 1
     assert Commitment.objects.count() == 12
+
+
+def revise(announcement, **changes):
+    """Write down another revision of an announcement."""
+    newer = Announcement.objects.get(pk=announcement.pk)
+    newer.pk, newer.revision = None, newer.revision + 1
+    for name, value in changes.items():
+        setattr(newer, name, value)
+    newer.save()
+    return newer
+
+
+CHANGED = [
+    ({"is_open": False, "is_withdrawn": True}, "Announcement A1 was withdrawn meanwhile."),
+    ({"is_open": False}, "Announcement A1 is no longer open."),
+    ({"terms": 2}, "Announcement A1 changed meanwhile: its period, side or place is another."),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), CHANGED)
+def test_what_was_sized_before_its_announcement_changed_is_not_offered(
+    announcement, group, exchange, sized, now, changes, reason
+):
+    revise(announcement, **changes)
+    with pytest.raises(bids.AnnouncementChanged) as refusal:
+        offer(announcement, group, sized(), exchange, now)
+    assert str(refusal.value).startswith(reason)
+    assert not Bid.objects.exists()
+    assert not NoBid.objects.exists()
+    assert not LedgerEntry.objects.exists()
+
+
+@pytest.mark.parametrize(("changes", "reason"), CHANGED)
+def test_a_bid_by_hand_is_not_taken_once_its_announcement_changed(announcement, group, now, changes, reason):
+    bid = bids.fill_in(
+        bid=Bid(), announcement=announcement, aggregation_ean=group, power_w=300_000, price_eur_per_mwh=Decimal(150),
+        now=now,
+    )  # fmt: skip
+    revise(announcement, **changes)
+    with pytest.raises(ValidationError) as refusal:
+        bids.propose_by_hand(bid=bid, now=now, actor=User.objects.create_user("op"))
+    assert refusal.value.messages[0].startswith(reason)
+    assert not Bid.objects.exists()
+
+
+def test_an_announcement_that_needs_less_by_now_still_gets_what_was_sized(announcement, group, exchange, sized, now):
+    revise(announcement, required_power_w=[400_000] * 12)
+    assert offer(announcement, group, sized(), exchange, now).status == Bid.Status.APPROVED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_offer_waits_for_the_withdrawal_that_is_being_written_down(announcement, group, exchange, sized, now):
+    withdrawn = ReceivedAnnouncement(
+        "A1", "reduce", Interval(announcement.starts_at, announcement.ends_at), (), frozenset({"3511"}),
+        is_mandatory=False, is_open=False, is_withdrawn=True, document={"state": "withdrawn"},
+    )  # fmt: skip
+    outcomes = []
+
+    def worker():
+        try:
+            outcomes.append(offer(announcement, group, sized(), exchange, now))
+        except bids.AnnouncementChanged as refusal:
+            outcomes.append(str(refusal))
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=worker)
+    with transaction.atomic():
+        record_announcements(received=[withdrawn], now=now)
+        thread.start()
+        thread.join(timeout=0.5)
+        assert outcomes == []
+    thread.join()
+
+    assert outcomes == ["Announcement A1 was withdrawn meanwhile. Make no bid for it."]
+    assert not Bid.objects.exists()
+
+
+def test_a_round_of_bids_goes_on_and_says_why_it_made_none(
+    announcement, group, exchange, sized, now, monkeypatch, caplog
+):
+    def size(**_):
+        revise(announcement, is_open=False, is_withdrawn=True)
+        return sized()
+
+    monkeypatch.setattr(tasks, "clock", lambda: SimpleNamespace(now=lambda: now))
+    monkeypatch.setattr(tasks, "exchange", lambda: exchange)
+    monkeypatch.setattr(tasks, "size", size)
+    tasks.offer_bids()
+
+    job = Job.objects.get()
+    assert (job.status, job.summary) == ("done", "Announcement A1 was withdrawn meanwhile. Make no bid for it.")
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+    assert not Bid.objects.exists()
 
 
 def test_an_order_the_exchange_refused_frees_its_power(announcement, group, exchange, sized, now):
