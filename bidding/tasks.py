@@ -5,7 +5,6 @@ from datetime import timedelta
 
 from celery import shared_task
 from django.conf import settings
-from django.db import IntegrityError
 
 from aggregator.core.http import RequestFailed, RequestRefused, Response
 from aggregator.core.interval import Interval
@@ -99,22 +98,19 @@ def offer_bids(**_unknown: object) -> None:
                 row.summary = _answer(announcement, group)
         except AlreadyRunning as busy:
             logger.info("%s", busy)
-        except IntegrityError:
-            # The power is sold elsewhere: the next tick sees which.
-            logger.info("No second offer for %s on %s", group.ean, announcement.external_id)
         except Exception:  # one group must not keep the others from their bids; the duty stays open and is tried again
             logger.exception("Unable to size a bid of %s for announcement %s", group.ean, announcement.external_id)
 
 
 def _answer(announcement: Announcement, group: AggregationEan) -> str:
-    """Size and offer; return the bid or reason in words, or why it came too late for either."""
+    """Size and offer; return the bid or reason in words, or why there is neither now."""
     sized = size(announcement=announcement, aggregation_ean=group, now=clock().now())
     try:
         answer = bids.offer(
             announcement=announcement, aggregation_ean=group, sized=sized, exchange=exchange(), now=clock().now()
         )
-    except (bids.AlreadyAnswered, bids.AnnouncementChanged) as overtaken:
-        return str(overtaken)
+    except (bids.AlreadyAnswered, bids.AnnouncementChanged, bids.PowerNotBackYet) as obstacle:
+        return str(obstacle)
     return str(answer)
 
 

@@ -21,7 +21,7 @@ from bidding.models import Announcement, BaselineNomination, Bid, Commitment, Le
 from bidding.operations.announcements import why_asked_no_more
 from bidding.operations.approvals import judge, send_out
 from bidding.operations.duties import contract_id_for
-from bidding.operations.ledger import called_w, locked_entries
+from bidding.operations.ledger import is_being_given_back, locked_entries, sold_w
 from bidding.operations.pricing import NotPriceable, quote
 from bidding.queries import is_answered
 
@@ -32,6 +32,10 @@ class AlreadyAnswered(RuntimeError):
 
 class AnnouncementChanged(RuntimeError):
     """What was sized is asked no more, or no more in that way; the text says how."""
+
+
+class PowerNotBackYet(RuntimeError):
+    """A bid that is being withdrawn still holds the power; the next round tries again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +60,9 @@ def offer(
 ) -> Bid | NoBid:
     """Turn a sized window into a bid, or into the recorded reason why there is none.
 
-    The power is taken from the ledger in the same transaction; `django.db.IntegrityError` (never_sell_a_kw_twice)
-    means another bid holds it. A bid within an automatic group's mandate goes out at once. Raises `AlreadyAnswered`,
-    or `AnnouncementChanged` when sizing took longer than the announcement stood.
+    The power is taken from the ledger in the same transaction; what is sold there already is not offered. A bid within
+    an automatic group's mandate goes out at once. Raises `AlreadyAnswered`, `AnnouncementChanged` when sizing took
+    longer than the announcement stood, or `PowerNotBackYet`.
     """
     if reason := why_asked_no_more(announcement):
         raise AnnouncementChanged(reason)
@@ -67,7 +71,7 @@ def offer(
         raise AlreadyAnswered(f"{group} has answered announcement {announcement.external_id}.")
     period = Interval(announcement.starts_at, announcement.ends_at)
     ptus = ptu_range(period)
-    sized = _without_called(sized, group, called_w(aggregation_ean=group, direction=announcement.direction, ptus=ptus))
+    sized = _without_sold(sized, group, announcement.direction, ptus)
     if sized.bid_w == 0:
         return decline(announcement=announcement, group=group, reason=sized.reason, now=now, why=sized.explanation)
     closes_at = period.starts_at - exchange.gate
@@ -163,17 +167,23 @@ def _filled_in(bid: Bid, announcement: Announcement, group: AggregationEan, powe
     return bid
 
 
-def _without_called(sized: SizedWindow, group: AggregationEan, called_power_w: int) -> SizedWindow:
-    """Return what is left to offer beside the power that contracts already called in the window."""
-    left_w = max(sized.sellable_w - called_power_w, 0)
-    if called_power_w == 0 or sized.bid_w <= left_w:
+def _without_sold(sized: SizedWindow, group: AggregationEan, direction: str, ptus: Sequence[datetime]) -> SizedWindow:
+    """Return what is left to offer beside the power that bids and contracts hold in the window."""
+    held_w = sold_w(aggregation_ean=group, direction=direction, ptus=ptus)
+    left_w = max(sized.sellable_w - held_w, 0)
+    if held_w == 0 or sized.bid_w <= left_w:
         return sized
+    holds = f"Bids and contracts hold {held_w / 1000:,.0f} kW in this window"
+    if is_being_given_back(aggregation_ean=group, direction=direction, ptus=ptus):
+        raise PowerNotBackYet(
+            f"{holds}; a bid among them is being withdrawn, and the answer waits until the exchange confirms that."
+        )
     bid_w = left_w // group.bid_step_w * group.bid_step_w
     if bid_w >= group.min_bid_w:
         return replace(sized, bid_w=bid_w)
     reason = (
-        f"Contracts hold {called_power_w / 1000:,.0f} kW in this window; beside that, less than the product's minimum "
-        f"of {group.min_bid_w / 1000:,.0f} kW is left of {sized.sellable_w / 1000:,.0f} kW."
+        f"{holds}; beside that, less than the product's minimum of {group.min_bid_w / 1000:,.0f} kW is left of "
+        f"{sized.sellable_w / 1000:,.0f} kW."
     )
     return replace(sized, bid_w=0, reason=reason)
 

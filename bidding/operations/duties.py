@@ -62,11 +62,16 @@ def _why_not(announcement: Announcement, group: AggregationEan) -> str:
         return "The announcement was withdrawn before an answer was ready."
     if announcement.helping_eans is not None and group.pk not in announcement.helping_eans:
         return f"GOPACS does not name EAN {group.pk} among those that help during all of the announcement."
-    failed = Job.objects.filter(
-        kind=SIZING_JOB, key=sizing_key(announcement, group), status=Job.Status.FAILED
+    finished = Job.objects.filter(
+        kind=SIZING_JOB,
+        key=sizing_key(announcement, group),
+        status__in=[Job.Status.FAILED, Job.Status.DONE],
+        started_at__gte=announcement.known_at,  # an earlier one was about what the announcement said before
     ).order_by("-started_at")
-    if last := failed.first():
+    if (last := finished.first()) and last.status == Job.Status.FAILED:
         return f"Sizing failed: {last.error}"
+    if last:
+        return f"No answer was ready before the gate closed: {last.summary}"
     if group.autonomy == AggregationEan.Autonomy.MANUAL:
         return "No operator made a bid before the gate closed."
     return "No answer was ready before the gate closed: nobody sized it in time."

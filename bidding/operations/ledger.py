@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Sum
+from django.db.models import Max, Sum
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU
@@ -49,19 +49,23 @@ def promised_kwh(*, aggregation_ean: AggregationEan, direction: str, period: Int
     return float(sold["w"] or 0) / W_PER_KW * (PTU / timedelta(hours=1))
 
 
-def called_w(*, aggregation_ean: AggregationEan, direction: str, ptus: Sequence[datetime]) -> int:
-    """Return the most that contracts hold of a group's power in any of `ptus`."""
-    held = (
-        Commitment.objects.filter(
-            entry__aggregation_ean=aggregation_ean,
-            entry__direction=direction,
-            entry__ptu_start__in=ptus,
-            contract_call__isnull=False,
-            released_at__isnull=True,
-        )
-        .values("entry")
-        .annotate(held_w=Sum("power_w"))
-        .order_by("-held_w")
-        .values_list("held_w", flat=True)
-    )
-    return held.first() or 0
+def sold_w(*, aggregation_ean: AggregationEan, direction: str, ptus: Sequence[datetime]) -> int:
+    """Return the most that living promises hold of a group's power in any of `ptus`.
+
+    No sale adds to it while the caller holds the group's lock.
+    """
+    entries = LedgerEntry.objects.filter(aggregation_ean=aggregation_ean, direction=direction, ptu_start__in=ptus)
+    most: int | None = entries.aggregate(w=Max("committed_w"))["w"]
+    return most or 0
+
+
+def is_being_given_back(*, aggregation_ean: AggregationEan, direction: str, ptus: Sequence[datetime]) -> bool:
+    """Tell whether a bid holds power in any of `ptus` only until the exchange confirms its withdrawal."""
+    return Commitment.objects.filter(
+        entry__aggregation_ean=aggregation_ean,
+        entry__direction=direction,
+        entry__ptu_start__in=ptus,
+        released_at__isnull=True,
+        bid__withdrawal_asked_at__isnull=False,
+        bid__status__in=[Bid.Status.APPROVED, Bid.Status.SOUGHT, Bid.Status.SUBMITTED],
+    ).exists()

@@ -12,9 +12,10 @@ from django.db import IntegrityError, connection, transaction
 from aggregator.core.interval import Interval
 from aggregator.core.models import AuditEvent, Job, OutboxMessage
 from bidding import tasks
+from bidding.markets.exchange.orders import OrderState
 from bidding.markets.gopacs.announcements import ReceivedAnnouncement
 from bidding.models import Announcement, Bid, Commitment, Contract, LedgerEntry, NoBid, UftpMessage, UftpParticipant
-from bidding.operations import approvals, bids, orders
+from bidding.operations import approvals, bids, duties, order_changes, orders
 from bidding.operations.announcements import record_announcements
 from bidding.queries import announcements_to_answer
 from bidding.uftp.calls import take_call
@@ -129,17 +130,99 @@ def test_the_database_refuses_a_bid_off_the_product(announcement, group, exchang
     assert not LedgerEntry.objects.exists()
 
 
-def test_no_kw_is_sold_twice(announcement, group, exchange, sized, now):
+@pytest.fixture
+def other(announcement):
+    """Another announcement of the same window."""
+    made = Announcement.objects.get(pk=announcement.pk)
+    made.pk, made.external_id = None, "A2"
+    made.save()
+    return made
+
+
+def committed():
+    return set(LedgerEntry.objects.values_list("committed_w", flat=True))
+
+
+@pytest.mark.parametrize("sized_w", [100_000, 300_000])
+def test_no_kw_is_sold_twice(announcement, other, group, exchange, sized, now, sized_w):
     offer(announcement, group, sized(), exchange, now)
-    other = Announcement.objects.get(pk=announcement.pk)
-    other.pk, other.external_id = None, "A2"
-    other.save()
 
-    with pytest.raises(IntegrityError, match="never_sell_a_kw_twice"), transaction.atomic():
-        offer(other, group, sized(bid_w=100_000), exchange, now)
+    answer = offer(other, group, sized(bid_w=sized_w), exchange, now)
 
+    assert answer.reason == (
+        "Bids and contracts hold 300 kW in this window; beside that, less than the product's minimum of 100 kW is left "
+        f"of {sized_w // 1000} kW."
+    )
     assert Bid.objects.count() == 1
-    assert set(LedgerEntry.objects.values_list("committed_w", flat=True)) == {300_000}
+    assert committed() == {300_000}
+    assert announcements_to_answer(gate=exchange.gate, now=now) == []
+
+
+def test_a_second_announcement_gets_what_the_first_left(announcement, other, group, exchange, sized, now):
+    offer(announcement, group, sized(), exchange, now)
+    assert offer(other, group, sized(bid_w=550_000), exchange, now).power_w == 200_000
+    assert committed() == {500_000}
+
+
+def test_what_was_sold_in_other_hours_or_the_other_way_is_not_taken_off(
+    announcement, other, group, exchange, sized, now
+):
+    offer(announcement, group, sized(), exchange, now)
+    later = revise(other, starts_at=announcement.ends_at, ends_at=announcement.ends_at + timedelta(hours=3))
+    assert offer(later, group, sized(), exchange, now).power_w == 300_000
+    opposite = revise(later, external_id="A3", direction="increase")
+    assert offer(opposite, group, sized(), exchange, now).power_w == 300_000
+
+
+def test_an_answer_waits_while_the_exchange_is_asked_to_give_power_back(
+    announcement, other, group, exchange, sized, now, monkeypatch
+):
+    bid = offer(announcement, group, sized(), exchange, now)
+    orders.follow_order(bid_id=bid.pk, state=OrderState("X1", "", 0, None, False, False), now=now)
+    order_changes.withdraw(bid_id=bid.pk, now=now, actor=None, reason="The announcement changed.")
+    monkeypatch.setattr(tasks, "clock", lambda: SimpleNamespace(now=lambda: now))
+    monkeypatch.setattr(tasks, "exchange", lambda: exchange)
+    monkeypatch.setattr(tasks, "size", lambda **_: sized())
+
+    tasks.offer_bids()
+    waits = (
+        "Bids and contracts hold 300 kW in this window; a bid among them is being withdrawn, and the answer waits "
+        "until the exchange confirms that."
+    )
+    assert (Job.objects.get().summary, announcements_to_answer(gate=exchange.gate, now=now)) == (
+        waits,
+        [(other, group)],
+    )
+    with transaction.atomic():
+        duties.close_gates(gate=exchange.gate, now=announcement.starts_at - exchange.gate)
+        assert NoBid.objects.get(announcement=other).reason == f"No answer was ready before the gate closed: {waits}"
+        transaction.set_rollback(True)
+
+    orders.follow_order(bid_id=bid.pk, state=OrderState("X1", "", 0, None, True, True), now=now)
+    tasks.offer_bids()
+    assert Bid.objects.get(announcement=other).power_w == 300_000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once_sell_the_same_power_once(announcement, other, group, exchange, sized, now):
+    barrier = threading.Barrier(2)
+    answers = []
+
+    def worker(asked):
+        barrier.wait()
+        try:
+            answers.append(type(offer(asked, group, sized(), exchange, now)).__name__)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=worker, args=(asked,)) for asked in (announcement, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(answers) == ["Bid", "NoBid"]
+    assert committed() == {300_000}
 
 
 @pytest.mark.parametrize(("called_w", "bid_w"), [(100_000, 200_000), (150_000, 100_000), (200_001, 0), (900_000, 0)])
@@ -151,7 +234,9 @@ def test_what_contracts_called_is_not_offered(announcement, group, exchange, siz
     if bid_w:
         assert (answer.power_w, answer.commitments.count()) == (bid_w, 12)
     else:
-        assert answer.reason.startswith(f"Contracts hold {called_w / 1000:,.0f} kW in this window; beside that, less")
+        assert answer.reason.startswith(
+            f"Bids and contracts hold {called_w / 1000:,.0f} kW in this window; beside that, less"
+        )
     assert announcements_to_answer(gate=exchange.gate, now=now) == []
 
 

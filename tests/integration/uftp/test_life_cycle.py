@@ -181,7 +181,7 @@ def test_called_power_cannot_be_sold_for_redispatch(say, tick, offer, group):
     AggregationEan.objects.update(autonomy="approve")
 
     answer = bids.offer(announcement=announcement, aggregation_ean=group, sized=sized, exchange=None, now=NOW)
-    assert answer.reason.startswith("Contracts hold 500 kW in this window")
+    assert answer.reason.startswith("Bids and contracts hold 500 kW in this window")
     with pytest.raises(IntegrityError, match="never_sell_a_kw_twice"), transaction.atomic():
         LedgerEntry.objects.update(committed_w=F("committed_w") + 1)
 
