@@ -1,6 +1,7 @@
 """What the exchange did with our orders: clearing becomes a duty to deliver. Each function is one act."""
 
-from datetime import datetime, timedelta
+import logging
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 
@@ -10,7 +11,9 @@ from aggregator.core.ptu import ptu_range
 from bidding.markets.exchange.orders import OrderState
 from bidding.models import Activation, ActivationPtu, Bid
 from bidding.operations.approvals import end
-from bidding.operations.ledger import release_commitments
+from bidding.operations.ledger import W_PER_KW, release_commitments
+
+logger = logging.getLogger(__name__)
 
 IN_FLIGHT = timedelta(minutes=2)
 """How long a request may still be under way: longer than our time limit, and a clock that is a minute off, together."""
@@ -22,10 +25,14 @@ _FOLLOWED = (Bid.Status.APPROVED, Bid.Status.SOUGHT, Bid.Status.SUBMITTED)
 def follow_order(*, bid_id: int, state: OrderState, now: datetime) -> Bid:
     """Take over what the exchange says of an order, however we learnt it. The same or older news changes nothing.
 
-    Cleared power is ordered at once, also while the rest of the order still waits; a later fill raises the order.
+    Cleared power is ordered at once, also while the rest of the order still waits; a later fill raises the order. A
+    fill of a bid that was ended here is nobody's to plan, as its power may be sold again: it is logged for people.
     """
     bid = Bid.objects.select_for_update().get(pk=bid_id)
     if bid.status not in _FOLLOWED or 0 < state.version < bid.order_version:
+        if reason := unplanned_fill(bid=bid, state=state):
+            audit.record(now=now, action="bidding.bid.cleared-after-its-end", subject=bid, reason=reason)
+            logger.error("%s", reason)
         return bid
     if bid.status != Bid.Status.SUBMITTED:
         bid.status, bid.exchange_order_id, bid.placed_at = Bid.Status.SUBMITTED, state.order_id, now
@@ -54,6 +61,19 @@ def follow_order(*, bid_id: int, state: OrderState, now: datetime) -> Bid:
         ]
     )
     return bid
+
+
+def unplanned_fill(*, bid: Bid, state: OrderState) -> str:
+    """Return what people must do about power that cleared of a bid that had ended; empty where nothing did."""
+    cleared_w = min(state.cleared_power_w, bid.power_w) - bid.cleared_power_w
+    if bid.status in _FOLLOWED or 0 < state.version < bid.order_version or cleared_w <= 0:
+        return ""
+    ended_as = ": ".join(filter(None, [bid.get_status_display(), bid.status_reason]))
+    return (
+        f"Call the exchange: order {state.order_id} cleared {cleared_w / W_PER_KW:,.0f} kW of bid {bid.reference} of "
+        f"{bid.aggregation_ean_id} from {bid.starts_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, which was ended here "
+        f"({ended_as}) and freed its power. There is a duty to deliver that nobody plans."
+    )
 
 
 @transaction.atomic

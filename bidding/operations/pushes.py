@@ -13,7 +13,7 @@ from aggregator.core.messaging.inbox import receive
 from aggregator.core.models import InboxMessage
 from bidding.markets.exchange.orders import UnreadableOrder, order_state, parse_answer
 from bidding.models import Bid
-from bidding.operations.orders import follow_order
+from bidding.operations.orders import follow_order, unplanned_fill
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def _take_over(body: bytes, now: datetime) -> str:
         return f"No bid has the reference {state.reference!r} of order {state.order_id!r}."
     try:
         with transaction.atomic():  # what does not fit must not undo the reason with it
-            follow_order(bid_id=bid.pk, state=state, now=now)
+            bid = follow_order(bid_id=bid.pk, state=state, now=now)
     except (DataError, ValidationError) as error:
         return f"What the push says of order {state.order_id!r} does not fit: {error}"
-    return ""
+    return unplanned_fill(bid=bid, state=state)

@@ -1,12 +1,15 @@
+import json
+from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
 
+from aggregator.core.models import AuditEvent, InboxMessage
 from bidding import tasks
 from bidding.markets.exchange.orders import OrderState
 from bidding.models import Activation, ActivationPtu, Bid, LedgerEntry
-from bidding.operations import bids
+from bidding.operations import bids, orders, pushes
 from bidding.operations.orders import follow_order
 
 
@@ -81,3 +84,35 @@ def test_an_order_that_cannot_be_followed_stops_the_polling_of_no_other(bid, now
     assert bid.status == Bid.Status.CLEARED
     assert f"The order of bid {gone.reference} was not followed" in caplog.text
     assert "DoesNotExist" in caplog.text
+
+
+def test_a_fill_of_a_bid_that_was_ended_is_an_error_for_people_to_act_on(
+    announcement, group, exchange, sized, now, caplog
+):
+    bid = bids.offer(announcement=announcement, aggregation_ean=group, sized=sized(), exchange=exchange, now=now)
+    orders.note_sought(reference=str(bid.reference), reason="The exchange did not answer.", now=now)
+    orders.conclude_absent(bid_id=bid.pk, gate=exchange.gate, now=now + timedelta(minutes=3))
+    caplog.clear()
+    text = (
+        f"Call the exchange: order X1 cleared 200 kW of bid {bid.reference} of {group.ean} from 2026-01-14 16:00 UTC, "
+        "which was ended here (Not accepted by the exchange: The exchange did not answer.) and freed its power. There "
+        "is a duty to deliver that nobody plans."
+    )
+    other = {"orderType": "SELL", "status": "OPEN", "fills": [{"quantity": 0.2, "price": 180}], "id": "X1"}
+    order = {**other, "final": False, "clearedQuantity": 0.2, "metaData": {"clientOrderId": str(bid.reference)}}
+    pushes.store(body=json.dumps({"notificationId": "n", "order": order}).encode(), now=now)
+
+    pushes.process(now=now)
+
+    assert InboxMessage.objects.get().error == text
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [("ERROR", text)]
+    assert AuditEvent.objects.get(action="bidding.bid.cleared-after-its-end").reason == text
+    assert not Activation.objects.exists()
+    assert committed() == {0}
+
+
+@pytest.mark.parametrize("cleared_w", [0, 300_000])
+def test_news_of_an_ended_order_that_says_nothing_new_is_no_error(bid, now, caplog, cleared_w):
+    for _ in range(2):
+        follow_order(bid_id=bid.pk, state=state(cleared_w, is_final=True), now=now)
+    assert not caplog.records
