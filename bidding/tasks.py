@@ -93,13 +93,22 @@ def close_gates(**_unknown: object) -> None:
 def offer_bids(**_unknown: object) -> None:
     """Size and offer a bid for every announcement and group that has no answer yet; one that fails stops no other."""
     for announcement, group in announcements_to_answer(gate=exchange().gate, now=clock().now()):
-        try:
-            with job(kind=duties.SIZING_JOB, key=duties.sizing_key(announcement, group), clock=clock()) as row:
-                row.summary = _answer(announcement, group)
-        except AlreadyRunning as busy:
-            logger.info("%s", busy)
-        except Exception:  # one group must not keep the others from their bids; the duty stays open and is tried again
-            logger.exception("Unable to size a bid of %s for announcement %s", group.ean, announcement.external_id)
+        with failing_alone(
+            logger,
+            "No bid of %s for announcement %s could be sized; it is tried again every minute. Mend the cause, or "
+            "make the bid by hand.",
+            group.ean,
+            announcement.external_id,
+        ):
+            _offer(announcement, group)
+
+
+def _offer(announcement: Announcement, group: AggregationEan) -> None:
+    try:
+        with job(kind=duties.SIZING_JOB, key=duties.sizing_key(announcement, group), clock=clock()) as row:
+            row.summary = _answer(announcement, group)
+    except AlreadyRunning as busy:
+        logger.info("%s", busy)
 
 
 def _answer(announcement: Announcement, group: AggregationEan) -> str:
