@@ -94,7 +94,7 @@ def _release(activation: Activation, starts_at: datetime) -> list[PlannedSetpoin
         now_w = told_w.get(asset.pk, alone_w)
         waits = now_w < alone_w and asset.kind != AssetKind.BATTERY
         delay = _delay_ptus(activation, asset.pk, least=1 if now_w < 0 else 0) if waits else 0
-        # The last value lets it free; it rules to the end of the window, so that no older setpoint does.
+        # The last value lets it free; how long it must rule so that no older setpoint does is seen to when it is sent.
         ends_at = max(activation.ends_at, starts_at + (delay + 1) * PTU)
         ptus = (ends_at - starts_at) // PTU
         plan.append(PlannedSetpoint(asset.pk, starts_at, ends_at, [max(now_w, 0)] * delay + [alone_w] * (ptus - delay)))

@@ -16,6 +16,7 @@ from assets.control.operations import PlannedSetpoint, SetpointRefused, send_set
 from assets.control.standing import left_alone_w
 from assets.models import Asset, Setpoint, SetpointBatch
 from bidding.dispatch.allocation.ramp import random_offsets_s
+from bidding.dispatch.outlasting import outlasting
 from bidding.models import Activation
 
 logger = logging.getLogger(__name__)
@@ -76,10 +77,10 @@ def start_ramp_s(ramp_s: int, *, starts_at: datetime, now: datetime) -> int:
 def send_plan(activation: Activation, plan: Sequence[PlannedSetpoint], *, now: datetime) -> tuple[int, str]:
     """Send a plan as the next revision of its order, without the assets that the gate names.
 
-    An asset or partner that left since the group was read must not keep the others from delivering. Returns the number
-    of setpoints, and why some or all were refused.
+    Each setpoint lasts as long as those it replaces. An asset or partner that left since the group was read must not
+    keep the others from delivering. Returns the number of setpoints, and why some or all were refused.
     """
-    why = ""
+    why, plan = "", outlasting(activation, plan)
     while plan:
         try:
             _send(activation, plan, now)
@@ -95,16 +96,19 @@ def send_plan(activation: Activation, plan: Sequence[PlannedSetpoint], *, now: d
 
 def standing_power_w(activation: Activation, at: datetime) -> dict[int, int]:
     """Return what each asset was last told for a PTU of this order."""
-    return {asset_id: told.power_w for asset_id, told in _told(activation, at).items()}
+    return {asset_id: told.power_w[0] for asset_id, told in _told(activation, at).items()}
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What an asset was last told for a PTU, from and until when."""
+    """What an asset was last told from a PTU on, `power_w` per PTU, by a setpoint that began at `starts_at`."""
 
-    power_w: int
+    power_w: Sequence[int]
     starts_at: datetime
-    ends_at: datetime
+
+    def asked_ptus(self, alone_w: int) -> int:
+        """Return for how many PTUs it is asked anything; what comes after only replaces older setpoints."""
+        return max((ptu for ptu, power_w in enumerate(self.power_w, 1) if power_w != alone_w), default=0)
 
 
 def _told(activation: Activation, at: datetime) -> dict[int, _Told]:
@@ -114,11 +118,11 @@ def _told(activation: Activation, at: datetime) -> dict[int, _Told]:
         )
         .order_by("asset_id", "-batch__revision")
         .distinct("asset_id")
-        .values_list("asset_id", "starts_at", "ends_at", "power_w", "ttl_s")
+        .values_list("asset_id", "starts_at", "power_w", "ttl_s")
     )
     return {
-        asset_id: _Told(power_w[(at - starts_at) // PTU], starts_at, ends_at)
-        for asset_id, starts_at, ends_at, power_w, ttl_s in newest
+        asset_id: _Told(power_w[(at - starts_at) // PTU :], starts_at)
+        for asset_id, starts_at, power_w, ttl_s in newest
         if ttl_s is None or at < starts_at + timedelta(seconds=ttl_s)
     }
 
@@ -129,12 +133,12 @@ def _is_news(
     """Tell whether an asset must be told: another power, one to renew, or until when it waits after the window."""
     if told is None:
         return abs(command.alone_w - command.power_w) > SMALLEST_CHANGE_W
-    if abs(told.power_w - command.power_w) > SMALLEST_CHANGE_W:
+    if abs(told.power_w[0] - command.power_w) > SMALLEST_CHANGE_W:
         return True
     if command.lapses:
         return told.starts_at < starts_at
-    until = activation.ends_at + command.release_after_ptus * PTU
-    return is_last and command.power_w != command.alone_w and told.ends_at != until
+    asked_ptus = (activation.ends_at - starts_at) // PTU + command.release_after_ptus
+    return is_last and command.power_w != command.alone_w and told.asked_ptus(command.alone_w) != asked_ptus
 
 
 def _planned(

@@ -1,8 +1,12 @@
 """An activation played minute by minute."""
 
 from datetime import UTC, datetime, timedelta
+from math import isnan
 
+from aggregator.core.interval import Interval
 from assets.models import AssetState, Setpoint
+from assets.simulator.setpoints import Schedule
+from assets.simulator.setpoints import Setpoint as Received
 from bidding.dispatch.operations import run_activation
 from bidding.models import DispatchAlarm
 
@@ -18,6 +22,26 @@ def asked_w(at=STARTS_AT):
     for setpoint in Setpoint.objects.filter(starts_at__lte=at, ends_at__gt=at).order_by("batch__revision"):
         told[setpoint.asset_id] = setpoint.power_w[(at - setpoint.starts_at) // PTU]
     return told
+
+
+def limit_w(asset, at):
+    """Return what an asset that got every setpoint may take at a moment; None when nothing rules it any more."""
+    evening = Interval(STARTS_AT - timedelta(hours=1), STARTS_AT + timedelta(hours=12))
+    schedule = Schedule(period=evening, positions={asset.external_id: 0})
+    for one in Setpoint.objects.filter(asset=asset).select_related("batch").order_by("batch_id"):
+        received = Received(
+            one.pk,
+            asset.external_id,
+            int(one.starts_at.timestamp()),
+            int(one.ends_at.timestamp()),
+            tuple(one.power_w),
+            one.start_early_s,
+            one.end_late_s,
+            one.ttl_s,
+        )
+        schedule.apply(one.batch_id, (received,), came_at=int(one.batch.created_at.timestamp()))
+    [kw] = schedule.at(int(at.timestamp())).tolist()
+    return None if isnan(kw) else round(kw * 1_000)
 
 
 class Evening:
