@@ -16,6 +16,9 @@ from bidding.portfolio import PLUGGED_KINDS
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
+OWN_FAILURES = (str(Cause.REJECTED), str(Cause.IGNORED))
+"""What counts against an asset: that a driver leaves, or a link fails, says nothing of whether it follows."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DutyTable:
@@ -112,7 +115,7 @@ def keep_seen(
 ) -> None:
     """Write down what was seen of each asset."""
     changed = is_new | (cause != duties.cause)
-    is_found = (cause != "") & (duties.cause == "")
+    is_found = np.isin(cause, OWN_FAILURES) & ~np.isin(duties.cause, OWN_FAILURES)
     types = {
         "id": "int8",
         "measured_w": "int8",

@@ -5,10 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from aggregator.core.models import OutboxMessage
 from assets.models import AggregationEan, ChargingSession, Setpoint, SetpointBatch
 from bidding.dispatch.records import REACH, records_of
-from bidding.models import Duty, UseCost
-from tests.integration.bidding.evening import BEFORE, PTU, STARTS_AT, asked_w
+from bidding.models import Cause, Duty, UseCost
+from tests.integration.bidding.evening import BEFORE, MINUTE, PTU, STARTS_AT, asked_w
 
 EARLIER = STARTS_AT - timedelta(days=3)
 
@@ -61,6 +62,47 @@ def test_who_fails_more_than_it_follows_is_not_asked(activation, fleet, evening)
 
     assert not asked_w().keys() & {car.pk for car in failing}
     assert evening.held()
+
+
+def test_only_who_refuses_or_ignores_what_it_is_asked_is_trusted_less(activation, fleet, evening):
+    evening.plan().minute(2)
+    held = [car for car in fleet if car.pk in evening.held()]
+    left, silent, undelivered, ignoring, refusing = held[:5]
+    ChargingSession.objects.filter(asset=left, plug_out_at=None).update(plug_out_at=STARTS_AT + 2 * MINUTE)
+    evening.silent = {silent.pk}
+    evening.disobey = {ignoring.pk}
+    told = Setpoint.objects.get(asset=undelivered)
+    lost = SetpointBatch.objects.create(
+        partner_id=undelivered.partner_id,
+        aggregation_ean=activation.aggregation_ean,
+        order_reference=activation.reference,
+        revision=told.batch.revision + 1,
+        created_at=BEFORE,
+        message=OutboxMessage.objects.create(
+            channel="setpoints",
+            body=b"",
+            created_at=BEFORE,
+            next_attempt_at=BEFORE,
+            deadline_at=STARTS_AT,
+            dead_at=STARTS_AT,
+        ),
+    )
+    Setpoint.objects.filter(pk=told.pk).update(batch=lost)
+    Setpoint.objects.filter(asset=refusing).update(status=Setpoint.Status.REJECTED)
+    for number in range(3, 7):
+        evening.minute(number)
+
+    causes = dict(Duty.objects.exclude(cause="").values_list("asset_id", "cause"))
+    assert causes == {
+        left.pk: Cause.LEFT,
+        silent.pk: Cause.SILENT,
+        undelivered.pk: Cause.UNDELIVERED,
+        ignoring.pk: Cause.IGNORED,
+        refusing.pk: Cause.REJECTED,
+    }
+    Setpoint.objects.all().update(status=Setpoint.Status.PENDING)  # what the partner says counts beside it
+    follows = records(held[:5], activation).follows.tolist()
+    assert follows == pytest.approx([9 / 10, 9 / 10, 9 / 10, 9 / 11, 9 / 11])
 
 
 def test_a_partners_own_cost_comes_before_the_one_for_any_and_both_before_the_assumed(activation, fleet):
