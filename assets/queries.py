@@ -28,6 +28,14 @@ def members_at(*, aggregation_ean: str, instant: datetime) -> QuerySet[Asset]:
     )
 
 
+def leaving(*, aggregation_ean: str, instant: datetime, before: datetime) -> dict[int, datetime]:
+    """Return when assets that are in a group at an instant leave it, by asset id; of those that do before `before`."""
+    periods = Membership.objects.filter(
+        aggregation_ean=aggregation_ean, period__contains=instant, period__endswith__lt=before
+    ).values_list("asset_id", "period")
+    return {asset_id: period.upper for asset_id, period in periods}
+
+
 def sessions_between(*, asset_ids: Sequence[int], interval: Interval) -> QuerySet[ChargingSession]:
     """Return the sessions of some assets that touch `interval`, open ones included, by asset and start."""
     return (

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -26,6 +26,15 @@ START, END = 1, 2  # what an offset is drawn for
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a plan: how many setpoints left, why some or all did not, and whom the gate left out by name."""
+
+    setpoints: int
+    refused: str = ""
+    left_out: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """What one asset is asked from the start of a plan to the end of the window, and for how long it waits after it."""
 
@@ -46,11 +55,11 @@ class Command:
 
 def send_commands(
     activation: Activation, commands: Sequence[Command], *, starts_at: datetime, ramp_s: int, now: datetime
-) -> tuple[int, str]:
+) -> Sent:
     """Send what differs from what the assets were told before.
 
-    Returns the number of setpoints, and why some or all were refused (empty when none was). What leaves is decided by
-    the gate: assets it names are left out, a plan that passes a limit of the fleet waits for the next round.
+    What leaves is decided by the gate: assets it names are left out, a plan that passes a limit of the fleet waits for
+    the next round.
     """
     told = _told(activation, starts_at)
     is_last = starts_at + PTU >= activation.ends_at
@@ -60,13 +69,18 @@ def send_commands(
         if _is_news(command, told.get(command.asset.pk), activation, starts_at, is_last=is_last)
     ]
     if not changed:
-        return 0, ""
+        return Sent(0)
     early_s = start_ramp_s(ramp_s, starts_at=starts_at, now=now)
-    sent, refused = send_plan(activation, _planned(activation, changed, starts_at, early_s, ramp_s), now=now)
-    if is_last and sent:
-        waiting = [command for command in changed if command.lapses and command.release_after_ptus]
-        sent += send_plan(activation, _waits(activation, waiting, ramp_s), now=now)[0]
-    return sent, refused
+    sent = send_plan(activation, _planned(activation, changed, starts_at, early_s, ramp_s), now=now)
+    if is_last and sent.setpoints:
+        waiting = [
+            command
+            for command in changed
+            if command.lapses and command.release_after_ptus and command.asset.pk not in sent.left_out
+        ]
+        waits = send_plan(activation, _waits(activation, waiting, ramp_s), now=now)
+        sent = replace(sent, setpoints=sent.setpoints + waits.setpoints, refused=sent.refused or waits.refused)
+    return sent
 
 
 def start_ramp_s(ramp_s: int, *, starts_at: datetime, now: datetime) -> int:
@@ -74,13 +88,13 @@ def start_ramp_s(ramp_s: int, *, starts_at: datetime, now: datetime) -> int:
     return ramp_s if starts_at > now else 0
 
 
-def send_plan(activation: Activation, plan: Sequence[PlannedSetpoint], *, now: datetime) -> tuple[int, str]:
+def send_plan(activation: Activation, plan: Sequence[PlannedSetpoint], *, now: datetime) -> Sent:
     """Send a plan as the next revision of its order, without the assets that the gate names.
 
     Each setpoint lasts as long as those it replaces. An asset or partner that left since the group was read must not
-    keep the others from delivering. Returns the number of setpoints, and why some or all were refused.
+    keep the others from delivering.
     """
-    why, plan = "", outlasting(activation, plan)
+    why, left_out, plan = "", frozenset[int](), outlasting(activation, plan)
     while plan:
         try:
             _send(activation, plan, now)
@@ -88,10 +102,10 @@ def send_plan(activation: Activation, plan: Sequence[PlannedSetpoint], *, now: d
             out = {refusal.asset_id for refusal in refused.refusals}
             logger.warning("%s of %s setpoints of %s left out: %s", len(out), len(plan), activation.reference, refused)
             plan = [setpoint for setpoint in plan if setpoint.asset_id not in out] if out else []
-            why = why or str(refused)
+            why, left_out = why or str(refused), left_out | out
         else:
-            return len(plan), why
-    return 0, why
+            return Sent(len(plan), why, left_out)
+    return Sent(0, why, left_out)
 
 
 def standing_power_w(activation: Activation, at: datetime) -> dict[int, int]:

@@ -1,5 +1,6 @@
 """What an activation wishes of whom: the situation read, and the policy asked."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -40,14 +41,23 @@ class Intent:
 
 
 def intent_of(
-    activation: Activation, ptu: ActivationPtu, *, starts_at: datetime, now: datetime, wanted_w: int | None
+    activation: Activation,
+    ptu: ActivationPtu,
+    *,
+    starts_at: datetime,
+    now: datetime,
+    wanted_w: int | None,
+    not_to_ask: AbstractSet[int],
 ) -> Intent:
-    """Return who is to do what; arguments as for `plan`. A limit that was called becomes an order on the way."""
+    """Return who is to do what; arguments as for `plan`. A limit that was called becomes an order on the way.
+
+    Assets in `not_to_ask` are left to their own ways.
+    """
     group = group_at(aggregation_ean=activation.aggregation_ean, instant=now)
     everyone = (*group.plugs, *group.batteries, *group.heat_pumps)
     place = {asset.pk: index for index, asset in enumerate(everyone)}
     records = records_of(assets=everyone, activation=activation, now=now)
-    ignored = not_doing_their_part(activation) | out_of_use(asset_ids=place)
+    ignored = not_doing_their_part(activation) | out_of_use(asset_ids=place) | not_to_ask
     ignored |= {pk for pk, at in place.items() if records.follows[at] < LEAST_TRUSTED}
     remaining = Interval(starts_at, activation.ends_at)
     direction = as_literal(activation.direction)

@@ -13,6 +13,7 @@ from aggregator.core.units import watt
 from assets.control.reversals import may_turn
 from assets.control.scope_limits import ScopeLimit, Standing, ramp_of, reversals_of
 from assets.control.standing import limits_of, standing_of
+from assets.queries import leaving
 from bidding.dispatch.allocation.caps import Scope, capped_kw
 from bidding.dispatch.allocation.release import LONGEST_PTUS
 from bidding.dispatch.commands import Command, send_commands, start_ramp_s
@@ -21,6 +22,7 @@ from bidding.dispatch.intent import Intent, intent_of
 from bidding.models import Activation, ActivationPtu
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 W_PER_KW = 1_000
 
@@ -45,8 +47,10 @@ def plan(
         now: the present.
         wanted_w: power to aim for; what is ordered, within the operator's cap, when None.
     """
-    intent = intent_of(activation, ptu, starts_at=starts_at, now=now, wanted_w=wanted_w)
     period = Interval(ptu.ptu_start, activation.ends_at + LONGEST_PTUS * PTU)
+    leaves_at = leaving(aggregation_ean=activation.aggregation_ean_id, instant=now, before=period.ends_at)
+    too_soon = {asset_id for asset_id, at in leaves_at.items() if at < activation.ends_at}
+    intent = intent_of(activation, ptu, starts_at=starts_at, now=now, wanted_w=wanted_w, not_to_ask=too_soon)
     standing = standing_of(
         asset_ids=[asset.pk for asset in intent.assets],
         aggregation_ean=activation.aggregation_ean_id,
@@ -61,32 +65,39 @@ def plan(
     ramp_s = ramp_of(limits)
     start_s = start_ramp_s(ramp_s, starts_at=ptu.ptu_start, now=now)
     asked_kw = _within_limits(intent, standing, limits, ramp_s=start_s)
+    commands = [
+        Command(
+            asset,
+            min(max(watt(power_kw), -asset.max_export_w), asset.max_import_w),
+            min(int(delay), (leaves_at.get(asset.pk, period.ends_at) - activation.ends_at) // PTU),
+        )
+        for asset, power_kw, delay in zip(intent.assets, asked_kw.tolist(), intent.delays_ptus, strict=True)
+    ]
+    sent = send_commands(activation, commands, starts_at=ptu.ptu_start, ramp_s=ramp_s, now=now)
+    is_in = np.array([asset.pk not in sent.left_out for asset in intent.assets], dtype=np.bool_)
     planned_kw, wished_kw = (
-        _moved_kw(activation, intent.usual_kw, one, standing) for one in (asked_kw, intent.asked_kw)
+        _moved_kw(activation, intent.usual_kw[is_in], one[is_in], standing.alone_w[is_in])
+        for one in (asked_kw, intent.asked_kw)
     )
     ptu.planned_w, ptu.limited_w = watt(planned_kw), max(watt(wished_kw - planned_kw), 0)
     ptu.save(update_fields=["planned_w", "limited_w"])
-    commands = [
-        Command(asset, min(max(watt(power_kw), -asset.max_export_w), asset.max_import_w), int(delay))
-        for asset, power_kw, delay in zip(intent.assets, asked_kw.tolist(), intent.delays_ptus, strict=True)
-    ]
-    sent, refused = send_commands(activation, commands, starts_at=ptu.ptu_start, ramp_s=ramp_s, now=now)
-    told = commands if sent or not refused else []
+    is_told = is_in & bool(sent.setpoints or not sent.refused)
     remember(
         activation,
         [
             NewDuty(one.asset.pk, one.power_w, one.alone_w, watt(usual_kw))
-            for one, usual_kw in zip(told, intent.usual_kw.tolist(), strict=False)
+            for one, usual_kw, told in zip(commands, intent.usual_kw.tolist(), is_told.tolist(), strict=True)
+            if told
         ],
         starts_at=starts_at,
         now=now,
     )
-    return Planned(sent, refused)
+    return Planned(sent.setpoints, sent.refused)
 
 
-def _moved_kw(activation: Activation, usual_kw: Floats, asked_kw: Floats, standing: Standing) -> float:
+def _moved_kw(activation: Activation, usual_kw: Floats, asked_kw: Floats, alone_w: Integers) -> float:
     """Return what a plan brings if every asset does its part; whoever is left alone brings nothing."""
-    is_asked = np.abs(asked_kw * W_PER_KW - standing.alone_w) >= 1
+    is_asked = np.abs(asked_kw * W_PER_KW - alone_w) >= 1
     moved_kw = usual_kw - asked_kw if activation.direction == "reduce" else asked_kw - usual_kw
     return float(moved_kw[is_asked].sum())
 

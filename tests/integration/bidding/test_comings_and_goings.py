@@ -2,9 +2,13 @@
 
 from datetime import timedelta
 
+import pytest
+
 from assets import operations as portfolio
-from assets.models import AssetState, ChargingSession, Setpoint, SetpointBatch, SteeringLimit
-from bidding.models import ActivationSample
+from assets.models import Asset, AssetState, ChargingSession, Setpoint, SetpointBatch, SteeringLimit
+from bidding.dispatch import planning
+from bidding.dispatch.intent import intent_of
+from bidding.models import ActivationPtu, ActivationSample, Duty
 from tests.integration.bidding.evening import BEFORE, MINUTE, STARTS_AT, asked_w
 
 RAMP_S = 300
@@ -21,6 +25,11 @@ def come(cars, *, at):
         for car in cars
     )
     AssetState.objects.filter(asset__in=cars).update(is_plugged_in=True, power_w=11_000)
+
+
+def end_membership(cars, *, at):
+    for car in cars:
+        portfolio.end_membership(asset_id=car.pk, ends_at=at, reason="it moves", now=BEFORE)
 
 
 def test_cars_that_come_during_an_order_that_is_short_are_asked_too(evening):
@@ -57,6 +66,62 @@ def test_cars_that_leave_are_replaced_in_the_same_quarter_hour(evening):
     newest = SetpointBatch.objects.order_by("-revision").first()
     assert not set(newest.setpoints.values_list("asset_id", flat=True)) & evening.silent
     assert ActivationSample.objects.order_by("-at")[0].delivered_w >= 100_000
+
+
+def test_who_leaves_the_group_too_soon_has_no_part_in_it_and_others_take_its_place(evening):
+    leaving = evening.fleet[:10]
+    end_membership(leaving, at=STARTS_AT + 60 * MINUTE)
+
+    evening.plan()
+
+    gone = {car.pk for car in leaving}
+    assert not (asked_w().keys() | set(Duty.objects.values_list("asset_id", flat=True))) & gone
+    ptu = ActivationPtu.objects.get(ptu_start=STARTS_AT)
+    parts_w = [one.next_usual_w - one.next_asked_w for one in Duty.objects.all() if one.next_asked_w != one.alone_w]
+    assert ptu.planned_w == pytest.approx(sum(parts_w), abs=len(parts_w))
+    assert ptu.planned_w > 100_000
+    assert [evening.minute(number) for number in (2, 3, 4)] == [0, 0, 0]
+    assert not Duty.objects.exclude(cause="")
+    assert evening.alarms() == set()
+
+
+def test_where_nobody_takes_the_place_of_who_leaves_the_group_that_much_is_missing_and_no_limits_doing(evening):
+    end_membership(evening.fleet[:18], at=STARTS_AT + 60 * MINUTE)
+
+    evening.plan()
+
+    ptu = ActivationPtu.objects.get(ptu_start=STARTS_AT)
+    assert (ptu.planned_w, ptu.limited_w) == (70_000, 0)  # two cars, and what the battery gives for three hours
+    assert evening.alarms() == {"not_enough"}
+
+
+def test_who_leaves_the_group_after_the_window_is_asked_and_does_not_wait_longer_than_that(evening):
+    end_membership(evening.fleet[:-1], at=evening.activation.ends_at + 15 * MINUTE)
+
+    evening.plan()
+
+    waits = Setpoint.objects.exclude(asset=evening.fleet[-1])
+    after = {one.ends_at - evening.activation.ends_at for one in waits}
+    assert after == {0 * MINUTE, 15 * MINUTE}
+    assert len(waits) > 4
+
+
+def test_whom_the_gate_leaves_out_has_no_part_in_the_plan(evening, monkeypatch):
+    def read_just_before_some_became_inactive(*args, **kwargs):
+        intent = intent_of(*args, **kwargs)
+        Asset.objects.filter(pk__in=[car.pk for car in evening.fleet[:18]]).update(is_active=False)
+        return intent
+
+    monkeypatch.setattr(planning, "intent_of", read_just_before_some_became_inactive)
+    evening.plan()
+
+    told = asked_w()
+    duties = Duty.objects.all()
+    assert {one.asset_id for one in duties if one.next_asked_w != one.alone_w} == told.keys()
+    parts_w = [one.next_usual_w - one.next_asked_w for one in duties if one.asset_id in told]
+    ptu = ActivationPtu.objects.get(ptu_start=STARTS_AT)
+    assert (ptu.planned_w, ptu.limited_w) == (sum(parts_w), 0)
+    assert ptu.planned_w < 100_000
 
 
 def test_assets_begin_and_return_at_moments_of_their_own_inside_the_ramp(evening):

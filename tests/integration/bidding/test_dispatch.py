@@ -14,7 +14,7 @@ from assets import operations as portfolio
 from assets.models import Asset, AssetState, Setpoint, SetpointBatch
 from bidding import tasks
 from bidding.dispatch.acts import NotPossible, stop_activation
-from bidding.dispatch.commands import Command, send_commands, standing_power_w
+from bidding.dispatch.commands import Command, Sent, send_commands, standing_power_w
 from bidding.dispatch.operations import run_activation
 from bidding.dispatch.situation import plugs_at
 from bidding.dispatch.steady import steady_resources
@@ -126,11 +126,29 @@ def test_who_feeds_in_to_the_end_waits_after_it_by_a_setpoint_that_does_not_laps
         activation, [Command(car, -5_000, 3)], starts_at=last, ramp_s=0, now=last - timedelta(minutes=8)
     )
 
-    assert sent == (2, "")
+    assert sent == Sent(2)
     assert list(Setpoint.objects.order_by("batch_id").values_list("starts_at", "ends_at", "power_w", "ttl_s")) == [
         (last, last + PTU, [-5_000], 1_800),
         (last + PTU, last + 4 * PTU, [0, 0, 0], None),
     ]
+
+
+def test_who_fed_in_and_may_not_be_told_to_wait_is_told_the_rest_with_the_reason(activation, group):
+    [car] = make_assets(
+        make_partner("Deelstroom"), [charger("v", kind="v2g_charger", category="shared_car", max_export_w=11_000)]
+    )
+    portfolio.enrol_assets(
+        aggregation_ean=group.ean, asset_ids=[car.pk], starts_at=STARTS_AT - timedelta(days=40), now=STARTS_AT
+    )
+    portfolio.end_membership(asset_id=car.pk, ends_at=activation.ends_at, reason="it moves", now=STARTS_AT)
+    last = activation.ends_at - PTU
+
+    sent = send_commands(
+        activation, [Command(car, -5_000, 3)], starts_at=last, ramp_s=0, now=last - timedelta(minutes=8)
+    )
+
+    assert (sent.setpoints, sent.left_out) == (1, frozenset())
+    assert "is not a member of the group through the whole period" in sent.refused
 
 
 def test_cars_do_not_all_start_again_at_once(activation, fleet):
@@ -255,7 +273,7 @@ def test_an_operator_stops_it_and_everything_goes_its_own_way(activation, fleet,
         aggregation_ean=group.ean, asset_ids=[car.pk for car in feeding_in], starts_at=STARTS_AT - PTU, now=STARTS_AT
     )
     commands = [Command(car, -11_000) for car in feeding_in]
-    assert send_commands(activation, commands, starts_at=STARTS_AT + PTU, ramp_s=0, now=during) == (8, "")
+    assert send_commands(activation, commands, starts_at=STARTS_AT + PTU, ramp_s=0, now=during) == Sent(8)
     operator = User.objects.create_user("night-shift")
 
     stop_activation(activation_id=activation.pk, now=during, actor=operator, reason="a driver rang")

@@ -10,7 +10,7 @@ from assets.control.operations import PlannedSetpoint, send_setpoints
 from assets.models import Setpoint, SteeringLimit
 from assets.ocpi.profiles import Told, standing_schedule
 from bidding.dispatch.acts import stop_activation
-from bidding.dispatch.commands import Command, send_commands
+from bidding.dispatch.commands import Command, Sent, send_commands
 from tests.field_side import charger, make_assets, make_partner
 from tests.integration.bidding.evening import BEFORE, MINUTE, PTU, STARTS_AT, limit_w
 
@@ -62,15 +62,15 @@ def test_after_a_stop_nobody_waits_again_at_the_end_of_the_window(activation, ca
 
 
 def test_a_wait_can_get_shorter_and_is_told_once(activation, car):
-    assert told(activation, Command(car, 0, 2), starts_at=LAST) == (1, "")
-    assert told(activation, Command(car, 0, 2), starts_at=LAST) == (0, "")
+    assert told(activation, Command(car, 0, 2), starts_at=LAST) == Sent(1)
+    assert told(activation, Command(car, 0, 2), starts_at=LAST) == Sent(0)
 
     assert [limit_w(car, ENDS_AT + number * PTU) for number in range(3)] == [0, 0, 11_000]
     assert [limit_w(car, ENDS_AT + number * PTU) for number in (7, 8)] == [11_000, None]
 
 
 def test_a_wait_can_get_longer(activation, car):
-    assert told(activation, Command(car, 0, 9), starts_at=LAST) == (1, "")
+    assert told(activation, Command(car, 0, 9), starts_at=LAST) == Sent(1)
 
     assert [limit_w(car, ENDS_AT + number * PTU) for number in (8, 9)] == [0, None]
 
@@ -102,6 +102,6 @@ def test_what_another_order_asks_after_the_window_is_not_replaced(activation, ca
 def test_who_leaves_the_group_in_between_is_let_go_all_the_same(activation, car):
     portfolio.end_membership(asset_id=car.pk, ends_at=ENDS_AT + HOUR, reason="it moved", now=STARTS_AT)
 
-    assert told(activation, Command(car, 11_000), starts_at=STARTS_AT + HOUR) == (1, "")
+    assert told(activation, Command(car, 11_000), starts_at=STARTS_AT + HOUR) == Sent(1)
 
     assert [limit_w(car, STARTS_AT + number * HOUR) for number in (1, 3)] == [11_000, 11_000]
