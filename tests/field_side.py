@@ -33,6 +33,12 @@ def battery(name: str, **fields: Any) -> dict[str, Any]:
     return {"external_id": name, **storage, "capacity_wh": 200_000, **fields}
 
 
+def heat_pump(name: str, **fields: Any) -> dict[str, Any]:
+    """Return the row of a 4 kW heat pump with a buffer of 100 kWh."""
+    storage = {"kind": "heat_pump", "category": "heat", "max_import_w": 4_000, "capacity_wh": 100_000}
+    return {"external_id": name, **storage, **fields}
+
+
 def make_partner(name: str, *, callback_url: str = "") -> Partner:
     """Return a new partner."""
     return operations.register_partner(name=name, callback_url=callback_url, now=NOW)[0]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
-from aggregator.core.ptu import PTU
+from aggregator.core.ptu import PTU, ptu_start
 from assets.models import Asset, AssetState
 from bidding.dispatch.allocation.plan import SteadyResources
 from bidding.dispatch.allocation.storage import charge_kwh, discharge_kwh, lasting_kw
@@ -41,7 +41,8 @@ def steady_resources(
     level_kwh = np.array([_level_kwh(states.get(asset.pk)) for asset in assets])
     hours = remaining.duration.total_seconds() / 3600
     count = len(group.batteries)
-    first_ptu = Interval(remaining.starts_at, remaining.starts_at + PTU)
+    first_start = ptu_start(remaining.starts_at)  # the PTU that runs, when it is corrected: meters know whole ones
+    first_ptu = Interval(first_start, first_start + PTU)
     heat_kw = usual_heat_kw(pumps=group.heat_pumps, period=first_ptu, now=now)[:, 0]
     idle = {asset_id for asset_id, state in states.items() if not state.is_available}.union(ignored_asset_ids)
     counts = np.array([asset.pk not in idle for asset in assets], dtype=np.bool_)

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from aggregator.core.interval import Interval
 from aggregator.core.models import AuditEvent
 from assets import operations as portfolio
-from assets.models import Asset, AssetState, Setpoint, SetpointBatch
+from assets.models import Asset, AssetState, MeterInterval, Setpoint, SetpointBatch
 from bidding import tasks
 from bidding.dispatch.acts import NotPossible, stop_activation
 from bidding.dispatch.commands import Command, Sent, send_commands, standing_power_w
@@ -20,7 +20,7 @@ from bidding.dispatch.situation import plugs_at
 from bidding.dispatch.steady import steady_resources
 from bidding.models import Activation
 from bidding.portfolio import group_at
-from tests.field_side import charger, make_assets, make_partner
+from tests.field_side import charger, heat_pump, make_assets, make_partner
 
 STARTS_AT = datetime(2026, 1, 14, 16, tzinfo=UTC)
 BEFORE = STARTS_AT - timedelta(minutes=8)
@@ -210,6 +210,27 @@ def test_a_battery_out_of_use_is_not_asked(activation, fleet):
     assert movable_kw == pytest.approx([48.0, 0.0])
     run_activation(activation_id=activation.pk, now=BEFORE)
     assert fleet[-1].pk not in asked_w()
+
+
+@pytest.mark.parametrize("late_by", [timedelta(), timedelta(minutes=3, seconds=22)])
+def test_a_heat_pump_counts_by_its_usual_power_also_inside_a_quarter_hour(activation, group, late_by):
+    [pump] = make_assets(make_partner("Warmte"), [heat_pump("w")])
+    portfolio.enrol_assets(
+        aggregation_ean=group.ean, asset_ids=[pump.pk], starts_at=STARTS_AT - timedelta(days=40), now=STARTS_AT
+    )
+    yesterday = STARTS_AT - timedelta(days=1)
+    portfolio.maintain_partitions(now=yesterday)
+    MeterInterval.objects.create(asset=pump, starts_at=yesterday, import_wh=1_000, known_at=STARTS_AT)
+    AssetState.objects.create(asset=pump, at=BEFORE, power_w=4_000, level_wh=100_000)
+
+    _, steady = steady_resources(
+        group=group_at(aggregation_ean=group, instant=STARTS_AT),
+        remaining=Interval(STARTS_AT + late_by, activation.ends_at),
+        direction="reduce",
+        now=STARTS_AT + late_by,
+    )
+
+    assert (steady.usual_kw[-1], steady.movable_kw[-1]) == (4.0, 4.0)
 
 
 def test_the_situation_of_many_cars_is_read_in_as_many_queries_as_that_of_one(activation, fleet):
