@@ -111,14 +111,14 @@ def _is_held_back(activation: Activation, ptu: ActivationPtu) -> bool:
 
 
 def _wanted_w(activation: Activation, ptu: ActivationPtu, seen: Seen) -> int:
-    """Return the power to aim for in the rest of the PTU."""
+    """Return the power to aim for in the rest of the PTU: what is owed and the room, never more than a cap allows."""
     wanted_kw = needed_kw(
         ordered_kw=within_cap(activation, ptu.ordered_w) / W_PER_KW,
         delivered_kwh=delivered_kwh_in_ptu(activation, seen.sample),
         elapsed_h=(seen.sample.at - ptu.ptu_start) / timedelta(hours=1),
         ptu_h=PTU / timedelta(hours=1),
     )
-    return round(wanted_kw * W_PER_KW) + ptu.room_w
+    return within_cap(activation, round(wanted_kw * W_PER_KW) + ptu.room_w)
 
 
 def _is_below(activation: Activation) -> bool:

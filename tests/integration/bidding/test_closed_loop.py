@@ -236,6 +236,23 @@ def test_under_a_cap_less_is_delivered_and_the_rest_is_the_operators(evening, op
     assert "below_order" not in evening.alarms()
 
 
+def test_what_was_missed_is_not_made_good_beyond_a_cap(evening, operator):
+    evening.plan()
+    acts.cap_activation(
+        activation_id=evening.activation.pk, cap_w=60_000, now=BEFORE + MINUTE, actor=operator, reason="a fault"
+    )
+    run_activation(activation_id=evening.activation.pk, now=BEFORE + 2 * MINUTE)
+    first_w = ActivationPtu.objects.get(ptu_start=STARTS_AT).planned_w
+    evening.disobey = {evening.fleet[-1].pk}
+
+    for number in (2, 3):
+        evening.minute(number)
+
+    assert evening.alarms() == {"below_order", "not_following"}
+    # 60 kW and a reserve for who does not follow, both times
+    assert (first_w, ActivationPtu.objects.get(ptu_start=STARTS_AT).planned_w) == (81_000, 77_000)
+
+
 @pytest.mark.parametrize("act", [acts.hold_activation, acts.stop_activation])
 def test_an_act_needs_a_reason_and_something_to_act_on(evening, operator, act):
     fields = {"activation_id": evening.activation.pk, "actor": operator}
