@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU
+from assets.control.standing import left_alone_w
 from assets.models import Asset
 from assets.queries import out_of_use
 from bidding.dispatch.allocation.decision import Decision, Records, decide
 from bidding.dispatch.allocation.live_policy import LIVE_POLICY
 from bidding.dispatch.allocation.release import release_delays_ptus
 from bidding.dispatch.allocation.reserve import LEAST_TRUSTED
+from bidding.dispatch.commands import standing_power_w
 from bidding.dispatch.duties import not_doing_their_part
 from bidding.dispatch.limits import is_limited, turn_limit_into_order
 from bidding.dispatch.records import records_of
@@ -81,15 +83,27 @@ def intent_of(
         steady_records=steady_records,
     )
     plug_kw = decision.plan.plug_kw
-    moved = np.flatnonzero(np.abs(decision.plan.steady_kw - steady.usual_kw) > 0)
-    chosen = (*plugs.assets, *(steady_assets[index] for index in moved))
+    told_w = standing_power_w(activation, ptu.ptu_start)
+    alone_w = np.array([left_alone_w(asset.kind, asset.max_import_w) for asset in steady_assets], dtype=np.float64)
+    is_moved = np.abs(decision.plan.steady_kw - steady.usual_kw) > 0
+    # Who is told something and is not needed any more goes back; who does not do its part stays as it is told.
+    is_freed = ~is_moved & np.array(
+        [
+            asset.pk not in ignored and told_w.get(asset.pk, alone) != alone
+            for asset, alone in zip(steady_assets, alone_w.tolist(), strict=True)
+        ],
+        dtype=np.bool_,
+    )
+    steady_kw = np.where(is_freed, alone_w / W_PER_KW, decision.plan.steady_kw)
+    part = np.flatnonzero(is_moved | is_freed)
+    chosen = (*plugs.assets, *(steady_assets[index] for index in part))
     return Intent(
         assets=chosen,
-        usual_kw=np.concatenate([decision.plug_usual_kw, steady.usual_kw[moved]]),
-        asked_kw=np.concatenate([plug_kw, decision.plan.steady_kw[moved]]),
+        usual_kw=np.concatenate([decision.plug_usual_kw, steady.usual_kw[part]]),
+        asked_kw=np.concatenate([plug_kw, steady_kw[part]]),
         records=records.of([place[asset.pk] for asset in chosen]),
         delays_ptus=np.concatenate(
-            [_delays(decision, plug_kw, plugs.view.power_kw), np.zeros(len(moved), dtype=np.int64)]
+            [_delays(decision, plug_kw, plugs.view.power_kw), np.zeros(len(part), dtype=np.int64)]
         ),
     )
 

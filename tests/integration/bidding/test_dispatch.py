@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from aggregator.core.interval import Interval
@@ -13,7 +14,7 @@ from aggregator.core.models import AuditEvent
 from assets import operations as portfolio
 from assets.models import Asset, AssetState, MeterInterval, Setpoint, SetpointBatch
 from bidding import tasks
-from bidding.dispatch.acts import NotPossible, stop_activation
+from bidding.dispatch.acts import NotPossible, cap_activation, stop_activation
 from bidding.dispatch.commands import Command, Sent, send_commands, standing_power_w
 from bidding.dispatch.operations import run_activation
 from bidding.dispatch.situation import plugs_at
@@ -212,17 +213,25 @@ def test_a_battery_out_of_use_is_not_asked(activation, fleet):
     assert fleet[-1].pk not in asked_w()
 
 
-@pytest.mark.parametrize("late_by", [timedelta(), timedelta(minutes=3, seconds=22)])
-def test_a_heat_pump_counts_by_its_usual_power_also_inside_a_quarter_hour(activation, group, late_by):
+@pytest.fixture
+def pump(activation, group):
+    """A heat pump that takes 4 kW at this hour, with a full buffer."""
     [pump] = make_assets(make_partner("Warmte"), [heat_pump("w")])
     portfolio.enrol_assets(
         aggregation_ean=group.ean, asset_ids=[pump.pk], starts_at=STARTS_AT - timedelta(days=40), now=STARTS_AT
     )
     yesterday = STARTS_AT - timedelta(days=1)
     portfolio.maintain_partitions(now=yesterday)
-    MeterInterval.objects.create(asset=pump, starts_at=yesterday, import_wh=1_000, known_at=STARTS_AT)
+    MeterInterval.objects.bulk_create(
+        MeterInterval(asset=pump, starts_at=yesterday + ptu * PTU, import_wh=1_000, known_at=STARTS_AT)
+        for ptu in range(12)
+    )
     AssetState.objects.create(asset=pump, at=BEFORE, power_w=4_000, level_wh=100_000)
+    return pump
 
+
+@pytest.mark.parametrize("late_by", [timedelta(), timedelta(minutes=3, seconds=22)])
+def test_a_heat_pump_counts_by_its_usual_power_also_inside_a_quarter_hour(activation, group, pump, late_by):
     _, steady = steady_resources(
         group=group_at(aggregation_ean=group, instant=STARTS_AT),
         remaining=Interval(STARTS_AT + late_by, activation.ends_at),
@@ -231,6 +240,21 @@ def test_a_heat_pump_counts_by_its_usual_power_also_inside_a_quarter_hour(activa
     )
 
     assert (steady.usual_kw[-1], steady.movable_kw[-1]) == (4.0, 4.0)
+
+
+def test_a_battery_and_a_heat_pump_that_are_no_longer_needed_go_back_to_their_own_ways(activation, fleet, pump):
+    run_activation(activation_id=activation.pk, now=BEFORE)
+    store = fleet[-1]
+    assert (asked_w()[store.pk], asked_w()[pump.pk]) == (-48_000, 0)
+    operator = User.objects.create_user("night-shift")
+    cap_activation(activation_id=activation.pk, cap_w=0, now=STARTS_AT, actor=operator, reason="a fault")
+
+    for number in range(2):
+        run_activation(activation_id=activation.pk, now=STARTS_AT + timedelta(minutes=1 + number))
+        assert (asked_w()[store.pk], asked_w()[pump.pk]) == (0, 4_000)
+        assert set(asked_w(activation.ends_at - PTU).values()) == {0, 4_000, 11_000}
+    assert list(activation.duties.exclude(asked_w=F("alone_w"))) == []
+    assert set(SetpointBatch.objects.values_list("revision", flat=True)) == {1, 2}  # nobody is told twice
 
 
 def test_the_situation_of_many_cars_is_read_in_as_many_queries_as_that_of_one(activation, fleet):
