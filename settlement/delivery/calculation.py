@@ -55,7 +55,7 @@ class GroupDelivery:
     """The outcome per PTU, shape (t,), and per asset, shape (n, t).
 
     Attributes:
-        baseline_wh: of the assets that count.
+        baseline_wh: of the assets that count: without this order, beside the others that the group has.
         metered_wh: of the assets that count.
         delivered_wh: baseline minus metered for `reduce`, the opposite for `increase`; may be negative.
         paid_wh: what is paid: at least zero, at most what was ordered.
@@ -71,15 +71,46 @@ class GroupDelivery:
     is_missing: Mask
 
 
-def measure(
-    group: GroupEnergy, *, sign: int, ordered_w: Integers, nominated_wh: Integers | None = None
-) -> GroupDelivery:
+@dataclass(frozen=True, slots=True, eq=False)
+class Orders:
+    """The k orders of a group in one direction in t PTUs, whoever comes first in front; arrays of shape (k, t).
+
+    Attributes:
+        place: of the order that is settled.
+        is_there: whether an order has the PTU.
+        ordered_w: what it orders, 0 where it has not.
+        steered_w: what was to be delivered of that: less than ordered when an operator held it back.
+    """
+
+    place: int
+    is_there: Mask
+    ordered_w: Integers
+    steered_w: Integers
+
+    def part_wh(self, moved_wh: Integers) -> Integers:
+        """Return what counts for the order at `place` of what the group moved, shape (t,), each Wh for one order.
+
+        Every order in turn gets what it was to deliver, then every order what else it ordered. What is left, or below
+        zero, is the last one's.
+        """
+        left_wh = moved_wh.copy()
+        parts_wh = np.zeros(self.ordered_w.shape, dtype=np.int64)
+        for most_w in (self.steered_w, self.ordered_w):
+            for row, most_wh in enumerate(-(-most_w // PTUS_PER_HOUR)):
+                more_wh = np.clip(left_wh, 0, np.maximum(most_wh - parts_wh[row], 0))
+                parts_wh[row] += more_wh
+                left_wh -= more_wh
+        last = len(self.is_there) - 1 - np.argmax(self.is_there[::-1], axis=0)
+        return np.asarray(parts_wh[self.place] + np.where(last == self.place, left_wh, 0))
+
+
+def measure(group: GroupEnergy, *, sign: int, orders: Orders, nominated_wh: Integers | None = None) -> GroupDelivery:
     """Compare what a group took with its baseline.
 
     Args:
         group: energy per asset and PTU.
         sign: `REDUCE` or `INCREASE`.
-        ordered_w: ordered power per PTU, shape (t,).
+        orders: the order, among those that the group has with it.
         nominated_wh: the group's nominated baseline, shape (t,), in place of the sum over assets. The part of it that
             belongs to missing assets (their own baseline) is taken out, so that they still count on neither side.
     """
@@ -92,12 +123,12 @@ def measure(
     else:
         baseline_wh = nominated_wh - np.where(is_missing & group.has_baseline, group.baseline_wh, 0).sum(axis=0)
     metered_wh = took_wh.sum(axis=0)
-    delivered_wh = sign * (baseline_wh - metered_wh)
+    delivered_wh = orders.part_wh(sign * (baseline_wh - metered_wh))
     return GroupDelivery(
-        baseline_wh=baseline_wh,
+        baseline_wh=metered_wh + sign * delivered_wh,
         metered_wh=metered_wh,
         delivered_wh=delivered_wh,
-        paid_wh=np.clip(delivered_wh, 0, ordered_w // PTUS_PER_HOUR),
+        paid_wh=np.clip(delivered_wh, 0, orders.ordered_w[orders.place] // PTUS_PER_HOUR),
         contribution_wh=np.maximum(sign * (own_wh - took_wh), 0),
         is_missing=is_missing,
     )

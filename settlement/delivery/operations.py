@@ -22,6 +22,7 @@ from settlement.delivery.calculation import (
     GroupEnergy,
     measure,
 )
+from settlement.delivery.orders import orders_of
 from settlement.models import Delivery, DeliveryPtu, DeliveryShare
 from settlement.remuneration.shares import split_energy
 
@@ -144,9 +145,8 @@ def settle(*, activation_id: int, now: datetime, method: BaselineMethod | None =
 
 def calculate(activation: Activation, *, method: BaselineMethod, now: datetime) -> Calculation:
     """Return what an activation delivered, without storing it."""
-    orders = list(activation.ptus.order_by("ptu_start").values_list("ptu_start", "ordered_w"))
-    ptu_starts = [start for start, _ in orders]
-    ordered_w = np.array([power_w for _, power_w in orders], dtype=np.int64)
+    ptu_starts = list(activation.ptus.order_by("ptu_start").values_list("ptu_start", flat=True))
+    orders = orders_of(activation, ptu_starts=ptu_starts)
     readings = group_readings(aggregation_ean=activation.aggregation_ean_id, ptu_starts=ptu_starts)
     baselines = asset_baselines(
         aggregation_ean=activation.aggregation_ean_id, readings=readings, ptu_starts=ptu_starts, now=now
@@ -162,7 +162,7 @@ def calculate(activation: Activation, *, method: BaselineMethod, now: datetime) 
     result = measure(
         energy,
         sign=REDUCE if activation.direction == Direction.REDUCE else INCREASE,
-        ordered_w=ordered_w,
+        orders=orders,
         nominated_wh=nominated_wh(activation, ptu_starts=ptu_starts) if is_nominated else None,
     )
     estimated = baselines.estimated_asset_ids | {
@@ -174,7 +174,7 @@ def calculate(activation: Activation, *, method: BaselineMethod, now: datetime) 
         completeness=_share(energy.received_values, energy.expected_values),
         estimated_asset_ids=tuple(sorted(estimated)),
         ptus=tuple(
-            _ptu_result(number, start, int(ordered_w[number]), readings, result)
+            _ptu_result(number, start, int(orders.ordered_w[orders.place, number]), readings, result)
             for number, start in enumerate(ptu_starts)
         ),
     )
