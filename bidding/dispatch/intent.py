@@ -22,6 +22,7 @@ from bidding.dispatch.limits import is_limited, turn_limit_into_order
 from bidding.dispatch.records import records_of
 from bidding.dispatch.situation import arriving_kw, plugs_at
 from bidding.dispatch.steady import steady_resources
+from bidding.dispatch.together import with_a_part_elsewhere
 from bidding.models import Activation, ActivationPtu
 from bidding.models.directions import as_literal
 from bidding.portfolio import group_at
@@ -60,6 +61,7 @@ def intent_of(
     place = {asset.pk: index for index, asset in enumerate(everyone)}
     records = records_of(assets=everyone, activation=activation, now=now)
     ignored = not_doing_their_part(activation) | out_of_use(asset_ids=place) | not_to_ask
+    ignored |= with_a_part_elsewhere(activation, starts_at=starts_at)
     ignored |= {pk for pk, at in place.items() if records.follows[at] < LEAST_TRUSTED}
     remaining = Interval(starts_at, activation.ends_at)
     direction = as_literal(activation.direction)

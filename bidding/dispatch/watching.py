@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -14,6 +14,7 @@ from bidding.dispatch.allocation.following import Response, judged
 from bidding.dispatch.duties import turn_to_next
 from bidding.dispatch.duty_table import DutyTable, keep_seen, read_duties
 from bidding.dispatch.intent import within_cap
+from bidding.dispatch.together import counted_elsewhere
 from bidding.models import Activation, ActivationPtu, ActivationSample, Cause
 
 Floats = NDArray[np.float64]
@@ -55,7 +56,7 @@ def look(activation: Activation, *, now: datetime) -> Seen | None:
     The moment of a look is that of the newest state, so that a partner that reports late is judged by its own time.
     """
     turn_to_next(activation, at=now)
-    duties = read_duties(activation, now=now)
+    duties = _own_duties(activation, now=now)
     if duties is None:
         return None
     at = _moment(activation, duties, now)
@@ -103,6 +104,22 @@ def look(activation: Activation, *, now: datetime) -> Seen | None:
         failing=Counter(cause[cause != ""].tolist()),
         silent_partners=tuple(np.unique(duties.partner[newest_s < silent_s]).tolist()),
     )
+
+
+def _own_duties(activation: Activation, *, now: datetime) -> DutyTable | None:
+    """Return the duties of an activation without those of assets that count for another one now; None if none is left.
+
+    Two orders that run together would each count the same kW otherwise, and neither miss any.
+    """
+    duties = read_duties(activation, now=now)
+    elsewhere = counted_elsewhere(activation, at=now)
+    if duties is None or not elsewhere:
+        return duties
+    out = activation.duties.filter(asset__in=elsewhere).values_list("pk", flat=True)
+    is_own = ~np.isin(duties.pk, list(out))
+    if not is_own.any():
+        return None
+    return replace(duties, **{column.name: getattr(duties, column.name)[is_own] for column in fields(duties)})
 
 
 def _moment(activation: Activation, duties: DutyTable, now: datetime) -> datetime | None:
