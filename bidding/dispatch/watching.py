@@ -84,15 +84,16 @@ def look(activation: Activation, *, now: datetime) -> Seen | None:
     usual_kw = np.where(duties.has_left, 0.0, duties.usual_kw)
     # Of whom nothing new is known, and nothing bad, it is taken that it does its part.
     assumed_kw = np.where((cause == "") & ~is_silent, part_kw, 0.0)
+    asked_w = watt(float(part_kw[duties.is_counted].sum()))
     sample = ActivationSample.objects.create(
         activation=activation,
         at=at,
         ordered_w=ordered.ordered_w,
-        asked_w=watt(float(part_kw[duties.is_counted].sum())),
+        asked_w=asked_w,
         delivered_w=watt(float(np.where(is_seen, sign * (usual_kw - measured_kw), assumed_kw).sum())),
         seen=int(is_seen.sum()),
         members=len(duties.pk),
-        lost_by_cause=lost_by_assets_w | _lost_by_plan_w(activation, ordered),
+        lost_by_cause=lost_by_assets_w | _lost_by_plan_w(activation, ordered, asked_w),
     )
     keep_seen(duties, misses=response.misses, measured_kw=measured_kw, is_new=is_new, cause=cause, at=at)
     is_found = (cause != "") & (cause != duties.cause)
@@ -181,16 +182,19 @@ def _lost_by_assets_w(duties: DutyTable, response: Response, cause: NDArray[np.s
     return {name: watts for name, watts in lost_w.items() if watts > 0}
 
 
-def _lost_by_plan_w(activation: Activation, ordered: ActivationPtu) -> dict[str, int]:
-    """Return what the plan did not reach in the first place, and what an operator took out of it."""
+def _lost_by_plan_w(activation: Activation, ordered: ActivationPtu, asked_w: int) -> dict[str, int]:
+    """Return what the plan did not reach in the first place, and what an operator took out of it.
+
+    Where nobody planned the PTU what was told before runs on: only a hold says why it may be less than ordered.
+    """
     if activation.stop_reason:
         return {str(Cause.STOPPED): ordered.ordered_w}
     wanted_w = within_cap(activation, ordered.ordered_w)
-    short_w = max(wanted_w - (ordered.planned_w or 0), 0)
-    limited_w = min(short_w, ordered.limited_w)
-    lost_w = {
-        Cause.CAPPED: ordered.ordered_w - wanted_w,
-        Cause.LIMITED: limited_w,
-        Cause.NOT_ENOUGH: short_w - limited_w,
-    }
+    lost_w = {Cause.CAPPED: ordered.ordered_w - wanted_w}
+    if ordered.planned_w is not None:
+        short_w = max(wanted_w - ordered.planned_w, 0)
+        limited_w = min(short_w, ordered.limited_w)
+        lost_w |= {Cause.LIMITED: limited_w, Cause.NOT_ENOUGH: short_w - limited_w}
+    elif activation.hold_reason:
+        lost_w[Cause.HELD] = wanted_w - asked_w
     return {str(cause): watts for cause, watts in lost_w.items() if watts > 0}

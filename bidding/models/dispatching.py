@@ -14,6 +14,7 @@ class Cause(models.TextChoices):
     LEFT = "left", "Session ended"
     LIMITED = "limited", "Held back by a steering limit"
     CAPPED = "capped", "Capped by an operator"
+    HELD = "held", "Held as it was by an operator"
     STOPPED = "stopped", "Stopped by an operator"
     NOT_ENOUGH = "not_enough", "Nothing more could be moved"
 

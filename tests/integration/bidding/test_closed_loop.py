@@ -223,6 +223,26 @@ def test_on_hold_nothing_new_is_sent(evening, operator):
     ]
 
 
+@pytest.mark.parametrize(("ordered_w", "is_short"), [(100_000, False), (200_000, True)])
+def test_on_hold_only_what_is_not_asked_any_more_is_laid_to_the_hold(evening, operator, ordered_w, is_short):
+    evening.plan()
+    acts.hold_activation(activation_id=evening.activation.pk, now=STARTS_AT, actor=operator, reason="a question")
+    ActivationPtu.objects.filter(ptu_start=STARTS_AT + PTU).update(ordered_w=ordered_w)
+
+    evening.minute(20)
+
+    sample = ActivationSample.objects.get()
+    assert ActivationPtu.objects.get(ptu_start=STARTS_AT + PTU).planned_w is None
+    assert sample.lost_by_cause == ({Cause.HELD: 200_000 - sample.asked_w} if is_short else {})
+
+
+def test_a_quarter_hour_that_nobody_planned_does_not_look_like_a_lack_of_assets(evening):
+    evening.plan()
+    evening.activation.ptus.filter(ptu_start=STARTS_AT).update(planned_w=None)
+    evening.minute(3)
+    assert ActivationSample.objects.get().lost_by_cause == {}
+
+
 def test_under_a_cap_less_is_delivered_and_the_rest_is_the_operators(evening, operator):
     evening.plan()
     held = len(evening.held())
