@@ -99,7 +99,7 @@ class SessionRow(Document):
     plug_in_at = serializers.DateTimeField()
     plug_out_at = serializers.DateTimeField(required=False, allow_null=True, help_text="Absent while plugged in.")
     energy_wh = amount(help_text="Charged so far.")
-    max_import_w = amount(help_text="What car and charger can take together.")
+    max_import_w = amount(least=1, help_text="What car and charger can take together.")
     declared_departure_at = serializers.DateTimeField(required=False, allow_null=True)
     declared_energy_wh = amount(required=False, allow_null=True)
     declared_at = serializers.DateTimeField(

@@ -16,9 +16,9 @@ def name(**options: Any) -> serializers.CharField:
     return serializers.CharField(max_length=LONGEST_NAME, **options)
 
 
-def amount(**options: Any) -> serializers.IntegerField:
-    """Return the field of a number that counts from 0."""
-    return serializers.IntegerField(min_value=0, max_value=LARGEST_INTEGER, **options)
+def amount(*, least: int = 0, **options: Any) -> serializers.IntegerField:
+    """Return the field of a number that counts from 0, and is `least` or more."""
+    return serializers.IntegerField(min_value=least, max_value=LARGEST_INTEGER, **options)
 
 
 def power(**options: Any) -> serializers.IntegerField:

@@ -38,6 +38,11 @@ class ChargingSession(models.Model):
                 name="session_ends_after_it_starts",
                 violation_error_message=kinds.SESSION_ENDS_BEFORE_START,
             ),
+            models.CheckConstraint(
+                condition=Q(max_import_w__gt=0),
+                name="session_has_power",
+                violation_error_message=kinds.SESSION_WITHOUT_POWER,
+            ),
             models.UniqueConstraint(
                 fields=["asset"], condition=Q(plug_out_at__isnull=True), name="one_open_session_per_asset"
             ),

@@ -244,9 +244,9 @@ def _row(one: _Told) -> dict[str, Any]:
         "max_import_w": asset.max_import_w,
         "driver_token": session.contract,
     }
-    highest_kw = session.highest("MAX_POWER")
-    if highest_kw:
-        row["max_import_w"] = min(round(highest_kw * W_PER_KW), asset.max_import_w)
+    highest_w = round((session.highest("MAX_POWER") or 0) * W_PER_KW)
+    if highest_w:
+        row["max_import_w"] = min(highest_w, asset.max_import_w)
     if session.is_over:
         row["plug_out_at"] = session.until
     if session.declared_departure_at is not None and session.declared_departure_at > session.starts_at:

@@ -33,6 +33,9 @@ KINDS_THAT_FEED_IN = frozenset({"v2g_charger", "battery"})
 
 # Words that a constraint of the database and a rule here share, so that every door speaks alike.
 SESSION_ENDS_BEFORE_START = "The session ends before it starts. Check plug_in_at and plug_out_at."
+SESSION_WITHOUT_POWER = (
+    "max_import_w is 0. It is what car and charger can take together: at least 1 W, also of a car that is full by now."
+)
 MEMBERSHIP_OVERLAPS = (
     "The asset already belongs to an aggregation EAN in part of this period. "
     "End that membership first, or start this one where it ends."
@@ -76,6 +79,11 @@ def _session_order(rows: Columns) -> Iterable[RowError]:
     early = (departure is not None and departure <= start for start, departure in departures)
     message = "The declared departure is not after plug_in_at. Check both instants."
     yield from _rejections(early, "declared_departure_at", "ends-before-it-starts", message)
+
+
+def _session_power(rows: Columns) -> Iterable[RowError]:
+    nothing = (power_w == 0 for power_w in rows["max_import_w"])
+    yield from _rejections(nothing, "max_import_w", "out-of-range", SESSION_WITHOUT_POWER)
 
 
 def repeated(rows: Columns, *key: str) -> Iterable[RowError]:
@@ -157,7 +165,7 @@ SESSION = RowKind(
         Field("driver_token", text, default=""),
         Field("car_model", word, default=""),
     ),
-    checks=(_session_order, lambda rows: repeated(rows, "asset", "external_id")),
+    checks=(_session_order, _session_power, lambda rows: repeated(rows, "asset", "external_id")),
 )
 
 

@@ -55,6 +55,7 @@ def test_a_bad_asset_is_explained_and_not_stored(call, fields, field, code, hint
             id="order",
         ),
         pytest.param({"energy_wh": -1}, "energy_wh", "negative", "in each direction", id="negative"),
+        pytest.param({"max_import_w": 0}, "max_import_w", "out-of-range", "at least 1 W", id="power"),
         pytest.param({"energy_kwh": 1}, "energy_kwh", "unknown-field", "Give energy_wh", id="unit"),
         pytest.param({"asset": "unknown"}, "asset", "unknown-asset", "Register it first", id="asset"),
         pytest.param({"asset": ["a"]}, "asset", "not-text", "not text", id="list"),

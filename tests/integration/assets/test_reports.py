@@ -2,9 +2,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.core.management import call_command
+from django.db import IntegrityError, connection, transaction
 
 from assets import operations, queries
 from assets.models import Asset, AssetState, ChargingSession, Declaration
+from assets.validation import kinds
 from tests.field_side import NOW, at, battery, charger, make_assets
 
 
@@ -95,6 +98,38 @@ def test_a_foreign_asset_is_as_unknown_as_none(partner, other_partner):
         operations.record_sessions(partner_id=partner.pk, rows=[_session("theirs"), _session("none")], now=NOW)
 
     assert _errors(refusal) == [(0, "asset", "unknown-asset"), (1, "asset", "unknown-asset")]
+
+
+def test_a_session_without_power_is_refused_by_row_and_by_the_database(partner):
+    [asset] = make_assets(partner, [charger("a")])
+
+    with pytest.raises(operations.InvalidRows) as refusal:
+        operations.record_sessions(
+            partner_id=partner.pk, rows=[_session(name="fine", max_import_w=1), _session(max_import_w=0)], now=NOW
+        )
+
+    assert _errors(refusal) == [(1, "max_import_w", "out-of-range")]
+    assert refusal.value.errors[0].message == kinds.SESSION_WITHOUT_POWER
+    assert not ChargingSession.objects.exists()
+    with pytest.raises(IntegrityError, match="session_has_power"), transaction.atomic():
+        ChargingSession.objects.create(asset=asset, plug_in_at=NOW, max_import_w=0, known_at=NOW)
+
+
+def test_sessions_stored_without_power_get_what_their_charger_can_give(partner):
+    useless, asset = make_assets(partner, [charger("z", max_import_w=0), charger("a")])
+    call_command("migrate", "assets", "0013_car_models", verbosity=0)
+    for one, power_w in ((useless, 0), (asset, 0), (asset, 3_700)):
+        ChargingSession.objects.create(
+            asset=one, external_id=f"{one.external_id}-{power_w}", plug_in_at=at("08:00"), plug_out_at=at("09:00"),
+            max_import_w=power_w, known_at=at("09:00"),
+        )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a migration has a transaction of its own
+
+    call_command("migrate", "assets", verbosity=0)
+
+    powers = ChargingSession.objects.order_by("external_id").values_list("external_id", "max_import_w", "known_at")
+    assert list(powers) == [("a-0", 11_000, at("09:00")), ("a-3700", 3_700, at("09:00")), ("z-0", 1, at("09:00"))]
 
 
 def test_sessions_are_recorded_once_and_completed_later(partner):

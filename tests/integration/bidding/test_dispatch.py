@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from aggregator.core.interval import Interval
 from aggregator.core.models import AuditEvent
 from assets import operations as portfolio
-from assets.models import Asset, AssetState, MeterInterval, Setpoint, SetpointBatch
+from assets.models import Asset, AssetState, ChargingSession, MeterInterval, Setpoint, SetpointBatch
 from bidding import tasks
 from bidding.dispatch.acts import NotPossible, cap_activation, stop_activation
 from bidding.dispatch.commands import Command, Sent, send_commands, standing_power_w
@@ -269,6 +269,17 @@ def test_the_situation_of_many_cars_is_read_in_as_many_queries_as_that_of_one(ac
         can_feed_in.append(int(plugs.view.v2g.sum()))
     assert can_feed_in == [1, 20]
     assert counts[0] == counts[1]
+
+
+def test_a_car_of_the_least_power_there_is_leaves_the_plan_to_the_others(activation, fleet):
+    weak = ChargingSession.objects.filter(asset=fleet[0], plug_out_at=None)
+    assert weak.update(max_import_w=1) == 1
+
+    run_activation(activation_id=activation.pk, now=BEFORE)
+
+    told = asked_w()
+    assert told.pop(fleet[0].pk, 1) == 1
+    assert sorted(told.values()) == [-48_000] + [0] * 8
 
 
 def test_the_same_quarter_hour_is_planned_once(activation):

@@ -40,6 +40,16 @@ def test_a_session_is_told_and_updated(call, evse_e1):
     assert (state.power_w, state.is_plugged_in, state.at) == (7_200, True, at("16:05"))
 
 
+@pytest.mark.parametrize(("told_kw", "power_w"), [(3.7, 3_700), (22, 11_040), (0.001, 1), (0.0004, 11_040)])
+def test_a_told_most_power_counts_where_it_is_a_watt_and_no_more_than_the_charger_gives(
+    call, evse_e1, told_kw, power_w
+):
+    most = {"start_date_time": "2026-01-14T16:00:00Z", "dimensions": [{"type": "MAX_POWER", "volume": told_kw}]}
+
+    assert call("PUT", S1, session(charging_periods=[most])).status_code == 201
+    assert charging_session().max_import_w == power_w
+
+
 def test_routing_headers_are_turned_round(call, evse_e1):
     answer = call("PUT", S1, session(), headers={"OCPI-from-country-code": "NL", "OCPI-from-party-id": "STA"})
 
