@@ -32,6 +32,9 @@ W_PER_KW = 1_000
 PTUS_PER_HOUR = 4
 DAY_SECONDS = 86_400
 HISTORY = timedelta(weeks=12)
+LONGEST_STAY = timedelta(weeks=4)
+"""An open session older than this is taken for a plug-out that was lost, or for a car that is full: nobody counts on it
+to move anything, and what was metered and told since is not read again in every plan."""
 PLUGGED_KINDS = (AssetKind.CHARGER, AssetKind.V2G_CHARGER, AssetKind.BUS_CHARGER)
 
 
@@ -81,7 +84,7 @@ class PlugHistory:
 
     Attributes:
         sessions: completed at the instant.
-        plugged_in: as far as known at the instant.
+        plugged_in: as far as known at the instant, without those that came longer than `LONGEST_STAY` ago.
         asset_ids: asset of each charger number; chargers without a completed session come last.
         energy_in_kwh: what the meter of each plugged-in car's session says so far.
         arrival_level_kwh: in the battery of each plugged-in car at plug-in; NaN when not told.
@@ -116,7 +119,7 @@ def plug_history(*, plugs: Sequence[Asset], now: datetime, reach: timedelta = HI
     asset_ids = (*numbered, *(asset.pk for asset in plugs if asset.pk not in seen))
     number = {asset_id: index for index, asset_id in enumerate(asset_ids)}
     here = list(
-        known.filter(plug_out_at__isnull=True)
+        known.filter(plug_out_at__isnull=True, plug_in_at__gte=now - LONGEST_STAY)
         .order_by("plug_in_at", "pk")
         .values_list(
             "asset_id",

@@ -5,15 +5,33 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+from django.db import connection
 from numpy.typing import NDArray
 
 from aggregator.core.ptu import PTU, PTU_SECONDS
-from assets.models import Asset, MeterInterval, Setpoint
+from assets.models import Asset
 
 Floats = NDArray[np.float64]
 
 WH_PER_KWH = 1_000
 IDLE_WH = 25  # 100 W for a quarter hour: less is a charger's own use
+
+# Each car's rows are looked up by themselves: one car that came long ago does not have the others' past read with its
+# own, and no guess of the planner's can make it read whole months.
+_METERED_SINCE = """
+    SELECT car.asset_id, value.starts_at, value.import_wh, value.export_wh
+    FROM unnest(%s::bigint[], %s::timestamptz[]) AS car (asset_id, since), LATERAL (
+        SELECT DISTINCT ON (starts_at) starts_at, import_wh, export_wh FROM assets_meterinterval
+        WHERE asset_id = car.asset_id AND starts_at >= car.since AND starts_at < %s
+        ORDER BY starts_at, revision DESC
+    ) AS value
+    ORDER BY car.asset_id, value.starts_at
+"""
+_TOLD_SINCE = """
+    SELECT car.asset_id, told.starts_at, told.power_w
+    FROM unnest(%s::bigint[], %s::timestamptz[]) AS car (asset_id, since)
+    JOIN assets_setpoint AS told ON told.asset_id = car.asset_id AND told.ends_at > car.since
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,19 +54,14 @@ def metered_so_far(*, assets: Sequence[Asset], plug_in_s: NDArray[np.int64], unt
         return MeteredSoFar(energy_kwh, full_at_kwh)
     position = {asset.pk: index for index, asset in enumerate(assets)}
     first_ptu_s = plug_in_s - plug_in_s % PTU_SECONDS
-    since = datetime.fromtimestamp(int(first_ptu_s.min()), UTC)
+    since = [datetime.fromtimestamp(start_s, UTC) for start_s in first_ptu_s.tolist()]
     held = _held_ptus(assets, since)
-    rows = (
-        MeterInterval.objects.filter(asset__in=position, starts_at__gte=since, starts_at__lt=until)
-        .order_by("asset_id", "starts_at", "-revision")
-        .distinct("asset_id", "starts_at")
-        .values_list("asset_id", "starts_at", "import_wh", "export_wh")
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_METERED_SINCE, [list(position), since, until])
+        rows = cursor.fetchall()
     for asset_id, starts_at, import_wh, export_wh in rows:
         index = position[asset_id]
         start_s = int(starts_at.timestamp())
-        if start_s < first_ptu_s[index]:
-            continue
         energy_kwh[index] += (import_wh - export_wh) / WH_PER_KWH
         was_here_all_along = start_s > first_ptu_s[index]
         if was_here_all_along and import_wh < IDLE_WH and (asset_id, start_s) not in held:
@@ -56,10 +69,12 @@ def metered_so_far(*, assets: Sequence[Asset], plug_in_s: NDArray[np.int64], unt
     return MeteredSoFar(energy_kwh, full_at_kwh)
 
 
-def _held_ptus(assets: Sequence[Asset], since: datetime) -> set[tuple[int, int]]:
-    """Return the PTUs in which some setpoint kept an asset below its full power."""
+def _held_ptus(assets: Sequence[Asset], since: list[datetime]) -> set[tuple[int, int]]:
+    """Return the PTUs in which some setpoint kept an asset below its full power, each from an instant of its own on."""
     full_w = {asset.pk: asset.max_import_w for asset in assets}
-    told = Setpoint.objects.filter(asset__in=full_w, ends_at__gt=since).values_list("asset_id", "starts_at", "power_w")
+    with connection.cursor() as cursor:
+        cursor.execute(_TOLD_SINCE, [list(full_w), since])
+        told = cursor.fetchall()
     return {
         (asset_id, int((starts_at + ptu * PTU).timestamp()))
         for asset_id, starts_at, values in told

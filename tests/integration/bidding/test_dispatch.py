@@ -271,6 +271,51 @@ def test_the_situation_of_many_cars_is_read_in_as_many_queries_as_that_of_one(ac
     assert counts[0] == counts[1]
 
 
+def test_a_car_that_came_long_ago_has_no_more_read_of_the_others_than_since_they_came(activation, fleet):
+    days = [STARTS_AT - timedelta(days=day) for day in range(1, 22)]
+    portfolio.maintain_partitions(now=days[-1])
+    MeterInterval.objects.bulk_create(
+        MeterInterval(asset=car, starts_at=day, import_wh=1_000, known_at=BEFORE) for car in fleet[:-1] for day in days
+    )
+    rests = SetpointBatch.objects.create(partner=fleet[0].partner, aggregation_ean=activation.aggregation_ean,
+        reason="the cable was replaced", revision=1, created_at=BEFORE,
+    )  # fmt: skip
+    Setpoint.objects.bulk_create(
+        Setpoint(batch=rests, asset=car, starts_at=days[9], ends_at=days[9] + PTU, power_w=[0]) for car in fleet[:-1]
+    )
+    long_here = ChargingSession.objects.filter(asset=fleet[0], plug_out_at=None)
+    long_here.update(plug_in_at=STARTS_AT - timedelta(days=20))
+    read = {"assets_meterinterval": 0, "assets_setpoint": 0}
+
+    def count(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        for table in read:
+            read[table] += context["cursor"].rowcount if table in sql else 0
+        return result
+
+    with connection.execute_wrapper(count):
+        plugs = plugs_at(
+            group=group_at(aggregation_ean=activation.aggregation_ean, instant=BEFORE),
+            remaining=Interval(STARTS_AT, activation.ends_at), now=BEFORE, ignored_asset_ids=(),
+        )  # fmt: skip
+
+    assert read == {"assets_meterinterval": 20 + 20, "assets_setpoint": 1}  # its 20 days, and a value of each of all
+    energy_kwh = dict(zip(plugs.assets, (plugs.view.energy_in_kwh - 11 / 4).tolist(), strict=True))
+    assert energy_kwh == dict.fromkeys(fleet[1:-1], 2.75) | {fleet[0]: 20 + 2.75}
+
+
+def test_a_car_said_to_be_here_for_longer_than_any_car_stays_is_not_steered(activation, fleet):
+    for car, weeks in ((fleet[0], 4), (fleet[1], 5)):
+        ChargingSession.objects.filter(asset=car, plug_out_at=None).update(plug_in_at=BEFORE - timedelta(weeks=weeks))
+
+    plugs = plugs_at(
+        group=group_at(aggregation_ean=activation.aggregation_ean, instant=BEFORE),
+        remaining=Interval(STARTS_AT, activation.ends_at), now=BEFORE, ignored_asset_ids=(),
+    )  # fmt: skip
+
+    assert set(plugs.assets) == set(fleet[:-1]) - {fleet[1]}
+
+
 def test_a_car_of_the_least_power_there_is_leaves_the_plan_to_the_others(activation, fleet):
     weak = ChargingSession.objects.filter(asset=fleet[0], plug_out_at=None)
     assert weak.update(max_import_w=1) == 1
