@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from aggregator.core.ptu import ptu_number
 from bidding.markets.uftp.answers import respond
 from bidding.markets.uftp.codec import parse
 from bidding.markets.uftp.settlement_messages import FlexSettlement, FlexSettlementResponse, OrderSettlement
@@ -56,9 +57,10 @@ def dispute_of_order(order: OrderSettlement, *, participant: UftpParticipant) ->
         return UNKNOWN_ORDER
     if call.day != order.period:
         return OTHER_PERIOD
-    isps = sorted(order.isps, key=lambda isp: isp.start)
-    settled = [isp.ordered_flex_power_w for isp in isps for _ in range(isp.duration)]
-    ordered = list(call.ptus.order_by("ptu_start").values_list("power_w", flat=True))
+    settled = {
+        number: isp.ordered_flex_power_w for isp in order.isps for number in range(isp.start, isp.start + isp.duration)
+    }
+    ordered = {ptu_number(start): power_w for start, power_w in call.ptus.values_list("ptu_start", "power_w")}
     return "" if settled == ordered else OTHER_POWER
 
 

@@ -2,6 +2,9 @@
 
 An order agrees when the operator's ordered power is what we took on, its delivered power is what we measured, and its
 money is what the contract makes of that. A price and money of zero say nothing: called contracts settle outside UFTP.
+
+All powers of UFTP are positive towards the consumer, so what is delivered of a reduction is negative. Of what went the
+other way, or beyond what was ordered, nothing is paid; there the meters need not agree.
 """
 
 import logging
@@ -13,8 +16,10 @@ from django.db import transaction
 
 from aggregator.core import locks
 from aggregator.core.isolation import failing_alone
+from aggregator.core.money import CENT
+from aggregator.core.ptu import ptu_number
 from bidding.markets.uftp.settlement_messages import FlexSettlement, OrderSettlement
-from bidding.models import ContractCall, UftpMessage
+from bidding.models import ContractCall, Direction, UftpMessage
 from bidding.uftp.settlements import answer_settlement, call_of, dispute_of_order, read_settlement, unanswered
 from settlement.models import Delivery, OperatorSettlement
 from settlement.remuneration.contracts import penalty_eur
@@ -26,10 +31,11 @@ WAIT_FOR_OURS = timedelta(days=3)
 """How long an answer waits for our own settlement of what it is about."""
 TOLERANCE_W = 1_000
 """Two meters' difference in a quarter hour that nobody argues about; ours [I]."""
-CENT = Decimal("0.01")
+CURRENCY = "EUR"
 _RECONCILIATION = -1  # activations lock their own number, statements zero
 NOT_SETTLED_YET = "Our own settlement is not complete; send it again later"
 OTHER_DELIVERY = "DeliveredFlexPower differs from our meter values"
+OTHER_CURRENCY = f"Currency is not {CURRENCY}, in which the contract is paid; settle it in {CURRENCY}"
 OTHER_MONEY = "NetSettlement differs from what the contract makes of the delivery"
 
 
@@ -63,7 +69,7 @@ def _reconcile(*, message_pk: int, now: datetime) -> bool:
     if message is None:  # another worker was quicker
         return False
     settlement = read_settlement(message)
-    items = [_check(order, message, now) for order in settlement.order_settlements]
+    items = [_check(order, message, settlement.currency, now) for order in settlement.order_settlements]
     checked = [item for item in items if item is not None]
     if len(checked) < len(items):
         return False
@@ -73,7 +79,7 @@ def _reconcile(*, message_pk: int, now: datetime) -> bool:
     return True
 
 
-def _check(order: OrderSettlement, message: UftpMessage, now: datetime) -> _Item | None:
+def _check(order: OrderSettlement, message: UftpMessage, currency: str, now: datetime) -> _Item | None:
     """Return the outcome for one order; None while our own settlement of it is awaited."""
     reason = dispute_of_order(order, participant=message.participant)
     call = call_of(order, participant=message.participant)
@@ -82,20 +88,32 @@ def _check(order: OrderSettlement, message: UftpMessage, now: datetime) -> _Item
     delivery = Delivery.objects.filter(activation__contract_call=call).order_by("-version").first()
     if delivery is None:
         return None if now < message.at + WAIT_FOR_OURS else _Item(order, call, None, NOT_SETTLED_YET)
-    ours = list(delivery.ptus.order_by("ptu_start").values_list("ordered_w", "delivered_w"))
-    penalty = penalty_eur((ordered_w - max(got_w, 0) for ordered_w, got_w in ours), call.contract.penalty_eur_per_mwh)
+    ours = list(delivery.ptus.order_by("ptu_start").values_list("ptu_start", "ordered_w", "delivered_w"))
+    penalty = penalty_eur(
+        (ordered_w - max(got_w, 0) for _, ordered_w, got_w in ours), call.contract.penalty_eur_per_mwh
+    )
     our_net_eur = amount_eur(delivery.delivered_wh, delivery.price_eur_per_mwh).quantize(CENT) - penalty
-    theirs_w = [
-        abs(isp.delivered_flex_power_w)
-        for isp in sorted(order.isps, key=lambda isp: isp.start)
-        for _ in range(isp.duration)
-    ]
+    sign = -1 if call.direction == Direction.REDUCE else 1
+    theirs_w = {
+        number: sign * isp.delivered_flex_power_w
+        for isp in order.isps
+        for number in range(isp.start, isp.start + isp.duration)
+    }
     is_formal = order.price == order.net_settlement == 0
-    if any(abs(their_w - abs(our_w)) > TOLERANCE_W for their_w, (_, our_w) in zip(theirs_w, ours, strict=False)):
+    if any(
+        abs(_paid_w(theirs_w.get(ptu_number(start), 0), ordered_w) - _paid_w(got_w, ordered_w)) > TOLERANCE_W
+        for start, ordered_w, got_w in ours
+    ):
         reason = OTHER_DELIVERY
+    elif not is_formal and currency != CURRENCY:
+        reason = OTHER_CURRENCY
     elif not is_formal and abs(order.net_settlement - our_net_eur) > CENT:
         reason = OTHER_MONEY
     return _Item(order, call, our_net_eur, reason)
+
+
+def _paid_w(delivered_w: int, ordered_w: int) -> int:
+    return min(max(delivered_w, 0), ordered_w)
 
 
 def _store(message: UftpMessage, settlement: FlexSettlement, items: list[_Item], now: datetime) -> None:

@@ -31,9 +31,14 @@ PTU = timedelta(minutes=15)
 @pytest.fixture
 def called(world):
     """40 kW less for half an hour, called under a contract at 95 EUR/MWh; one car waited."""
+    return take(world, (0, 1))
+
+
+def take(world, ptus):
+    """Take a call for 40 kW less in some PTUs of the window; a car that would take 40 kW waited in those."""
     car = world.asset("c1")
     world.session(car, energy_wh=40_000, power_w=40_000)
-    world.meter(car, 0, 0)
+    world.meter(car, *(0 if n in ptus else 10_000 for n in range(max(ptus) + 1)))
     dso = UftpParticipant.objects.create(domain="dso.example.com", role="DSO", source="by_hand")
     contract = Contract.objects.create(
         contract_id="CSC-1", kind=Contract.Kind.CSC_A, dso=dso, aggregation_ean=world.ean, volume_w=100_000,
@@ -46,7 +51,7 @@ def called(world):
     )  # fmt: skip
     take_call(
         contract=contract, order_reference="o", day=date(2026, 1, 14), message=message, offer=None, now=WINDOW_START,
-        demands=[Demand(WINDOW_START + n * PTU, -40_000) for n in range(2)],
+        demands=[Demand(WINDOW_START + n * PTU, -40_000) for n in ptus],
     )  # fmt: skip
     Activation.objects.update(status=Activation.Status.FINISHED)
     return Activation.objects.get()
@@ -107,17 +112,24 @@ def test_a_changed_fee_makes_a_new_version_and_no_change_makes_none(called):
 @pytest.fixture
 def claim(settings, called):
     """Let the operator settle the order as we did, or otherwise."""
+    return claim_with(settings)
+
+
+def claim_with(settings):
     settings.UFTP_DOMAIN, settings.UFTP_BROKER_URL = "agr.example.com", "https://broker.example/message"
     make_own_key(now=WINDOW_START, signs_from=WINDOW_START)
     participant = UftpParticipant.objects.get()
     sample = next(message for message in SAMPLES if message.element == "FlexSettlement")
-    isp = replace(sample.order_settlements[0].isps[0], start=69, duration=2, ordered_flex_power_w=-40_000)
+    isp = replace(sample.order_settlements[0].isps[0], start=73, duration=1, ordered_flex_power_w=-40_000)
 
-    def send(*, now=NOW, delivered_w=-40_000, **changes):
-        isps = (replace(isp, delivered_flex_power_w=delivered_w),)
+    def send(*, now=NOW, delivered_w=(-40_000, -40_000), numbers=(73, 74), currency="EUR", **changes):
+        isps = tuple(
+            replace(isp, start=number, delivered_flex_power_w=power_w)
+            for number, power_w in zip(numbers, delivered_w, strict=True)
+        )
         values = {"order_reference": "o", "period": date(2026, 1, 14), "isps": isps, "net_settlement": Decimal("1.90")}
         order = replace(sample.order_settlements[0], **(values | changes))
-        message = replace(sample, order_settlements=(order,), message_id=str(uuid.uuid4()))
+        message = replace(sample, order_settlements=(order,), currency=currency, message_id=str(uuid.uuid4()))
         UftpMessage.objects.create(
             participant=participant, way="received", element="FlexSettlement", message_id=message.message_id,
             conversation_id="1", document=serialise(message), at=now, result="accepted",
@@ -135,10 +147,16 @@ def answers():
     ("changes", "reason"),
     [
         ({}, ""),
-        ({"delivered_w": -40_900}, ""),
+        ({"delivered_w": (-39_100, -40_900)}, ""),
+        ({"delivered_w": (-90_000, -40_000)}, ""),  # more than ordered is not paid
+        ({"delivered_w": (-40_000, 40_000)}, "DeliveredFlexPower differs from our meter values"),
         ({"price": Decimal(0), "net_settlement": Decimal(0)}, ""),
-        ({"delivered_w": -30_000}, "DeliveredFlexPower differs from our meter values"),
+        ({"delivered_w": (-40_000, -30_000)}, "DeliveredFlexPower differs from our meter values"),
         ({"net_settlement": Decimal("1.50")}, "NetSettlement differs from what the contract makes of the delivery"),
+        ({"currency": "NOK"}, "Currency is not EUR, in which the contract is paid; settle it in EUR"),
+        ({"currency": "NOK", "price": Decimal(0), "net_settlement": Decimal(0)}, ""),
+        ({"numbers": (74, 73)}, ""),
+        ({"numbers": (69, 70)}, "OrderedFlexPower differs from what was ordered"),
         ({"order_reference": "other"}, "No such order was accepted"),
         ({"period": date(2026, 1, 15)}, "The order is for another day"),
         ({"isps": ()}, "OrderedFlexPower differs from what was ordered"),
@@ -171,6 +189,33 @@ def test_a_settlement_that_fails_keeps_no_other_from_its_answer(called, claim, c
     assert [answer.disposition for answer in answers()] == [SettlementDisposition.ACCEPTED]
     assert f"FlexSettlement {bad.message_id} of dso.example.com was not answered" in caplog.text
     assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize("theirs_w", [0, 5_000, -900])
+def test_who_took_more_than_without_the_call_delivered_nothing_as_the_operator_may_say_too(
+    called, claim, world, theirs_w
+):
+    world.meter(Asset.objects.get(), 0, 11_250, revision=1)
+    assert list(settle(activation_id=called.pk, now=NOW).ptus.values_list("delivered_w", flat=True)) == [40_000, -5_000]
+    claim(delivered_w=(-40_000, theirs_w), net_settlement=Decimal("0.95"))
+
+    assert reconcile_due(now=NOW) == 1
+
+    assert answers()[0].dispute_reason is None
+
+
+@pytest.mark.parametrize(
+    ("delivered_w", "reason"),
+    [((-40_000, -40_000), None), ((-40_000, 0), "DeliveredFlexPower differs from our meter values")],
+)
+def test_quarter_hours_between_two_parts_of_a_call_are_compared_with_nothing(world, settings, delivered_w, reason):
+    activation = take(world, (0, 2))
+    settle(activation_id=activation.pk, now=NOW)
+    claim_with(settings)(numbers=(73, 75), delivered_w=delivered_w)
+
+    assert reconcile_due(now=NOW) == 1
+
+    assert answers()[0].dispute_reason == reason
 
 
 def test_an_answer_waits_for_our_own_settlement_but_not_for_ever(called, claim):
