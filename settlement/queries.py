@@ -26,7 +26,7 @@ def session_needs(*, asset_ids: Sequence[int], period: Interval, now: datetime) 
     """Return what the cars at some assets needed in a period, and the assets where that is an estimate.
 
     A closed session needed what the car could have taken, else what it took. One still open is known until `now` and
-    needs what the driver declared, else what it took so far: an estimate.
+    needs what the driver declared, and what it took so far where that is more or nothing was declared: an estimate.
     """
     row_of = {asset_id: row for row, asset_id in enumerate(asset_ids)}
     sessions = (
@@ -40,7 +40,7 @@ def session_needs(*, asset_ids: Sequence[int], period: Interval, now: datetime) 
         needed_wh = session.required_energy_wh
         if session.plug_out_at is None:
             estimated.add(session.asset_id)
-            needed_wh = session.declared_energy_wh if needed_wh is None else needed_wh
+            needed_wh = max(session.declared_energy_wh or 0, session.energy_wh) if needed_wh is None else needed_wh
         rows.append(
             (
                 row_of[session.asset_id],

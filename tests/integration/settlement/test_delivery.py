@@ -155,9 +155,9 @@ def test_an_unserved_car_needed_what_it_could_have_taken(world):
     assert ptu_values(delivery, "baseline_w") == [(10_000,)]
 
 
-@pytest.mark.parametrize(("declared_energy_wh", "baseline_w"), [(2_000, 8_000), (None, 4_000)])
+@pytest.mark.parametrize(("declared_energy_wh", "baseline_w"), [(2_000, 8_000), (None, 4_000), (500, 4_000)])
 def test_an_open_session_is_an_estimate(world, declared_energy_wh, baseline_w):
-    # given a car still plugged in that has charged 1 kWh, and may have declared 2
+    # given a car still plugged in that has charged 1 kWh, and may have declared more or less
     charger = world.asset("charger")
     world.session(charger, energy_wh=1_000, hours=None, declared_energy_wh=declared_energy_wh)
     world.meter(charger, 0)
