@@ -17,7 +17,7 @@ Outcome = PauseTest.Outcome
 
 
 def pausing_states(assets: Sequence[Asset]) -> dict[int, State]:
-    """Return what may be done with the car that is at each asset now, in three queries; no car counts as unknown."""
+    """Return what may be done with the car that is at each asset now, in two queries; no car counts as unknown."""
     told = {
         Asset.Pausing.CAN_PAUSE: State.CAN_PAUSE,
         Asset.Pausing.CANNOT_PAUSE: State.CANNOT_PAUSE,

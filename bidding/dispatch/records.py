@@ -23,7 +23,7 @@ KWH_PER_MWH = 1_000
 
 
 def records_of(*, assets: Sequence[Asset], activation: Activation, now: datetime) -> Records:
-    """Return the records of some assets over the weeks before, in four queries.
+    """Return the records of some assets over the weeks before, in five queries.
 
     Whoever is called upon by this activation already is the first choice to go on: to swap it for its like would only
     turn two assets.

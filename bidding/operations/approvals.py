@@ -110,9 +110,15 @@ def require_time(*, bid: Bid, exchange: Venue, now: datetime) -> None:
     """Raise `GateClosed` when an order placed now would not be taken, or not stand long enough to be cleared."""
     closes_at = bid.starts_at - exchange.gate
     if now >= closes_at:
-        raise GateClosed(f"The exchange takes orders for this window until {closes_at.isoformat()}; that has passed.")
+        raise GateClosed(
+            f"The exchange takes orders for this window until {closes_at.isoformat()}; that has passed. "
+            "Bid for a later window; this bid lapses by itself."
+        )
     if now >= closes_at - exchange.minimum_dwell:
-        raise GateClosed(f"An order must stand in the book for {exchange.minimum_dwell}; the gate closes sooner.")
+        raise GateClosed(
+            f"An order must stand in the book for {exchange.minimum_dwell}; the gate closes sooner. "
+            "Bid for a later window; this bid lapses by itself."
+        )
 
 
 def send_out(*, bid: Bid, exchange: Venue, now: datetime, actor: AbstractBaseUser | None, reason: str) -> None:

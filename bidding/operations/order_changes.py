@@ -85,7 +85,10 @@ def change(
     require(bid, Bid.Status.SUBMITTED)
     closes_at = bid.starts_at - exchange.gate
     if now >= closes_at:
-        raise GateClosed(f"The exchange takes changes for this window until {closes_at.isoformat()}; that has passed.")
+        raise GateClosed(
+            f"The exchange takes changes for this window until {closes_at.isoformat()}; that has passed. "
+            "The order stands as it is; bid for a later window."
+        )
     if bid.withdrawal_asked_at is not None or bid.changes.filter(status=OrderChange.Status.ASKED).exists():
         raise ChangeRefused("The exchange has not answered the last request about this order. Wait for it.")
     if bid.placed_at is not None and now < bid.placed_at + exchange.minimum_dwell:

@@ -70,7 +70,10 @@ def _solve(fleet: WindowFleet, rows: NDArray[np.intp], offered_kwh: Floats, dire
     solver.Maximize(power)
     status = solver.Solve()
     if status != pywraplp.Solver.OPTIMAL:
-        raise RuntimeError(f"The linear programme of a window ended with status {status}; the baseline is feasible.")
+        raise RuntimeError(
+            f"The linear programme of a window ended with status {status}, though the baseline solves it. "
+            "Look for a car that needs more than its power allows, or widen SLACK_KWH."
+        )
     return float(power.solution_value())
 
 
