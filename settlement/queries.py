@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
-from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import MARKET_ZONE, PTU
@@ -156,11 +156,6 @@ def unsettled_activations(interval: Interval) -> QuerySet[Activation]:
 def latest_statement(interval: Interval) -> Statement | None:
     """Return the newest version of the statement of exactly this period, if it was ever issued."""
     return Statement.objects.filter(starts_at=interval.starts_at, ends_at=interval.ends_at).order_by("-version").first()
-
-
-def next_version(rows: QuerySet[Delivery] | QuerySet[Statement]) -> int:
-    """Return the number after the highest version among rows, from 1."""
-    return int(rows.aggregate(highest=Max("version"))["highest"] or 0) + 1
 
 
 def month_interval(year: int, month: int) -> Interval:

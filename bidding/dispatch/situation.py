@@ -9,7 +9,7 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
-from aggregator.core.ptu import PTU, ptu_start
+from aggregator.core.ptu import MARKET_ZONE, PTU, ptu_start
 from assets.models import Asset
 from assets.queries import may_feed_in
 from bidding.dispatch.allocation.pausing import State
@@ -27,7 +27,6 @@ W_PER_KW = 1_000
 FULL_WITHIN_KWH = 0.05
 STILL_HERE_S = 1 << 40  # a plug-out so late that no session counts it as past
 OUTLOOK_REACH = timedelta(weeks=4)  # enough to know a charger by; more would only cost time in every plan
-LOCAL_TIME = "Europe/Amsterdam"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +103,7 @@ def arriving_kw(*, history: PlugHistory, period: Interval, now: datetime) -> flo
         now_s=int(now.timestamp()),
         starts_s=int(period.starts_at.timestamp()),
         ends_s=int(period.ends_at.timestamp()),
-        timezone=LOCAL_TIME,
+        timezone=MARKET_ZONE.key,
         quantile=settings.LIMIT_ARRIVALS_QUANTILE,
     )
 
@@ -129,7 +128,7 @@ def _outlook(
     )
     row_of = {table.charger_ids[table.charger[row]]: row for row in np.flatnonzero(table.plug_out_s == STILL_HERE_S)}
     rows = np.array([row_of[str(asset.pk)] for asset in assets], dtype=np.intp)
-    outlook = OutlookModel(table, timezone=LOCAL_TIME).of(rows, now_s=int(now.timestamp()))
+    outlook = OutlookModel(table, timezone=MARKET_ZONE.key).of(rows, now_s=int(now.timestamp()))
     return outlook.told(stay_h=(declared_plug_out_s - plug_in_s) / 3600, energy_kwh=declared_kwh)
 
 

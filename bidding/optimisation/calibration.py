@@ -23,7 +23,7 @@ reliability, hence so is the bid.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from math import inf, sqrt
 from operator import itemgetter
@@ -121,10 +121,6 @@ class Margin:
             return 0.0
         root = max(sqrt(self.expected_kw(curve)) + self.root_shift, 0.0)
         return min(root * root, curve.largest_kw)
-
-    def to_json(self) -> dict[str, object]:
-        """Return plain values."""
-        return asdict(self)
 
 
 class Calibrator:

@@ -1,7 +1,7 @@
 """Promised and kept: what became of past bids, counted over the bids placed."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from bidding.optimisation.small_samples import wilson_interval
 
@@ -41,10 +41,6 @@ class TrackRecord:
             f"promised {self.promised:.0%}, kept {self.kept_share:.1%} "
             f"({self.bids} windows with a bid, 95 % interval {low:.1%} to {high:.1%})"
         )
-
-    def to_json(self) -> dict[str, object]:
-        """Return plain values."""
-        return asdict(self)
 
 
 def track_records(bids: Iterable[PlacedBid]) -> tuple[TrackRecord, ...]:

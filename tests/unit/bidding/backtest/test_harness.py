@@ -3,7 +3,6 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from bidding.backtest.baseline_sizer import RecentCapacitySizer
 from bidding.backtest.harness import WalkForward
 from bidding.backtest.options import BacktestOptions
 from bidding.backtest.windows import calendar
@@ -11,6 +10,7 @@ from bidding.dispatch.allocation.driver_budget import FIRST_RISK, KEEPING_FACTOR
 from bidding.forecast.sessions import SessionTable
 from bidding.optimisation.interface import SizedBid
 from bidding.optimisation.sizing import CalibratedSizer
+from tests.unit.bidding.backtest.recent_capacity_sizer import RecentCapacitySizer
 
 DAY_S = 86400
 FIRST_S = 1704067200  # Monday 1 January 2024
