@@ -21,6 +21,7 @@ from assets.control.standing import left_alone_w
 from assets.models import Asset, AssetKind, Setpoint
 from bidding.dispatch.allocation.ramp import random_offsets_s
 from bidding.dispatch.commands import send_plan, standing_power_w
+from bidding.dispatch.together import with_a_part_elsewhere
 from bidding.models import Activation
 
 SPREAD_PTUS = 4
@@ -87,7 +88,8 @@ def stop_activation(*, activation_id: int, now: datetime, actor: AbstractBaseUse
 def _release(activation: Activation, starts_at: datetime) -> list[PlannedSetpoint]:
     told_w = standing_power_w(activation, starts_at)
     held = Setpoint.objects.filter(batch__order_reference=activation.reference, ends_at__gt=starts_at)
-    assets = Asset.objects.filter(pk__in=held.values("asset")).order_by("pk")
+    elsewhere = with_a_part_elsewhere(activation, starts_at=starts_at)
+    assets = Asset.objects.filter(pk__in=held.values("asset")).exclude(pk__in=elsewhere).order_by("pk")
     plan = []
     for asset in assets:
         alone_w = left_alone_w(asset.kind, asset.max_import_w)

@@ -4,9 +4,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from django.contrib.auth.models import User
 from django.db.models import F
 
-from assets.models import AssetState
+from assets.models import AssetState, Setpoint
+from bidding.dispatch.acts import stop_activation
 from bidding.dispatch.operations import run_activation
 from bidding.models import (
     Activation,
@@ -68,6 +70,12 @@ def minute(number, orders, fleet, *, disobey=()):
     for order in orders:
         run_activation(activation_id=order.pk, now=now + timedelta(seconds=5))
     return moved_w
+
+
+def told_last(at):
+    """Return what each asset was told last for the PTU at `at`, whoever told it."""
+    setpoints = Setpoint.objects.filter(starts_at__lte=at, ends_at__gt=at).order_by("batch_id")
+    return {one.asset_id: one.power_w[(at - one.starts_at) // PTU] for one in setpoints}
 
 
 def newest_w(activation):
@@ -136,6 +144,23 @@ def test_an_asset_that_two_orders_asked_at_the_same_moment_is_that_of_the_first(
     assert asked_by(bid) == doubled
     assert asked_by(call) - doubled
     assert newest_w(call) >= 60_000
+
+
+def test_an_order_that_is_stopped_lets_go_of_no_asset_that_another_took_over(bid, call, fleet):
+    # given cars that the call asked once, and that the bid asks now
+    run_activation(activation_id=call.pk, now=BEFORE)
+    once = asked_by(call)
+    Duty.objects.filter(activation=call).delete()
+    run_activation(activation_id=bid.pk, now=BEFORE + timedelta(seconds=1))
+    taken_over = asked_by(bid) & once
+    told = {pk: power_w for pk, power_w in told_last(STARTS_AT).items() if pk in taken_over}
+    # when the call is stopped
+    stop_activation(
+        activation_id=call.pk, now=BEFORE + MINUTE, actor=User.objects.create_user("night"), reason="A driver rang."
+    )
+    # then they are told what the bid asks, and the others are free
+    assert taken_over
+    assert {pk: power_w for pk, power_w in told_last(STARTS_AT).items() if pk in taken_over} == told
 
 
 def test_an_order_that_begins_when_another_ends_may_have_its_assets(bid, call):
