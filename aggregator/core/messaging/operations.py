@@ -20,6 +20,7 @@ from aggregator.core.clock import Clock
 from aggregator.core.http import RequestFailed, RequestRefused, Response, SendsRequests
 from aggregator.core.messaging import breaker
 from aggregator.core.models import DeliveryAttempt, OutboxMessage
+from aggregator.core.storable import storable
 
 logger = logging.getLogger(__name__)
 
@@ -239,7 +240,7 @@ def _attempt(
         outcome = "delivered"
     else:
         if answer is not None:
-            error = f"HTTP {answer.status_code}: {answer.body[:500].decode('utf-8', 'replace')}"
+            error = f"HTTP {answer.status_code}: {storable(answer.body[:500].decode('utf-8', 'replace'))}"
             hopeless = verdict is Verdict.HOPELESS
         message.last_error = error
         message.next_attempt_at = now + _retry_after(message.attempts, longest_wait)

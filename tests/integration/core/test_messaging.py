@@ -97,6 +97,19 @@ def test_an_answer_that_repeating_cannot_change_ends_the_message(clock, status):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("status", [400, 500])
+def test_an_answer_that_no_text_column_holds_stops_no_message_behind_it(clock, status):
+    write("a1")
+    write("b1", conversation="b")
+
+    report = deliver(clock, Peer(Response(status, {}, b"n\0o\0")))
+
+    assert (report.delivered, report.failed + report.dead) == (1, 1)
+    assert OutboxMessage.objects.get(idempotency_key="a1").last_error == f"HTTP {status}: n\ufffdo\ufffd"
+    assert bytes(DeliveryAttempt.objects.first().response_body) == b"n\0o\0"
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("status", [408, 423, 425, 429, 500, 503])
 def test_an_answer_that_may_change_is_tried_until_the_deadline(clock, status):
     write("a1")
