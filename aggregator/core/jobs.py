@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 
 from aggregator.core.clock import Clock
 from aggregator.core.models import Job
+from aggregator.core.storable import storable
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def job(*, kind: str, key: str, clock: Clock) -> Iterator[Job]:
     try:
         yield row
     except Exception as error:
-        row.status, row.error = Job.Status.FAILED, f"{type(error).__name__}: {error}"
+        row.status, row.error = Job.Status.FAILED, storable(f"{type(error).__name__}: {error}")
         raise
     else:
         row.status = Job.Status.DONE

@@ -76,8 +76,7 @@ class Peer:
             if not isinstance(envelope.data, list):
                 raise PeerFault(f"GET {following}: data is no list", http_status=200)
             yield envelope.data
-            link = next_page(headers)
-            following = None if link is None else urljoin(following, link)
+            following = _following(following, next_page(headers))
 
     def headers(self, *, has_body: bool) -> dict[str, str]:
         """Return the headers of one request."""
@@ -104,3 +103,11 @@ class Peer:
             read_envelope(http_status=answer.status_code, body=answer.body, what=f"{method} {url}"),
             answer.headers,
         )
+
+
+def _following(url: str, link: str | None) -> str | None:
+    """Return the address of the page that a link on another page leads to; None without a link."""
+    try:
+        return None if link is None else urljoin(url, link)
+    except ValueError as error:
+        raise PeerFault(f"GET {url}: the next page {link!r} is no address", http_status=200) from error

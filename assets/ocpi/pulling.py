@@ -15,7 +15,9 @@ from typing import Any
 
 from aggregator.core.clock import Clock
 from aggregator.core.http import RequestFailed, RequestRefused
+from aggregator.core.isolation import failing_alone
 from aggregator.core.jobs import AlreadyRunning, job
+from aggregator.core.storable import storable
 from assets.models import OcpiConnection
 from assets.ocpi.client import AddressRefused, Peer, Sends
 from assets.ocpi.parties import LOCATIONS, SENDER, SESSIONS, endpoint, required_endpoint
@@ -53,20 +55,34 @@ class _Newest:
 
 
 def pull_due(*, clock: Clock, http: Sends) -> int:
-    """Fetch from every registered partner whose turn it is; a failure is kept with the partner and tried again."""
+    """Fetch from every registered partner whose turn it is; a failure is kept with the partner and tried again.
+
+    One that fails through a fault of ours is logged and keeps no other from its turn.
+    """
     now = clock.now()
     registered = OcpiConnection.objects.filter(registered_at__isnull=False, partner__is_active=True)
     fetched = 0
     for connection in registered.select_related("partner").order_by("pk"):
         if connection.pulled_at and now - connection.pulled_at < timedelta(minutes=connection.pull_minutes):
             continue
-        try:
-            with job(kind="ocpi-pull", key=str(connection.pk), clock=clock):
-                _pull(connection, http, clock)
-        except AlreadyRunning:
-            continue
-        fetched += 1
+        with failing_alone(
+            logger,
+            "Nothing was fetched from %s over OCPI; it is tried again every minute. Mend the cause, it is in what "
+            "follows; what the partner pushes is taken in all the same.",
+            connection.partner,
+        ):
+            fetched += _pull_once(connection, http, clock)
     return fetched
+
+
+def _pull_once(connection: OcpiConnection, http: Sends, clock: Clock) -> bool:
+    """Fetch from a partner unless another process does; tell whether this one did."""
+    try:
+        with job(kind="ocpi-pull", key=str(connection.pk), clock=clock):
+            _pull(connection, http, clock)
+    except AlreadyRunning:
+        return False
+    return True
 
 
 def _pull(connection: OcpiConnection, http: Sends, clock: Clock) -> None:
@@ -78,7 +94,7 @@ def _pull(connection: OcpiConnection, http: Sends, clock: Clock) -> None:
         _pull_sessions(connection, peers, clock)
     except (PeerFault, RequestFailed, RequestRefused, AddressRefused, InvalidObject) as error:
         logger.warning("Fetching from %s over OCPI failed: %s", connection.partner, error)
-        connection.pull_error = str(error)[:2_000]
+        connection.pull_error = storable(str(error))[:2_000]
     else:
         connection.pull_error, connection.heard_at = "", clock.now()
     connection.pulled_at = started_at

@@ -22,6 +22,7 @@ from django.db.models.functions import Now
 from aggregator.core.clock import Clock
 from aggregator.core.http import HttpClient, RequestFailed, RequestRefused, Response
 from aggregator.core.http_many import Request, exchange_all
+from aggregator.core.storable import storable
 from assets.control.operations import record_setpoint_results
 from assets.models import OcpiConnection, ProfileCommand
 from assets.ocpi.client import AddressRefused, Peer, Sends
@@ -228,9 +229,9 @@ def _judge(row: ProfileCommand, outcome: Response | Exception, connection: OcpiC
     try:
         result, timeout = _sync_result(outcome)
     except (InvalidObject, AddressRefused, RequestRefused) as error:
-        row.status, row.error = Status.REFUSED, str(error)
+        row.status, row.error = Status.REFUSED, storable(str(error))
     except (PeerFault, RequestFailed) as error:
-        row.error = str(error)
+        row.error = storable(str(error))
         if isinstance(error, RequestFailed) or error.http_status >= 500 or (error.status or 0) // 1000 == 3:  # noqa: PLR2004 - server errors of HTTP and OCPI
             row.next_attempt_at = now + min(FIRST_RETRY * 2 ** min(row.attempts - 1, 10), LONGEST_RETRY)
             return "postponed"

@@ -117,7 +117,7 @@ def read_envelope(*, http_status: int, body: bytes, what: str) -> Envelope:
     try:
         document = json.loads(body)
         status, message = int(document["status_code"]), str(document.get("status_message") or "")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, OverflowError, KeyError, TypeError, RecursionError) as error:
         # What a body of success holds is about drivers, and this text is logged.
         shown = f"{len(body)} bytes" if is_http_success else body[:200].decode("utf-8", "replace")
         raise PeerFault(f"{what}: HTTP {http_status} without an OCPI body: {shown}", http_status=http_status) from error

@@ -136,6 +136,8 @@ def test_a_refusal_of_the_partner_rejects_the_setpoint(platform, asset, clock, h
         pytest.param(200, enveloped(None, 3000), "postponed", id="status 3000"),
         pytest.param(200, enveloped(None, 2001), "refused", id="status 2001"),
         pytest.param(422, {"detail": "min_charge_rate"}, "refused", id="a peer's own error"),
+        pytest.param(200, enveloped(None, 2001) | {"status_message": "\0\ud800"}, "refused", id="no text for a column"),
+        pytest.param(200, enveloped(None, float("inf")), "refused", id="a status without end"),
         pytest.param(200, enveloped({"result": "MAYBE", "timeout": 30}), "refused", id="unknown result"),
         pytest.param(200, enveloped([{"result": "ACCEPTED", "timeout": 30}]), "accepted", id="wrapped in a list"),
         pytest.param(200, enveloped({"result": "ACCEPTED", "timeout": "soon"}), "refused", id="timeout no number"),

@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from assets.models import Asset, ChargingSession, OcpiParty
+from assets.models import Asset, ChargingSession, OcpiConnection, OcpiParty
+from assets.ocpi import pulling, tokens
+from assets.ocpi.connections import open_connection
 from assets.ocpi.pulling import pull_due
-from tests.field_side import NOW, at
-from tests.integration.ocpi.cpo_platform import evse, location, session
+from tests.field_side import NOW, at, make_partner
+from tests.integration.ocpi.cpo_platform import Platform, enveloped, evse, location, session
 
 
 def told(number, **changes):
@@ -118,3 +120,52 @@ def test_a_page_that_leads_to_another_host_is_not_followed(platform, connection,
 
     connection.refresh_from_db()
     assert "where this peer registered" in connection.pull_error
+
+
+@pytest.fixture
+def second_platform(connection):
+    """The platform of a partner that registered later."""
+    later, _ = open_connection(partner=make_partner("Other"), now=NOW)
+    with Platform() as running:
+        later.versions_url, later.registered_at = running.versions_url, NOW
+        later.peer_token_sealed = tokens.sealed(running.token)
+        later.endpoints = {"sessions/SENDER": f"{running.url}/ocpi/2.2.1/sessions"}
+        later.save()
+        OcpiParty.objects.create(connection=later, country_code="NL", party_id="OTH")
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        pytest.param((500, enveloped(None, 3000) | {"status_message": "\0\ud800"}, {}), "HTTP 500", id="no text"),
+        pytest.param((200, enveloped([], float("inf")), {}), "without an OCPI body", id="a status without end"),
+        pytest.param((200, enveloped([]), {"Link": '<http://[>; rel="next"'}), "is no address", id="no address"),
+    ],
+)
+def test_a_partner_that_answers_nonsense_keeps_nobody_else_from_being_fetched_from(
+    platform, second_platform, connection, clock, http, answer, reason
+):
+    platform._page = lambda _request, _rows: answer
+
+    assert pull_due(clock=clock, http=http) == 2
+
+    connection.refresh_from_db()
+    assert reason in connection.pull_error
+    assert connection.pulled_at == NOW
+    assert [request.path for request in second_platform.received] == ["/ocpi/2.2.1/sessions"]
+
+
+def test_a_partner_whose_fetch_fails_through_a_fault_of_ours_keeps_nobody_else_from_it(
+    platform, second_platform, connection, clock, http, monkeypatch, caplog
+):
+    def broken(**_arguments):
+        raise RuntimeError("of ours")
+
+    monkeypatch.setattr(pulling, "take_locations", broken)
+
+    assert pull_due(clock=clock, http=http) == 1
+
+    assert "Nothing was fetched from Stadsladen" in caplog.text
+    assert [request.path for request in second_platform.received] == ["/ocpi/2.2.1/sessions"]
+    assert OcpiConnection.objects.get(partner__name="Other").pulled_at == NOW
