@@ -40,9 +40,14 @@ def drop_old_months(*, now: datetime, keep_months: Mapping[str, int], archive: P
         name
         for table, months in keep_months.items()
         for name in _partitions(table)
-        if name < _partition(table, _later(_month(now), -months))
+        if name < _partition(table, first_kept(now=now, months=months))
     ]
     return [name for name in old if _let_go(name, archive)]
+
+
+def first_kept(*, now: datetime, months: int) -> datetime:
+    """Return where the oldest month begins that stays: so many whole ones before the present one."""
+    return _later(_month(now), -months)
 
 
 def create_partitions(table: str, months: Sequence[datetime]) -> list[str]:

@@ -2,15 +2,16 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from aggregator.core import locks
 from aggregator.core.ptu import PTU_SECONDS
 from assets.operations.movements import note_movements
-from assets.operations.partitions import create_partitions, month_starts
+from assets.operations.partitions import create_partitions, first_kept, month_starts
 from assets.operations.reports import Rows
 from assets.operations.resolve import asset_ids
 from assets.staging import staged_integers
@@ -53,7 +54,7 @@ def store_meter_values(*, partner_id: int, rows: Rows, now: datetime) -> ValuesS
     Rows as in `assets.validation.kinds.METER_VALUE`.
     """
     columns = kinds.METER_VALUE.read(rows)
-    measured = _key_columns(partner_id, columns, now) | {
+    measured = _key_columns(_METER_VALUES, partner_id, columns, now) | {
         "import_wh": columns["import_wh"],
         "export_wh": columns["export_wh"],
         "is_estimated": [quality == "estimated" for quality in columns["quality"]],
@@ -69,7 +70,7 @@ def store_readings(*, partner_id: int, rows: Rows, now: datetime) -> ValuesStore
     Repeats, corrections and refusals as with meter values. Rows as in `assets.validation.kinds.READING`.
     """
     columns = kinds.READING.read(rows)
-    measured = _key_columns(partner_id, columns, now) | {"power_w": columns["power_w"]}
+    measured = _key_columns(_READINGS, partner_id, columns, now) | {"power_w": columns["power_w"]}
     # One at a time per partner: two batches that touch a quarter must not each add it up without the other's minutes.
     locks.take(locks.AdvisoryLock.READINGS, partner_id)
     with staged_integers("measured", measured):
@@ -142,9 +143,9 @@ def withdraw_derived_values(*, ptus: Collection[tuple[int, datetime]]) -> int:
         return int(cursor.rowcount)
 
 
-def _key_columns(partner_id: int, columns: Columns, now: datetime) -> dict[str, Sequence[int]]:
+def _key_columns(series: _Series, partner_id: int, columns: Columns, now: datetime) -> dict[str, Sequence[int]]:
     starts: list[int] = columns["starts_at"]
-    errors = list(kinds.outside_meter_window(starts, now=now))
+    errors = list(kinds.outside_meter_window(starts, now=now)) or list(_let_go(series, starts, now))
     if errors:
         raise InvalidRows(errors)
     return {
@@ -153,6 +154,27 @@ def _key_columns(partner_id: int, columns: Columns, now: datetime) -> dict[str, 
         "start": starts,
         "revision": columns["revision"],
     }
+
+
+def _let_go(series: _Series, starts: Sequence[int], now: datetime) -> Iterable[RowError]:
+    """Yield an error for every value of a month that is kept no longer.
+
+    Its others are gone: a quarter hour would be added up from this one alone, and the month be written over in the
+    archive with nothing else in it.
+    """
+    months = settings.KEEP_MONTHS.get(series.table)
+    if months is None or not starts:
+        return
+    first = first_kept(now=now, months=months)
+    if min(starts) >= first.timestamp():
+        return
+    for index, start in enumerate(starts):
+        if start < first.timestamp():
+            at = datetime.fromtimestamp(start, UTC).isoformat()
+            message = (
+                f"{at} lies in a month that is kept no longer. Send only what begins at {first.isoformat()} or later."
+            )
+            yield RowError(index, "starts_at", "too-old", message)
 
 
 def _insert_new(series: _Series, measured: Mapping[str, Sequence[int]], now: datetime) -> ValuesStored:

@@ -148,3 +148,29 @@ def test_batches_at_the_same_time_neither_lock_up_nor_lose_a_minute(partner, sto
     assert sum(one.stored for one in done) == len(rows)
     if store is operations.store_readings:
         assert set(ReadingQuarter.objects.values_list("minutes", "import_wmin")) == {(4, 2_400)}
+
+
+def test_a_reading_of_a_month_that_was_let_go_is_refused_and_leaves_its_quarter_and_the_archive_alone(
+    partner, settings, tmp_path
+):
+    make_assets(partner, [charger("a")])
+    _store(partner, _reading(minute=0, power_w=3_000), _reading(minute=1, power_w=1_000))
+    summer, keep = NOW.replace(month=7), {"assets_minutereading": 3}
+    settings.KEEP_MONTHS = keep
+    operations.drop_old_months(now=summer, keep_months=keep, archive=tmp_path)
+    [file] = tmp_path.iterdir()
+    written = file.read_bytes()
+
+    with pytest.raises(operations.InvalidRows) as refusal:
+        operations.store_readings(
+            partner_id=partner.pk,
+            rows=[_reading(minute=0, power_w=9_000, starts_at="2026-04-01T00:00:00Z"), _reading(minute=2)],
+            now=summer,
+        )
+
+    [error] = refusal.value.errors
+    assert (error.index, error.field, error.code) == (1, "starts_at", "too-old")
+    assert "2026-04-01T00:00:00+00:00" in error.message
+    operations.drop_old_months(now=summer, keep_months=keep, archive=tmp_path)
+    assert _quarters() == [(at("15:00"), 2, 4_000, 0)]
+    assert file.read_bytes() == written
