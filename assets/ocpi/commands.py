@@ -4,6 +4,10 @@ OcpiProfiles().enqueue(...)            the control adapter of partners that spea
 follow_new_sessions(*, connection_id, keys, now)   a car that comes while its EVSE is under setpoints is told too
 let_go(*, connection_id, keys)         what waits for a session that is over is not sent
 clear_profiles(*, partner_id, reason, now)         the kill switch: what may be in force is cleared
+
+Commands are written under the lock on the partner's reports, taken before setpoints or sessions are read: of a session
+that begins while setpoints are sent, whichever commits last sees the other, and neither replaces the other's command by
+an older one.
 """
 
 import secrets
@@ -16,6 +20,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, Q
 
+from aggregator.core import locks
 from aggregator.core.models import OutboxMessage
 from assets.control.ports import SentSetpoint
 from assets.models import Asset, OcpiConnection, OcpiEvse, OcpiSession, ProfileCommand, Setpoint, SetpointBatch
@@ -43,6 +48,7 @@ class OcpiProfiles:
         deadline_at: datetime,  # noqa: ARG002 - a profile is worth sending until it is over
     ) -> OutboxMessage | None:
         """Write down what to send, in the caller's transaction."""
+        locks.take(locks.AdvisoryLock.PARTNER_REPORTS, batch.partner_id)
         asset_of = dict(Setpoint.objects.filter(batch=batch).values_list("asset_id", "id"))
         connection = OcpiConnection.objects.get(pk=batch.partner_id)
         evses = {one.asset_id: one for one in OcpiEvse.objects.filter(connection=connection, asset_id__in=asset_of)}
@@ -65,7 +71,7 @@ class OcpiProfiles:
 
 
 def follow_new_sessions(*, connection_id: int, keys: Sequence[str], now: datetime) -> None:
-    """Tell sessions that just began what their EVSEs are under; in the caller's transaction."""
+    """Tell sessions that just began what their EVSEs are under; in the caller's transaction, under the lock."""
     if not keys:
         return
     under = Setpoint.objects.filter(asset=OuterRef("evse__asset"), ends_at__gt=now, withdrawn_at=None)
@@ -109,6 +115,7 @@ def write_commands(
 ) -> None:
     """Write down one command per session with everything its asset must keep; it replaces one that still waits.
 
+    Under the lock on the partner's reports.
     `only_limits`: a session that is asked nothing needs no command, as it was never told anything.
     """
     standing = _standing([one.evse.asset_id for one in sessions], now)
@@ -143,6 +150,7 @@ def clear_profiles(*, partner_id: int, reason: str, now: datetime) -> int:
 
     Also one whose sending is under way or was never answered: it may have arrived all the same.
     """
+    locks.take(locks.AdvisoryLock.PARTNER_REPORTS, partner_id)
     waiting = ProfileCommand.objects.filter(session__connection_id=partner_id, status=ProfileCommand.Status.WAITING)
     may_have_left = Q(sent_at__isnull=False) | Q(attempts__gt=0) | Q(claimed_until__isnull=False)
     told = ProfileCommand.objects.filter(

@@ -10,7 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
+from aggregator.core import locks
 from assets.control.operations import record_setpoint_results
 from assets.models import OcpiSession, ProfileCommand
 from assets.ocpi.commands import REFERENCE_BYTES, store, write_commands
@@ -33,12 +35,10 @@ class SessionUnknown(LookupError):
 @transaction.atomic
 def take_result(*, connection_id: int, reference: str, data: Any, now: datetime) -> bool:
     """Take in a station's answer, however late; the first one counts. Raises `ResultUnknown`, `InvalidObject`."""
-    command = (
-        ProfileCommand.objects.select_for_update(of=("self",))
-        .select_related("session")
-        .filter(session__connection_id=connection_id, reference=reference)
-        .first()
-    )
+    asked = ProfileCommand.objects.filter(session__connection_id=connection_id, reference=reference)
+    if asked.filter(kind=Kind.GET).exists():  # its answer may have a profile set anew
+        locks.take(locks.AdvisoryLock.PARTNER_REPORTS, connection_id)
+    command = asked.select_for_update(of=("self",)).select_related("session").first()
     if command is None:
         raise ResultUnknown("Nothing was asked under this address. Use the response_url of the request.")
     result = read_async_result(data)
@@ -60,6 +60,7 @@ def take_result(*, connection_id: int, reference: str, data: Any, now: datetime)
 @transaction.atomic
 def take_active_profile(*, connection_id: int, session_id: str, document: Any, now: datetime) -> None:
     """Take in what a partner says is in force for a session; raise `SessionUnknown` or `InvalidObject`."""
+    locks.take(locks.AdvisoryLock.PARTNER_REPORTS, connection_id)
     session = (
         OcpiSession.objects.filter(connection_id=connection_id, session_id__iexact=session_id, commands__isnull=False)
         .order_by("-id")
@@ -70,11 +71,22 @@ def take_active_profile(*, connection_id: int, session_id: str, document: Any, n
     _keep_active(session, read_active_profile(document), now)
 
 
-@transaction.atomic
 def look_after_silence(*, now: datetime) -> int:
-    """Ask stations that did not answer in time what is in force; return how many."""
+    """Ask stations that did not answer in time what is in force; return how many. A transaction for each partner."""
+    partners = _silent(now).order_by("session__connection_id").values_list("session__connection_id", flat=True)
+    return sum(_ask_silent(connection_id, now) for connection_id in partners.distinct())
+
+
+def _silent(now: datetime) -> QuerySet[ProfileCommand]:
+    return ProfileCommand.objects.filter(status=Status.SENT, answer_until__lt=now)
+
+
+@transaction.atomic
+def _ask_silent(connection_id: int, now: datetime) -> int:
+    locks.take(locks.AdvisoryLock.PARTNER_REPORTS, connection_id)
     silent = list(
-        ProfileCommand.objects.filter(status=Status.SENT, answer_until__lt=now)
+        _silent(now)
+        .filter(session__connection_id=connection_id)
         .select_related("session__connection")
         .order_by("id")
         .select_for_update(of=("self",), skip_locked=True)

@@ -96,8 +96,9 @@ def stop_partner(*, partner_id: int, reason: str, now: datetime, actor: Abstract
     OutboxMessage.objects.filter(
         channel=SETPOINTS_CHANNEL, conversation=conversation_with(partner_id), delivered_at=None, dead_at=None
     ).update(dead_at=now, last_error=f"The partner was stopped: {reason}")
-    Setpoint.objects.filter(batch__partner=partner, ends_at__gt=now, withdrawn_at=None).update(withdrawn_at=now)
+    # Commands before their setpoints, as whoever takes in an answer locks them.
     clear_profiles(partner_id=partner_id, reason=f"The partner was stopped: {reason}", now=now)
+    Setpoint.objects.filter(batch__partner=partner, ends_at__gt=now, withdrawn_at=None).update(withdrawn_at=now)
     return partner
 
 
