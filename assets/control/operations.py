@@ -1,7 +1,7 @@
 """Setpoints leave here, and what partners answer is kept.
 
     send_setpoints(*, now, aggregation_ean, order_reference, reason, revision, plan, deadline_at) -> list[SetpointBatch]
-    record_setpoint_results(*, partner_id, rows) -> number updated
+    record_setpoint_results(*, partner_id, rows, now) -> number updated
     deliver_setpoints(*, clock, http) -> DeliveryReport
 
 A setpoint exists only because of an order or an operator with a reason, ends by itself, and lies within the limits of
@@ -132,13 +132,18 @@ def send_setpoints(
 
 
 @transaction.atomic
-def record_setpoint_results(*, partner_id: int, rows: Rows) -> int:
-    """Keep the newest result of each setpoint; return how many changed. Raises `InvalidRows` on foreign or unknown ids.
+def record_setpoint_results(*, partner_id: int, rows: Rows, now: datetime) -> int:
+    """Keep the newest result of each setpoint; return how many changed.
 
-    A row answers one setpoint, or a whole batch, as a partner does that divides the power of a group by itself.
-    Rows as in `assets.validation.kinds.RESULT`.
+    A row answers one setpoint, or a whole batch, as a partner does that divides the power of a group by itself; at the
+    same instant what names the setpoint counts, and then the later row. Raises `InvalidRows` on foreign or unknown ids,
+    and on results from the future, which would hide all that come after them. Rows as in
+    `assets.validation.kinds.RESULT`.
     """
     columns = kinds.RESULT.read(rows)
+    early = list(kinds.in_the_future(columns, "at", now=now))
+    if early:
+        raise InvalidRows(early)
     wanted = Q(pk__in=columns["setpoint_id"]) | Q(batch_id__in=columns["batch_id"])
     of_batch: dict[int, list[int]] = defaultdict(list)
     for setpoint_id, batch_id in (
@@ -146,26 +151,34 @@ def record_setpoint_results(*, partner_id: int, rows: Rows) -> int:
     ):
         of_batch[batch_id].append(setpoint_id)
     known = {setpoint_id for ids in of_batch.values() for setpoint_id in ids}
-    answered, unknown = [], []
-    for index, (one, batch_id, *answer) in enumerate(
-        zip(*(columns[name] for name in ("setpoint_id", "batch_id", *_ANSWER_TYPES)), strict=True)
+    newest: dict[tuple[bool, int], int] = {}
+    unknown = []
+    for index, (one, batch_id, at) in enumerate(
+        zip(columns["setpoint_id"], columns["batch_id"], columns["at"], strict=True)
     ):
-        ids = of_batch[batch_id] if one is None else [one]
-        if not ids or not known.issuperset(ids):
-            named = ("batch_id", batch_id, "batch") if one is None else ("setpoint_id", one, "setpoint")
-            unknown.append(
-                RowError(index, named[0], "unknown-setpoint", f"No {named[2]} {named[1]} was sent to this partner.")
-            )
-        answered += [(setpoint_id, *answer) for setpoint_id in ids]
+        is_named, number = (True, one) if one is not None else (False, batch_id)
+        if number not in (known if is_named else of_batch):
+            field, what = ("setpoint_id", "setpoint") if is_named else ("batch_id", "batch")
+            unknown.append(RowError(index, field, "unknown-setpoint", f"No {what} {number} was sent to this partner."))
+        if at >= columns["at"][newest.setdefault((is_named, number), index)]:
+            newest[is_named, number] = index
     if unknown:
         raise InvalidRows(unknown)
-    with staged("answered", {"setpoint_id": "int8", **_ANSWER_TYPES}, answered), connection.cursor() as cursor:
+    answered = (
+        (setpoint_id, is_named, *(columns[name][index] for name in _ANSWER_TYPES))
+        for (is_named, number), index in newest.items()
+        for setpoint_id in ([number] if is_named else of_batch[number])
+    )
+    types = {"setpoint_id": "int8", "is_named": "bool", **_ANSWER_TYPES}
+    with staged("answered", types, answered), connection.cursor() as cursor:
         cursor.execute(
             """
             UPDATE assets_setpoint AS old
             SET status = new.status, result_at = new.at, result_reason = new.reason,
                 achieved_w = COALESCE(new.achieved_w, old.achieved_w)
-            FROM (SELECT DISTINCT ON (setpoint_id) * FROM answered ORDER BY setpoint_id, at DESC) AS new
+            FROM (
+                SELECT DISTINCT ON (setpoint_id) * FROM answered ORDER BY setpoint_id, at DESC, is_named DESC
+            ) AS new
             WHERE old.id = new.setpoint_id AND (old.result_at IS NULL OR old.result_at <= new.at)
               AND (old.status, old.result_reason, old.achieved_w)
                   IS DISTINCT FROM (new.status, new.reason, COALESCE(new.achieved_w, old.achieved_w))
@@ -307,7 +320,7 @@ def _keep_answer(message: OutboxMessage, answer: Response, *, now: datetime) -> 
     batch = message.setpoint_batch
     try:
         results = _results_in(answer.body, now)
-        record_setpoint_results(partner_id=batch.partner_id, rows=results)
+        record_setpoint_results(partner_id=batch.partner_id, rows=results, now=now)
     except (ValueError, RecursionError) as error:  # InvalidRows is a ValueError; nesting without end recurses
         detail = [f"{one.field}: {one.message}" for one in getattr(error, "errors", [])[:ANSWER_ERRORS_LOGGED]]
         logger.warning("The answer to setpoint batch %s is not usable: %s %s", batch.pk, error, detail)

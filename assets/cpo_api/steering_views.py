@@ -50,7 +50,9 @@ class SetpointResultsView(BatchView):
     @write("post_setpoint_results", request=documents.ResultBatch, success=documents.ResultsRecorded)
     def post(self, request: Request) -> Response:
         """Report what became of setpoints; the newest result of each is kept."""
-        updated = control.record_setpoint_results(partner_id=calling_partner(request).pk, rows=self.rows(request))
+        updated = control.record_setpoint_results(
+            partner_id=calling_partner(request).pk, rows=self.rows(request), now=clock().now()
+        )
         return Response({"updated": updated})
 
 

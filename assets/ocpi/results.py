@@ -126,7 +126,7 @@ def _tell_setpoint(command: ProfileCommand, now: datetime) -> None:
         "at": now,
         "reason": reason,
     }
-    record_setpoint_results(partner_id=command.session.connection_id, rows=[row])
+    record_setpoint_results(partner_id=command.session.connection_id, rows=[row], now=now)
 
 
 def _keep_active(session: OcpiSession, active: dict[str, Any] | None, now: datetime) -> None:

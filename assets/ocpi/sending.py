@@ -169,7 +169,7 @@ def _keep(outcomes: Sequence[tuple[ProfileCommand, Response | Exception]], *, no
     _store(current.values())
     _fetch_soon([command for command, _ in outcomes if _is_unknown(current[command.pk])])
     for partner_id, rows in refused.items():
-        record_setpoint_results(partner_id=partner_id, rows=rows)
+        record_setpoint_results(partner_id=partner_id, rows=rows, now=now)
     return SendReport(**counts)
 
 

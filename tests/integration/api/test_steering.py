@@ -142,7 +142,7 @@ def test_a_setpoint_shows_its_result_and_the_measured_response(call, partner, fl
     ]
     operations.store_readings(partner_id=partner.pk, rows=rows, now=at("18:00"))
     result = {"setpoint_id": setpoint.pk, "status": "followed", "at": at("17:20"), "achieved_w": 1_380}
-    control.record_setpoint_results(partner_id=partner.pk, rows=[result])
+    control.record_setpoint_results(partner_id=partner.pk, rows=[result], now=at("18:00"))
 
     shown = call("GET", f"/setpoints/{setpoint.pk}").json()
 

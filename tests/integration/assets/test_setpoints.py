@@ -7,6 +7,7 @@ from standardwebhooks import Webhook
 from aggregator.core.clock import VirtualClock
 from aggregator.core.models import AuditEvent, OutboxMessage
 from assets import operations, queries
+from assets.control import operations as control
 from assets.control.operations import (
     PlannedSetpoint,
     SetpointRefused,
@@ -15,6 +16,7 @@ from assets.control.operations import (
     send_setpoints,
 )
 from assets.models import Setpoint, SetpointBatch
+from assets.staging import staged
 from tests.field_side import GROUP_EAN, NOW, at, battery, charger, enrol, make_assets, make_partner
 
 
@@ -30,6 +32,10 @@ def _plan(asset, power_w=(1_380, 1_380), start="17:00", end="17:30"):
 def _send(*plan, **fields):
     order = {"order_reference": "order-1", "reason": "", "revision": 1, "deadline_at": at("17:30")}
     return send_setpoints(now=NOW, aggregation_ean=GROUP_EAN, plan=plan, **{**order, **fields})
+
+
+def _record(partner, *rows):
+    return record_setpoint_results(partner_id=partner.pk, rows=list(rows), now=at("18:00"))
 
 
 def test_each_partner_gets_one_batch_with_its_own_assets(partner, other_partner, group):
@@ -272,13 +278,63 @@ def test_the_newest_result_is_kept_and_foreign_setpoints_are_unknown(partner, ot
     def result(status, minute):
         return {"setpoint_id": setpoint.pk, "status": status, "at": at(f"17:{minute}")}
 
-    assert record_setpoint_results(partner_id=partner.pk, rows=[result("followed", 10), result("accepted", 5)]) == 1
-    assert record_setpoint_results(partner_id=partner.pk, rows=[result("not_followed", 9)]) == 0
+    assert _record(partner, result("followed", 10), result("accepted", 5)) == 1
+    assert _record(partner, result("not_followed", 9)) == 0
     with pytest.raises(operations.InvalidRows):
-        record_setpoint_results(partner_id=other_partner.pk, rows=[result("rejected", 20)])
+        _record(other_partner, result("rejected", 20))
 
     setpoint.refresh_from_db()
     assert (setpoint.status, setpoint.result_at) == ("followed", at("17:10"))
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_of_a_batch_answered_whole_the_setpoints_named_apart_keep_their_own_answer(partner, group, batch_first):
+    assets = make_assets(partner, [charger("a"), charger("b")])
+    enrol(group, assets)
+    [batch] = _send(*(_plan(asset) for asset in assets))
+    [one, _] = batch.setpoints.order_by("id")
+    rows = [
+        {"batch_id": batch.pk, "status": "accepted", "at": at("17:05")},
+        {"setpoint_id": one.pk, "status": "rejected", "at": at("17:05"), "reason": "in maintenance"},
+    ]
+
+    _record(partner, *(rows if batch_first else reversed(rows)))
+
+    answers = batch.setpoints.order_by("id").values_list("status", "result_reason")
+    assert list(answers) == [("rejected", "in maintenance"), ("accepted", "")]
+
+
+def test_a_batch_answered_over_and_over_in_one_request_is_read_once(partner, group, monkeypatch):
+    assets = make_assets(partner, [charger(f"a{number}") for number in range(50)])
+    enrol(group, assets)
+    [batch] = _send(*(_plan(asset) for asset in assets))
+    staged_rows = []
+
+    def counted(name, columns, rows):
+        kept = list(rows)
+        staged_rows.append(len(kept))
+        return staged(name, columns, kept)
+
+    monkeypatch.setattr(control, "staged", counted)
+    rows = [{"batch_id": batch.pk, "status": "accepted", "at": at("17:05")}] * 1_000
+
+    assert _record(partner, *rows, {**rows[0], "status": "rejected"}) == 50
+
+    assert staged_rows == [50]
+    assert set(batch.setpoints.values_list("status", flat=True)) == {"rejected"}
+
+
+def test_a_result_from_the_future_is_refused_as_it_would_hide_all_that_come_after_it(partner, group):
+    [asset] = make_assets(partner, [charger("a")])
+    enrol(group, [asset])
+    [batch] = _send(_plan(asset))
+
+    with pytest.raises(operations.InvalidRows) as refusal:
+        _record(partner, {"batch_id": batch.pk, "status": "accepted", "at": at("18:06")})
+
+    [error] = refusal.value.errors
+    assert (error.index, error.field, error.code) == (0, "at", "in-the-future")
+    assert _record(partner, {"batch_id": batch.pk, "status": "rejected", "at": at("18:05")}) == 1
 
 
 def test_sending_takes_as_many_queries_for_many_assets_as_for_few(partner, group, django_assert_max_num_queries):
