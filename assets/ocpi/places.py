@@ -211,7 +211,7 @@ def _asset_row(connection: OcpiConnection, evse: Evse, name: str) -> dict[str, A
 def _states(evses: Mapping[str, Evse], named: Mapping[str, Asset], now: datetime) -> Iterable[dict[str, Any]]:
     """Yield what a status says of an asset; one that charges is told of by its session."""
     for key, evse in evses.items():
-        if evse.last_updated <= now and evse.status in _UNUSABLE | {"AVAILABLE"}:
+        if evse.last_updated <= now + CLOCK_SKEW and evse.status in _UNUSABLE | {"AVAILABLE"}:
             yield {
                 "asset": named[key].external_id,
                 "at": evse.last_updated,

@@ -303,7 +303,7 @@ def _states(told: Sequence[_Told], now: datetime) -> Iterable[dict[str, Any]]:
     """Yield what the sessions say of their assets now."""
     for one in told:
         session = one.session
-        if not session.is_charging_session or not now - RECENT <= session.last_updated <= now:
+        if not session.is_charging_session or not now - RECENT <= session.last_updated <= now + CLOCK_SKEW:
             continue
         power_kw = 0.0 if session.is_over else session.newest("POWER")
         if power_kw is None:

@@ -10,8 +10,9 @@ from django.db import connection as database
 from assets.models import AssetState, ChargingSession, OcpiSession
 from assets.ocpi import receiving
 from assets.ocpi.connections import open_connection
+from assets.ocpi.wire import text_of
 from tests.field_side import NOW, at, charger, make_assets, make_partner
-from tests.integration.ocpi.cpo_platform import session
+from tests.integration.ocpi.cpo_platform import evse, session
 
 S1 = "/2.2.1/sessions/NL/STA/S1"
 
@@ -310,3 +311,17 @@ def test_a_page_holds_sessions_of_registered_parties_only(connection, evse_e1):
 
     assert [name for name, _ in taken.refused] == ["S1"]
     assert not ChargingSession.objects.exists()
+
+
+@pytest.mark.parametrize("ahead_s", [1, 299])
+def test_a_state_by_a_clock_that_is_a_little_ahead_counts(call, connection, evse_e1, ahead_s):
+    power = {"start_date_time": "2026-01-14T16:00:00Z", "dimensions": [{"type": "POWER", "volume": 7.2}]}
+    soon = NOW + timedelta(seconds=ahead_s)
+
+    call("PUT", S1, session(charging_periods=[power], last_updated=text_of(soon)))
+    states = list(AssetState.objects.values_list("power_w", "at", "is_available"))
+    broken = evse(status="OUTOFORDER", last_updated=text_of(soon + timedelta(seconds=1)))
+    call("PUT", "/2.2.1/locations/NL/STA/L1/E1", broken)
+
+    assert states == [(7_200, soon, True)]
+    assert not AssetState.objects.get().is_available
