@@ -30,6 +30,8 @@ from assets.validation.rows import InvalidRows
 
 RECENT = timedelta(days=1)
 """What a session was like longer ago says nothing of its asset now, and late news of it cannot be told from old."""
+SHORTEST = timedelta(seconds=1)
+"""A session that was open here and came to nothing has to end all the same, and ends after it starts."""
 ACTIVE = "ACTIVE"
 
 
@@ -205,6 +207,7 @@ def _rows(charging: Sequence[_Told]) -> tuple[list[dict[str, Any]], list[tuple[i
     An EVSE serves one session at a time: a session that is open when the next one begins has ended then.
     """
     rows: dict[tuple[str, str], dict[str, Any]] = {}
+    known = {_place(one) for one in charging if one.known}
     open_by_asset: dict[int, list[dict[str, Any]]] = {}
     for one in sorted(charging, key=lambda told: told.session.starts_at):
         row = _row(one)
@@ -224,13 +227,20 @@ def _rows(charging: Sequence[_Told]) -> tuple[list[dict[str, Any]], list[tuple[i
             }
             open_by_asset[stored.asset_id].append(row)
             rows[row["asset"], row["external_id"]] = row
+            known.add((asset.external_id, stored.external_id))
     forgotten = []
     for asset_id, opened in open_by_asset.items():
         opened.sort(key=lambda row: row["plug_in_at"])
         for row, following in pairwise(opened):
             row["plug_out_at"] = following["plug_in_at"]
             forgotten.append((evse_of[asset_id].pk, row["external_id"]))
-    lasting = [row for row in rows.values() if row.get("plug_out_at") is None or row["plug_out_at"] > row["plug_in_at"]]
+    lasting = []
+    for place, row in rows.items():
+        came_to_nothing = "plug_out_at" in row and row["plug_out_at"] <= row["plug_in_at"]
+        if came_to_nothing and place in known:
+            row["plug_out_at"] = row["plug_in_at"] + SHORTEST
+        if not came_to_nothing or place in known:
+            lasting.append(row)
     return lasting, forgotten
 
 
@@ -318,6 +328,11 @@ def _states(told: Sequence[_Told], now: datetime) -> Iterable[dict[str, Any]]:
         if share is not None and one.evse.asset.capacity_wh and not session.is_over:
             row["level_wh"] = round(share / 100 * one.evse.asset.capacity_wh)
         yield row
+
+
+def _place(one: _Told) -> tuple[str, str]:
+    """Return how `record_sessions` finds a session: by its asset and its id."""
+    return one.evse.asset.external_id, one.name
 
 
 def _key(one: _Told) -> str:

@@ -313,6 +313,17 @@ def test_a_page_holds_sessions_of_registered_parties_only(connection, evse_e1):
     assert not ChargingSession.objects.exists()
 
 
+def test_a_session_that_ends_when_it_started_is_over_too(call, evse_e1):
+    call("PUT", S1, session())
+    over = {"status": "INVALID", "end_date_time": "2026-01-14T16:00:00Z", "last_updated": "2026-01-14T16:06:00Z"}
+
+    call("PATCH", S1, over)
+    call("PUT", "/2.2.1/sessions/NL/STA/S2", session("S2", **over))  # of one never told, nothing is kept
+
+    kept = ChargingSession.objects.get()
+    assert (kept.external_id, kept.plug_out_at) == ("S1", at("16:00") + timedelta(seconds=1))
+
+
 @pytest.mark.parametrize("ahead_s", [1, 299])
 def test_a_state_by_a_clock_that_is_a_little_ahead_counts(call, connection, evse_e1, ahead_s):
     power = {"start_date_time": "2026-01-14T16:00:00Z", "dimensions": [{"type": "POWER", "volume": 7.2}]}
