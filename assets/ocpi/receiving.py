@@ -103,10 +103,10 @@ def take_sessions(*, connection_id: int, documents: Sequence[Any], now: datetime
     told, stale, refused = _read(connection_id, documents, now)
     charging = [one for one in told if one.session.is_charging_session]
     rows, closed = _rows(charging)
-    for index, error in _recorded(connection_id, rows, now).items():
-        refused.append((rows[index]["external_id"], error))
-    names = {name for name, _ in refused}
-    told = [one for one in told if one.name not in names]
+    unrecorded = _recorded(connection_id, rows, now)
+    refused += [(rows[index]["external_id"], error) for index, error in unrecorded.items()]
+    missing = {(rows[index]["asset"], rows[index]["external_id"]) for index in unrecorded}
+    told = [one for one in told if _place(one) not in missing]
     created = [one for one in told if one.known is None]
     _keep(connection_id, [one for one in told if one.known or not _is_long_over(one, now)], closed)
     let_go(

@@ -336,3 +336,12 @@ def test_a_state_by_a_clock_that_is_a_little_ahead_counts(call, connection, evse
 
     assert states == [(7_200, soon, True)]
     assert not AssetState.objects.get().is_available
+
+
+def test_a_session_is_kept_though_another_of_its_name_on_the_page_cannot_be_read(connection, evse_e1):
+    page = [session(kwh="much", last_updated="2026-01-14T16:01:00Z"), session()]
+
+    taken = receiving.take_sessions(connection_id=connection.pk, documents=page, now=NOW)
+
+    assert ([name for name, _ in taken.refused], taken.created) == (["S1"], 1)
+    assert charging_session().energy_wh == OcpiSession.objects.get(session_id="S1").document["kwh"] * 1_000
