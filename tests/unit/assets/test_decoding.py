@@ -56,6 +56,14 @@ def test_good_json_takes_the_fast_way_and_keeps_the_same(rows):
     assert kinds.METER_VALUE.read(judged) == _slowly(rows)
 
 
+def test_a_table_that_names_a_column_twice_is_refused_as_nobody_knows_which_one_is_meant():
+    body = b"asset,starts_at,import_wh,import_wh\na,2026-01-14T16:00:00Z,1,2\n"
+
+    assert judged_csv(body, kinds.METER_VALUE) is None
+    with pytest.raises(NotATable, match="import_wh is there twice"):
+        read_table(body)
+
+
 @SLOW_MACHINES_TOO
 @given(st.lists(METER_ROW | ANY_ROW, min_size=1, max_size=4))
 def test_the_fast_way_keeps_nothing_that_the_slow_one_refuses(rows):
