@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from django.http import Http404
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -99,6 +100,13 @@ def period(request: Request) -> Interval:
     if not timedelta() < instants["to"] - instants["from"] <= LONGEST_PERIOD:
         raise Problem(status=400, code="out-of-range", detail="to should lie after from, at most seven days.")
     return Interval(instants["from"], instants["to"])
+
+
+def findable(name: str) -> str:
+    """Return a name from an address; raise `Http404` for one with a NUL, which the database cannot even look for."""
+    if "\0" in name:
+        raise Http404
+    return name
 
 
 def _whole(request: Request, name: str, *, default: int, lowest: int, highest: int) -> int:

@@ -11,7 +11,7 @@ from aggregator.core.services import clock
 from assets import energy, group_queries
 from assets.cpo_api import steering_documents as documents
 from assets.cpo_api.authentication import calling_partner
-from assets.cpo_api.base import PartnerView, period
+from assets.cpo_api.base import PartnerView, findable, period
 from assets.cpo_api.described import FROM, TO, answers
 from assets.models import AggregationEan, Asset
 
@@ -39,7 +39,7 @@ class GroupView(PartnerView):
     def get(self, request: Request, aggregation_ean: str) -> Response:
         """Return one aggregation EAN in which you have assets now."""
         found = group_queries.groups_of_partner(partner_id=calling_partner(request).pk, now=clock().now())
-        group = found.filter(ean=aggregation_ean).first()
+        group = found.filter(ean=findable(aggregation_ean)).first()
         if group is None:
             raise Http404
         return Response(_group(group))
@@ -66,7 +66,8 @@ class GroupEnergyView(PartnerView):
         are named.
         """
         partner, interval = calling_partner(request), period(request)
-        if not group_queries.has_part_in(partner_id=partner.pk, aggregation_ean=aggregation_ean, interval=interval):
+        ean = findable(aggregation_ean)
+        if not group_queries.has_part_in(partner_id=partner.pk, aggregation_ean=ean, interval=interval):
             raise Http404
         metered = energy.energy_by_ptu(aggregation_ean=aggregation_ean, interval=interval, partner_id=partner.pk)
         [read] = energy.response_by_ptu(

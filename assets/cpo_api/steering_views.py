@@ -15,7 +15,7 @@ from assets.control import operations as control
 from assets.control.own_rest import batch_document
 from assets.cpo_api import steering_documents as documents
 from assets.cpo_api.authentication import calling_partner
-from assets.cpo_api.base import BatchView, PartnerView, cursor, page_limit, period
+from assets.cpo_api.base import BatchView, PartnerView, cursor, findable, page_limit, period
 from assets.cpo_api.described import AFTER_ID, FROM, LIMIT, TO, answers, write
 from assets.models import Setpoint
 from assets.validation import kinds
@@ -113,9 +113,9 @@ class SetpointPlanView(PartnerView):
         if (ean is None) == (asset is None):
             raise Problem(status=400, code="required", detail="Give either aggregation_ean or asset.")
         if ean is not None:
-            is_own = group_queries.has_part_in(partner_id=partner.pk, aggregation_ean=ean, interval=interval)
+            is_own = group_queries.has_part_in(partner_id=partner.pk, aggregation_ean=findable(ean), interval=interval)
         else:
-            is_own = "\0" not in str(asset) and partner.assets.filter(external_id=asset).exists()
+            is_own = partner.assets.filter(external_id=findable(str(asset))).exists()
         if not is_own:
             raise Http404
         ptus = group_queries.planned_ptus(partner_id=partner.pk, interval=interval, aggregation_ean=ean, asset=asset)

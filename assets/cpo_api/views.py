@@ -12,7 +12,7 @@ from aggregator.core.services import clock
 from assets import operations, queries
 from assets.cpo_api import documents
 from assets.cpo_api.authentication import calling_partner
-from assets.cpo_api.base import BatchView, PartnerView, page_limit
+from assets.cpo_api.base import BatchView, PartnerView, findable, page_limit
 from assets.cpo_api.bodies import CsvBody, JsonBody
 from assets.cpo_api.described import AFTER_NAME, LIMIT, answers, write
 from assets.models import Asset
@@ -59,7 +59,7 @@ class AssetView(PartnerView):
     def get(self, request: Request, external_id: str) -> Response:
         """Return one of your assets, with the group it belongs to now."""
         found = queries.assets_of_partner(partner=calling_partner(request), now=clock().now())
-        asset = None if "\0" in external_id else found.filter(external_id=external_id).first()
+        asset = found.filter(external_id=findable(external_id)).first()
         if asset is None:
             raise Http404
         return Response(_asset(asset))

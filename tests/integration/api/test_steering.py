@@ -272,3 +272,15 @@ def test_the_same_test_under_one_key_is_started_once(call, fleet):
 
     assert answers[0] == answers[1]
     assert CommunicationTest.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/groups/%00",
+        "/groups/%00/energy?from=2026-01-14T16:00:00Z&to=2026-01-14T18:00:00Z",
+        "/setpoints/plan?from=2026-01-14T16:00:00Z&to=2026-01-14T18:00:00Z&aggregation_ean=%00",
+    ],
+)
+def test_a_group_that_no_text_column_can_name_is_not_found(call, path):
+    assert call("GET", path).status_code == 404
