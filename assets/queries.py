@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from itertools import accumulate
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
 from aggregator.core.interval import Interval
 from assets.control.ports import SentSetpoint
@@ -17,6 +18,8 @@ from assets.models import (
     Setpoint,
     SetpointBatch,
 )
+
+SETPOINTS_PER_PAGE = 50_000
 
 
 def members_at(*, aggregation_ean: str, instant: datetime) -> QuerySet[Asset]:
@@ -81,6 +84,7 @@ def setpoint_batches_of_partner(
 ) -> list[tuple[SetpointBatch, list[SentSetpoint]]]:
     """Return a partner's batches after `after`, oldest first, each with its setpoints.
 
+    At most `limit`, and none behind those that hold `SETPOINTS_PER_PAGE` setpoints together: a page fits into memory.
     A stopped partner is shown nothing, and a resumed one nothing of what was withdrawn.
     """
     if partner.is_stopped:
@@ -91,6 +95,9 @@ def setpoint_batches_of_partner(
             Exists(shown.filter(batch=OuterRef("pk"))), partner=partner, pk__gt=after
         ).order_by("pk")[:limit]
     )
+    sizes = dict(shown.filter(batch__in=batches).values_list("batch_id").annotate(Count("id")).order_by())
+    before = accumulate((sizes[batch.pk] for batch in batches), initial=0)
+    batches = [batch for batch, held in zip(batches, before, strict=False) if held < SETPOINTS_PER_PAGE]
     for batch in batches:
         batch.partner = partner  # known, so not read again for each
     setpoints: dict[int, list[SentSetpoint]] = {batch.pk: [] for batch in batches}

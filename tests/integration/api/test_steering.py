@@ -7,7 +7,7 @@ from django.utils.dateparse import parse_datetime
 
 from aggregator.core.clock import VirtualClock
 from aggregator.core.services import clock
-from assets import operations
+from assets import operations, queries
 from assets.control import operations as control
 from assets.control.operations import PlannedSetpoint, send_setpoints
 from assets.models import CommunicationTest, Partner, Setpoint
@@ -284,3 +284,14 @@ def test_the_same_test_under_one_key_is_started_once(call, fleet):
 )
 def test_a_group_that_no_text_column_can_name_is_not_found(call, path):
     assert call("GET", path).status_code == 404
+
+
+def test_a_page_of_the_feed_ends_where_it_holds_enough_setpoints(call, partner, fleet, monkeypatch):
+    monkeypatch.setattr(queries, "SETPOINTS_PER_PAGE", 2)
+    batches = [_told(_plan(asset, 0), revision=revision) for revision, asset in enumerate(fleet[:1] * 3, start=1)]
+
+    first = call("GET", "/setpoints").json()
+    second = call("GET", f"/setpoints?after={first['next_after']}").json()
+
+    assert [one["batch_id"] for one in first["batches"]] == [batch.pk for batch in batches[:2]]
+    assert [one["batch_id"] for one in second["batches"]] == [batches[2].pk]
