@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
+from psycopg import errors
 
 from aggregator.core import audit
 from aggregator.core.interval import utc
@@ -88,7 +89,9 @@ def enrol_assets(
                 batch_size=5_000,
             )
     except IntegrityError as error:
-        raise UnableToEnrol(_overlaps(asset_ids, period)) from error
+        if isinstance(error.__cause__, errors.ExclusionViolation):
+            raise UnableToEnrol(_overlaps(asset_ids, period)) from error
+        raise UnableToEnrol(f"{error} Enrol each in a group of its own side.") from error
     audit.record(
         now=now,
         action="assets.aggregation_ean.enrolled",

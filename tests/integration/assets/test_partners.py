@@ -38,7 +38,7 @@ def test_the_database_keeps_sandbox_assets_and_market_groups_apart(sandbox, part
     Membership.objects.all().delete()
 
     for asset, group in ((theirs, market), (real, AggregationEan.objects.get(is_sandbox=True))):
-        with pytest.raises(operations.UnableToEnrol), transaction.atomic():
+        with pytest.raises(operations.UnableToEnrol, match="belong to sandbox groups"), transaction.atomic():
             enrol(group, [asset])
 
     assert not Membership.objects.exists()
