@@ -1,4 +1,4 @@
-"""What can be done to the portfolio and its reports; each function is one transaction.
+"""What can be done to the portfolio and its reports; each function is one transaction, or several where it says so.
 
 Rows are mappings with the fields of `assets.validation.kinds`; instants in them are aware datetimes or RFC 3339 text.
 Bad rows raise `InvalidRows` (`errors`: index, field, code, message) and nothing is stored.
@@ -31,6 +31,7 @@ from assets.operations.driver_data import Forgotten, forget_driver_data
 from assets.operations.partitions import drop_old_months, maintain_partitions
 from assets.operations.partners import (
     Credentials,
+    NotAllStopped,
     PartnerExists,
     PartnerUnknown,
     ReasonMissing,
@@ -66,6 +67,7 @@ __all__ = [
     "DerivedValue",
     "Forgotten",
     "InvalidRows",
+    "NotAllStopped",
     "PartnerExists",
     "PartnerUnknown",
     "ReasonMissing",

@@ -1,5 +1,6 @@
 """Partners come, are stopped, and go on."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +17,8 @@ from assets.models import AnsweredRequest, Partner, Setpoint
 from assets.ocpi.commands import clear_profiles
 from assets.operations.sandbox import open_sandbox
 
+logger = logging.getLogger(__name__)
+
 SECRETS_OVERLAP = timedelta(hours=24)
 """How long a replaced secret goes on signing beside the new one, for the partner to change over."""
 
@@ -26,6 +29,10 @@ class PartnerExists(ValueError):
 
 class PartnerUnknown(LookupError):
     """No partner of this name is registered."""
+
+
+class NotAllStopped(RuntimeError):
+    """Some partners could not be stopped; all others are."""
 
 
 class ReasonMissing(ValueError):
@@ -93,20 +100,36 @@ def stop_partner(*, partner_id: int, reason: str, now: datetime, actor: Abstract
     What it has already runs out by itself; over OCPI, where that can be called back, its sessions are set free.
     """
     partner = _switch(partner_id=partner_id, is_stopped=True, reason=reason, now=now, actor=actor)
-    OutboxMessage.objects.filter(
-        channel=SETPOINTS_CHANNEL, conversation=conversation_with(partner_id), delivered_at=None, dead_at=None
-    ).update(dead_at=now, last_error=f"The partner was stopped: {reason}")
+    undelivered = OutboxMessage.objects.filter(
+        channel=SETPOINTS_CHANNEL, conversation=conversation_with(partner_id), delivered_at=None
+    )
+    undelivered.filter(dead_at=None).update(dead_at=now, last_error=f"The partner was stopped: {reason}")
     # Commands before their setpoints, as whoever takes in an answer locks them.
     clear_profiles(partner_id=partner_id, reason=f"The partner was stopped: {reason}", now=now)
     Setpoint.objects.filter(batch__partner=partner, ends_at__gt=now, withdrawn_at=None).update(withdrawn_at=now)
     return partner
 
 
-@transaction.atomic
 def stop_all_partners(*, reason: str, now: datetime, actor: AbstractBaseUser | None = None) -> int:
-    """Stop every partner that is not stopped yet; return how many."""
-    running = Partner.objects.filter(is_stopped=False).order_by("id").values_list("id", flat=True)
-    return len([stop_partner(partner_id=partner, reason=reason, now=now, actor=actor) for partner in running])
+    """Stop every partner that is not stopped yet, each in a transaction of its own; return how many.
+
+    One that cannot be stopped keeps no other from it: after the others, raises `NotAllStopped` with its name.
+    """
+    _require(reason)
+    running = list(Partner.objects.filter(is_stopped=False).order_by("id"))
+    failed = []
+    for partner in running:
+        try:
+            stop_partner(partner_id=partner.pk, reason=reason, now=now, actor=actor)
+        except Exception:  # whatever it was: the partners behind this one must be stopped
+            logger.exception("%s was not stopped", partner)
+            failed.append(partner.name)
+    if failed:
+        raise NotAllStopped(
+            f"{len(running) - len(failed)} partners are stopped, not stopped: {', '.join(failed)}. "
+            "The causes are in the log; stop these again, or close their access."
+        )
+    return len(running)
 
 
 @transaction.atomic

@@ -25,6 +25,7 @@ from assets.ocpi.services import us
 
 TOKEN_PATH = "/oauth/token/"  # noqa: S105 - an address
 REFUSALS = (
+    operations.NotAllStopped,
     operations.PartnerExists,
     operations.PartnerUnknown,
     operations.ReasonMissing,

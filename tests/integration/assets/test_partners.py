@@ -10,6 +10,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from assets import operations
 from assets.control.operations import PlannedSetpoint, deliver_setpoints, send_setpoints
 from assets.models import AggregationEan, Membership, Partner
+from assets.ocpi.commands import clear_profiles
+from assets.operations import partners
 from tests.field_side import NOW, at, charger, enrol, make_area, make_assets, make_group
 
 
@@ -95,3 +97,17 @@ def test_a_sandbox_is_made_from_the_shell(db):
     call_command("partner", "create", "Trying out", sandbox=True, json=True)
 
     assert Partner.objects.get().is_sandbox
+
+
+def test_a_partner_that_cannot_be_stopped_keeps_no_other_from_being_stopped(partner, other_partner, monkeypatch):
+    def broken(*, partner_id, **arguments):
+        if partner_id == partner.pk:
+            raise RuntimeError("of ours")
+        return clear_profiles(partner_id=partner_id, **arguments)
+
+    monkeypatch.setattr(partners, "clear_profiles", broken)
+
+    with pytest.raises(operations.NotAllStopped, match=f"not stopped: {partner.name}"):
+        operations.stop_all_partners(reason="odd switching seen", now=NOW)
+
+    assert dict(Partner.objects.values_list("name", "is_stopped")) == {partner.name: False, other_partner.name: True}
