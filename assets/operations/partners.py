@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.db.models import DateTimeField, F, Value
+from django.db.models.functions import Greatest, Least
 from oauth2_provider.generators import generate_client_secret
 from oauth2_provider.models import get_application_model
 
@@ -97,6 +99,7 @@ def register_partner(
 def stop_partner(*, partner_id: int, reason: str, now: datetime, actor: AbstractBaseUser | None = None) -> Partner:
     """Send nothing more to a partner, and withdraw what it was told for times to come, also for after it resumes.
 
+    What was not delivered is void: nobody can send it again by hand either.
     What it has already runs out by itself; over OCPI, where that can be called back, its sessions are set free.
     """
     partner = _switch(partner_id=partner_id, is_stopped=True, reason=reason, now=now, actor=actor)
@@ -104,6 +107,9 @@ def stop_partner(*, partner_id: int, reason: str, now: datetime, actor: Abstract
         channel=SETPOINTS_CHANNEL, conversation=conversation_with(partner_id), delivered_at=None
     )
     undelivered.filter(dead_at=None).update(dead_at=now, last_error=f"The partner was stopped: {reason}")
+    # A deadline lies after its message was written, which may have been this very moment.
+    void_from = Greatest(Value(now), F("created_at") + timedelta(microseconds=1), output_field=DateTimeField())
+    undelivered.filter(void_from=None).update(void_from=void_from, deadline_at=Least("deadline_at", void_from))
     # Commands before their setpoints, as whoever takes in an answer locks them.
     clear_profiles(partner_id=partner_id, reason=f"The partner was stopped: {reason}", now=now)
     Setpoint.objects.filter(batch__partner=partner, ends_at__gt=now, withdrawn_at=None).update(withdrawn_at=now)

@@ -5,6 +5,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from aggregator.core.clock import VirtualClock
+from aggregator.core.messaging.operations import TooLate, resend
 from aggregator.core.models import AuditEvent, OutboxMessage
 from assets import operations, queries
 from assets.control import operations as control
@@ -254,6 +255,23 @@ def test_a_stopped_partner_is_sent_and_shown_nothing(pushed_partner, group, call
     [(batch, [setpoint])] = queries.setpoint_batches_of_partner(partner=resumed, after=0, limit=1)
     assert (batch, setpoint.setpoint_id) == (anew, anew.setpoints.get().pk)
     assert deliver_setpoints(clock=clock, http=http).delivered == 1
+
+
+@pytest.mark.parametrize("is_given_up_before", [True, False])
+def test_what_was_withdrawn_is_not_sent_again_by_hand_either(pushed_partner, group, is_given_up_before):
+    [asset] = make_assets(pushed_partner, [charger("a")])
+    enrol(group, [asset])
+    _send(_plan(asset))
+    if is_given_up_before:
+        OutboxMessage.objects.update(dead_at=NOW)
+
+    operations.stop_partner(partner_id=pushed_partner.pk, reason="odd switching seen", now=NOW)
+    operations.resume_partner(partner_id=pushed_partner.pk, reason="explained", now=NOW)
+
+    message = OutboxMessage.objects.get()
+    assert message.dead_at == NOW
+    with pytest.raises(TooLate):
+        resend(now=NOW + timedelta(minutes=1), message_id=message.pk, deadline_at=at("17:00"))
 
 
 def test_the_kill_switch_calls_nothing_back_that_was_delivered(pushed_partner, group, callback, clock, http):
