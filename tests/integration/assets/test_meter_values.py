@@ -5,7 +5,7 @@ from django.db import connection
 
 from aggregator.core.interval import Interval
 from assets import energy, operations
-from assets.energy import PtuEnergy
+from assets.energy import PtuEnergy, group_readings
 from assets.models import MeterInterval
 from tests.field_side import GROUP_EAN, NOW, at, charger, enrol, make_assets
 
@@ -155,3 +155,24 @@ def _partitions():
             "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'assets_meterinterval'::regclass"
         )
         return {name for (name,) in cursor.fetchall()}
+
+
+def test_the_energy_of_many_days_is_read_a_day_at_a_time(partner, group, monkeypatch):
+    [asset] = make_assets(partner, [charger("a")])
+    enrol(group, [asset])
+    rows = [{"asset": "a", "starts_at": at("23:45", day=day), "import_wh": day} for day in (11, 12, 13)]
+    operations.store_meter_values(partner_id=partner.pk, rows=rows, now=NOW)
+    asked = []
+
+    def counted(*, ptu_starts, **arguments):
+        asked.append(len(ptu_starts))
+        return group_readings(ptu_starts=ptu_starts, **arguments)
+
+    monkeypatch.setattr(energy, "group_readings", counted)
+    found = energy.energy_by_ptu(aggregation_ean=GROUP_EAN, interval=Interval(at("00:00", day=11), at("12:00")))
+
+    assert asked == [96, 96, 96, 48]
+    assert len(found) == 336
+    assert [(ptu.starts_at, ptu.import_wh) for ptu in found if ptu.received] == [
+        (at("23:45", day=day), day) for day in (11, 12, 13)
+    ]
