@@ -140,8 +140,13 @@ def take_locations(*, connection_id: int, documents: Sequence[Any], now: datetim
 
 def _usable(location: Location, connection: OcpiConnection, now: datetime) -> Location:
     """Return a location that is not from the future and whose EVSEs can be assets; raise `InvalidObject`."""
-    if location.last_updated > now + CLOCK_SKEW:
-        raise InvalidObject("last_updated has not happened yet. Check the clock and the zone.")
+    parts: dict[str, Location | Evse] = {
+        "": location,
+        **{f"evses[{number}]: ": evse for number, evse in enumerate(location.evses)},
+    }
+    for where, part in parts.items():
+        if part.last_updated > now + CLOCK_SKEW:
+            raise InvalidObject(f"{where}last_updated has not happened yet. Check the clock and the zone.")
     try:
         kinds.ASSET.read([_asset_row(connection, evse, evse.uid) for evse in location.evses])
     except InvalidRows as invalid:

@@ -181,3 +181,13 @@ def test_a_page_keeps_the_locations_that_are_good_and_names_the_others(connectio
     assert taken.evses == 1
     assert [name for name, _ in taken.refused] == ["L2", "L3", "L4", "L5", ""]
     assert list(Asset.objects.values_list("external_id", flat=True)) == ["E1"]
+
+
+def test_an_evse_from_the_future_is_refused_as_it_would_outdate_all_that_is_still_to_come(call, evse_e1):
+    ahead = call("PUT", L1, location(evse(status="BLOCKED", last_updated="2026-01-15T16:00:00Z")))
+    told = call("PUT", f"{L1}/E1", evse(status="OUTOFORDER", last_updated="2026-01-14T16:05:00Z"))
+
+    assert (ahead.json()["status_code"], told.json()["status_code"]) == (2001, 1000)
+    assert "evses[0]: last_updated has not happened yet" in ahead.json()["status_message"]
+    evse_e1.refresh_from_db()
+    assert evse_e1.status == "OUTOFORDER"
