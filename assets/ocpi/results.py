@@ -5,6 +5,7 @@ take_active_profile(*, connection_id, session_id, document, now) -> None
 look_after_silence(*, now) -> number of stations asked
 """
 
+import logging
 import secrets
 from datetime import datetime
 from typing import Any
@@ -13,10 +14,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from aggregator.core import locks
+from aggregator.core.isolation import failing_alone
 from assets.control.operations import record_setpoint_results
 from assets.models import OcpiSession, ProfileCommand
 from assets.ocpi.commands import REFERENCE_BYTES, store, write_commands
 from assets.ocpi.profiles import AsyncResult, is_kept, read_active_profile, read_async_result
+
+logger = logging.getLogger(__name__)
 
 Status = ProfileCommand.Status
 Kind = ProfileCommand.Kind
@@ -72,9 +76,21 @@ def take_active_profile(*, connection_id: int, session_id: str, document: Any, n
 
 
 def look_after_silence(*, now: datetime) -> int:
-    """Ask stations that did not answer in time what is in force; return how many. A transaction for each partner."""
+    """Ask stations that did not answer in time what is in force; return how many.
+
+    A partner with which that fails is logged, and keeps no other from it.
+    """
     partners = _silent(now).order_by("session__connection_id").values_list("session__connection_id", flat=True)
-    return sum(_ask_silent(connection_id, now) for connection_id in partners.distinct())
+    asked = 0
+    for connection_id in partners.distinct():
+        with failing_alone(
+            logger,
+            "Stations of partner %s that did not answer were not asked what is in force; it is tried again in the next "
+            "round. Mend the cause, it is in what follows.",
+            connection_id,
+        ):
+            asked += _ask_silent(connection_id, now)
+    return asked
 
 
 def _silent(now: datetime) -> QuerySet[ProfileCommand]:

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from assets import operations
 from assets.control.metered_results import judge_on_meter_values
 from assets.models import Asset, OcpiConnection, OcpiParty, OcpiSession, OcpiToken, ProfileCommand, Setpoint
-from assets.ocpi import tokens
+from assets.ocpi import results, tokens
 from assets.ocpi.connections import open_connection
 from assets.ocpi.places import take_locations
 from assets.ocpi.results import look_after_silence
@@ -282,6 +282,23 @@ def test_a_station_that_never_answered_is_asked_and_keeps_its_profile(platform, 
     setpoint.refresh_from_db()
     assert setpoint.status == Setpoint.Status.ACCEPTED
     assert OcpiSession.objects.get().active_profile == active(4140)
+
+
+def test_a_partner_whose_silence_cannot_be_looked_after_is_told_of_and_tried_again(
+    platform, asset, clock, http, monkeypatch, caplog
+):
+    def broken(_commands, **_arguments):
+        raise RuntimeError("of ours")
+
+    tell(asset)
+    send_commands(clock=clock, http=http)
+    late = NOW + timedelta(seconds=31)
+    with monkeypatch.context() as patched:
+        patched.setattr(results, "store", broken)
+        assert look_after_silence(now=late) == 0
+
+    assert f"partner {asset.partner_id} that did not answer" in caplog.text
+    assert look_after_silence(now=late) == 1
 
 
 @pytest.mark.parametrize(
