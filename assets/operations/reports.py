@@ -96,6 +96,7 @@ def record_states(*, partner_id: int, rows: Rows, now: datetime) -> StatesRecord
     for index, (asset, at) in enumerate(zip(assets, columns["at"], strict=True)):
         if asset not in newest or at > columns["at"][newest[asset]]:
             newest[asset] = index
+    locks.take(locks.AdvisoryLock.PARTNER_REPORTS, partner_id)  # sessions are changed here as well as by their reports
     values = ((asset, *(columns[name][index] for name in _STATE_TYPES)) for asset, index in sorted(newest.items()))
     names = ", ".join(_STATE_TYPES)
     with staged("reported", {"asset_id": "int8", **_STATE_TYPES}, values), connection.cursor() as cursor:

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from decimal import Decimal
 
@@ -308,3 +309,32 @@ def test_nobody_declares_in_the_future(partner):
         )
 
     assert _errors(refusal) == [(0, "declared_at", "in-the-future")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_states_and_sessions_of_the_same_cars_at_once_wait_for_each_other_and_do_not_lock_up(partner):
+    make_assets(partner, [charger("a"), charger("b")])
+    session = {"external_id": "s", "plug_in_at": at("15:00"), "energy_wh": 0, "max_import_w": 11_000}
+
+    def sessions(*names, energy_wh):
+        rows = [{**session, "asset": name, "energy_wh": energy_wh} for name in names]
+        operations.record_sessions(partner_id=partner.pk, rows=rows, now=NOW)
+
+    def states():
+        rows = [{"asset": name, "at": at("16:00"), "power_w": 0, "declared_energy_wh": 9_000} for name in "ab"]
+        try:
+            operations.record_states(partner_id=partner.pk, rows=rows, now=NOW)
+        finally:
+            connection.close()
+
+    sessions("a", "b", energy_wh=0)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            sessions("b", energy_wh=100)
+            telling = pool.submit(states)
+            wait([telling], timeout=1)
+            sessions("a", energy_wh=100)
+        telling.result()
+
+    kept = ChargingSession.objects.values_list("energy_wh", "declared_energy_wh")
+    assert list(kept) == [(100, 9_000)] * 2
