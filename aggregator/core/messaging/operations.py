@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -109,7 +110,8 @@ def deliver_due(
     deadline, or when repeating is pointless. For a receiver that does not recognise repeats, `find_answer` asks first
     whether an earlier attempt already arrived and returns its answer. `judge` says what an answer means where the
     protocol gives statuses a meaning of its own; it sees the attempt counted. `longest_wait` caps the time between
-    attempts.
+    attempts. A message that one of them fails on is logged and tried again like one that was not answered; it holds up
+    its own conversation and no other.
     """
 
     def send(message: OutboxMessage) -> Response:
@@ -123,29 +125,39 @@ def deliver_due(
     counts = {"delivered": 0, "failed": 0, "dead": 0}
     tried: set[int] = set()
     for _ in range(limit):
-        with transaction.atomic():
-            message = (
-                due_messages(channel=channel, now=clock.now())
-                .exclude(pk__in=tried)
-                .order_by("id")
-                .select_for_update(skip_locked=True, of=("self",))
-                .first()
-            )
+        message: OutboxMessage | None = None
+        try:
+            with transaction.atomic():
+                message = (
+                    due_messages(channel=channel, now=clock.now())
+                    .exclude(pk__in=tried)
+                    .order_by("id")
+                    .select_for_update(skip_locked=True, of=("self",))
+                    .first()
+                )
+                if message is None:
+                    break
+                tried.add(message.pk)
+                if not _may_go_out(message, clock.now()):
+                    continue
+                outcome = _attempt(
+                    message,
+                    clock=clock,
+                    send=send,
+                    judge=judge,
+                    on_answer=on_answer,
+                    on_dead=on_dead,
+                    longest_wait=longest_wait,
+                )
+        except SoftTimeLimitExceeded:  # the round's time is up, not the message's
+            raise
+        except Exception as error:  # whatever it was: the messages behind this one must get their turn
             if message is None:
-                break
-            tried.add(message.pk)
-            if not _may_go_out(message, clock.now()):
-                continue
-            outcome = _attempt(
-                message,
-                clock=clock,
-                send=send,
-                judge=judge,
-                on_answer=on_answer,
-                on_dead=on_dead,
-                longest_wait=longest_wait,
-            )
-            counts[outcome] += 1
+                raise
+            logger.exception("Message %s could not be dealt with; it is tried again. Mend the cause.", message.pk)
+            _put_off(message.pk, error, clock.now(), longest_wait)
+            outcome = "failed"
+        counts[outcome] += 1
     return DeliveryReport(**counts)
 
 
@@ -249,6 +261,18 @@ def _attempt(
             outcome = _give_up(message, error, now, on_dead)
     message.save(update_fields=["attempts", "delivered_at", "last_error", "next_attempt_at"])
     return outcome
+
+
+def _put_off(message_id: int, error: Exception, now: datetime, longest_wait: timedelta) -> None:
+    """Count an attempt that an error of ours ended; what it wrote is rolled back, and it may have arrived."""
+    with transaction.atomic():
+        living = OutboxMessage.objects.filter(pk=message_id, delivered_at__isnull=True, dead_at__isnull=True)
+        message = living.select_for_update().first()
+        if message is not None:
+            message.attempts += 1
+            message.last_error = f"We failed: {error!r}"
+            message.next_attempt_at = now + _retry_after(message.attempts, longest_wait)
+            message.save(update_fields=["attempts", "last_error", "next_attempt_at"])
 
 
 def _give_up(message: OutboxMessage, error: str, now: datetime, on_dead: Callable[[OutboxMessage], None]) -> str:

@@ -2,14 +2,17 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection
 
 from aggregator.core.http import RequestFailed, Response
 from aggregator.core.messaging import breaker
 from aggregator.core.messaging.inbox import DuplicateIdentifier, receive
 from aggregator.core.messaging.operations import (
+    FIRST_RETRY_AFTER,
     DeliveryReport,
     TooLate,
+    Verdict,
     deliver_due,
     due_messages,
     enqueue,
@@ -195,13 +198,46 @@ def test_a_failure_after_the_answer_leaves_the_message_to_be_sent_again(clock):
     write("a1")
 
     def fail(_message, _answer):
-        raise RuntimeError("the process dies here")
+        raise SystemExit("the process dies here")
 
-    with pytest.raises(RuntimeError, match="dies here"):
+    with pytest.raises(SystemExit, match="dies here"):
         deliver(clock, Peer(), fail)
 
     assert OutboxMessage.objects.get().delivered_at is None
     assert not DeliveryAttempt.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("failing", ["on_answer", "find_answer", "judge"])
+def test_a_message_that_we_fail_on_is_put_off_and_holds_up_no_other(clock, caplog, failing):
+    for key in ("a1", "b1"):
+        write(key, conversation=key, body=key.encode())
+
+    def fail_on_the_first(message, *_answer):
+        if message.idempotency_key == "a1":
+            raise ValueError("no such thing")
+        return {"judge": Verdict.DELIVERED}.get(failing)
+
+    report = deliver(clock, Peer(), **{failing: fail_on_the_first})
+
+    assert report == DeliveryReport(delivered=1, failed=1)
+    first, second = OutboxMessage.objects.order_by("pk")
+    assert (first.delivered_at, first.attempts, first.last_error) == (None, 1, "We failed: ValueError('no such thing')")
+    assert START < first.next_attempt_at <= START + FIRST_RETRY_AFTER
+    assert second.delivered_at == START
+    (record,) = caplog.records
+    assert record.message == f"Message {first.pk} could not be dealt with; it is tried again. Mend the cause."
+
+    clock.instant = first.deadline_at
+    assert deliver(clock, Peer()) == DeliveryReport(dead=1)
+
+
+@pytest.mark.django_db
+def test_a_round_that_is_out_of_time_ends(clock):
+    write("a1")
+    with pytest.raises(SoftTimeLimitExceeded):
+        deliver(clock, Peer(SoftTimeLimitExceeded()))
+    assert OutboxMessage.objects.get().attempts == 0
 
 
 @pytest.mark.django_db
