@@ -71,7 +71,7 @@ class Case:
 
     def is_over(self, instant: datetime) -> bool:
         """Tell whether an instant has passed on the sender's clock too, as far as ours can tell."""
-        return instant + self.agreement.clock_tolerance <= self.now
+        return instant <= self.now - self.agreement.clock_tolerance
 
 
 Rule = Callable[[Case], Iterator[str]]

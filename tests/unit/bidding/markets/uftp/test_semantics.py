@@ -273,6 +273,11 @@ def test_today_is_counted_in_the_market_zone():
     assert judge(replace(today, period=yesterday), now=late) == ("Period out of bounds",)
 
 
+def test_an_expiry_at_the_end_of_time_is_judged_with_a_clock_that_may_be_wrong():
+    forever, doubtful = datetime.max.replace(tzinfo=UTC), replace(AGREEMENT, clock_tolerance=timedelta(minutes=1))
+    assert judge(replace(REQUEST, expires_at=forever), agreement=doubtful) == (Reason.EXPIRATION_AFTER_ISPS,)
+
+
 def test_an_offer_may_expire_with_its_last_isp():
     last_end = datetime(2026, 7, 1, 17, tzinfo=UTC)
     reference = replace(REQUEST, expires_at=last_end)
