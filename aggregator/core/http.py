@@ -101,7 +101,7 @@ class HttpClient:
                 return Response(
                     answer.status_code, dict(answer.headers), _read_capped(answer, url, 2 * silence_seconds)
                 )
-        except (requests.RequestException, HTTPError) as error:
+        except (requests.RequestException, HTTPError, ValueError) as error:  # the last of a redirect to no address
             raise RequestFailed(f"{method} {url} failed: {error}") from error
 
     def _session(self) -> requests.Session:
@@ -113,19 +113,27 @@ class HttpClient:
 
     def check_address(self, url: str) -> None:
         """Raise `RequestRefused` when an address may not be called, `RequestFailed` when it cannot be looked up."""
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port or parts.scheme
+        except ValueError as error:
+            raise RequestRefused(f"{url!r} is not an address to call: {error}. Correct it.") from error
+        if parts.scheme not in {"http", "https"} or not host:
             raise RequestRefused(f"{url!r} is not an address to call: give http:// or https:// with a host.")
-        if parts.hostname in self._allowed_private_hosts:
+        if host in self._allowed_private_hosts:
             return
         try:
-            found = socket.getaddrinfo(parts.hostname, parts.port or parts.scheme, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except UnicodeError as error:
+            raise RequestRefused(
+                f"{url!r} is not an address to call: no host is named like that. Correct it."
+            ) from error
         except OSError as error:
             raise RequestFailed(f"The host of {url} cannot be looked up: {error}") from error
         for *_, address in found:
             if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
                 raise RequestRefused(
-                    f"{parts.hostname} is on a private network ({address[0]}). Name it in HTTP_ALLOWED_PRIVATE_HOSTS "
+                    f"{host} is on a private network ({address[0]}). Name it in HTTP_ALLOWED_PRIVATE_HOSTS "
                     "if it is yours."
                 )
 

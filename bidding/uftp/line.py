@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import urljoin, urlsplit
 
-from aggregator.core.http import HttpClient, Response
+from aggregator.core.http import HttpClient, RequestFailed, Response
 from aggregator.core.messaging.operations import Verdict
 from aggregator.core.models import OutboxMessage
 from bidding.markets.uftp.transport import Outcome, outcome_of_status
@@ -28,8 +28,16 @@ class Line:
         for _ in range(MOST_REDIRECTS):
             if outcome_of_status(answer.status_code) is not Outcome.FOLLOW_REDIRECT:
                 break
-            url = urljoin(url, _header(answer, "location"))
-            answer = self._once(method, url, headers, body)
+            place = _header(answer, "location")
+            redirected_by = url
+            try:
+                url = urljoin(redirected_by, place)
+                answer = self._once(method, url, headers, body)
+            except ValueError as error:  # it is no address, or one that we refuse: theirs to mend, so not the end
+                raise RequestFailed(
+                    f"{redirected_by} redirects to {place!r}, where nothing may be sent. Ask its owner to mend that. "
+                    f"({error})"
+                ) from error
         return answer
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Response:

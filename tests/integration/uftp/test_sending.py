@@ -91,6 +91,18 @@ def test_a_redirect_is_followed_but_never_takes_the_token_elsewhere(asked, tick,
         assert "Authorization" not in elsewhere.requests[0][1]
 
 
+@pytest.mark.parametrize("nowhere", ["http://peer:99999/", "ftp://peer.example/", "http://10.0.0.1/"])
+def test_a_redirect_to_nowhere_is_tried_again_like_any_other_failure(asked, tick, other_side, set_clock, nowhere):
+    other_side.answers[MESSAGE_PATH] = [(307, nowhere)]
+    tick()
+    first = OutboxMessage.objects.order_by("id")[0]
+    assert (first.attempts, first.dead_at) == (1, None)
+    assert first.last_error.startswith(f"{other_side.address}{MESSAGE_PATH} redirects to {nowhere!r}, where nothing")
+    set_clock(NOW + timedelta(minutes=1))
+    tick()
+    assert elements(other_side) == ["FlexRequestResponse", "FlexRequestResponse", "FlexOffer"]
+
+
 def test_a_participant_with_an_endpoint_gets_no_token(asked, tick, other_side, contract):
     with counterparty_server() as elsewhere:
         contract.dso.endpoint = elsewhere.address + MESSAGE_PATH

@@ -15,6 +15,10 @@ class _Peer(BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", "http://169.254.169.254/")
             self.end_headers()
+        elif self.path == "/nowhere":
+            self.send_response(302)
+            self.send_header("Location", "http://[")
+            self.end_headers()
         elif self.path == "/endless":
             self.send_response(200)
             self.end_headers()
@@ -91,3 +95,17 @@ def test_a_large_answer_is_cut_off(peer, client, monkeypatch):
 def test_nobody_listening_is_a_failure_that_may_heal(client):
     with pytest.raises(RequestFailed):
         client.request(method="GET", url="http://127.0.0.1:1/")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://peer.example:99999/", f"http://{'a' * 64}.example/", "http://a..example/"]
+)
+def test_an_address_that_is_none_is_refused(client, url):
+    # it may be what a partner typed, or where an answer redirects to
+    with pytest.raises(RequestRefused, match="is not an address to call"):
+        client.request(method="GET", url=url)
+
+
+def test_a_redirect_to_no_address_is_no_usable_answer(client, peer):
+    with pytest.raises(RequestFailed, match="/nowhere failed: Invalid IPv6 URL"):
+        client.request(method="GET", url=f"{peer}/nowhere")
