@@ -4,6 +4,7 @@ Fields as in the public announcement API. Off-take congestion asks sell orders i
 congestion asks buy orders inside (consume more); the two area descriptions tell which side is inside.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 from aggregator.core.interval import Interval, InvalidInterval
-from aggregator.core.ptu import ptu_range
+from aggregator.core.ptu import PTU, ptu_range
 
 WATT_PER_MEGAWATT = 1_000_000
+MOST_POWER_W = 2**63 - 1
+LONGEST_ID = 64
 OPEN_STATE = "ANNOUNCEMENT_OPEN"
 WITHDRAWN_STATES = frozenset({"ANNOUNCEMENT_WITHDRAWN", "ANNOUNCEMENT_CANCELLED"})
 """Not in any public text; set `GOPACS_WITHDRAWN_STATES` to what the platform really says."""
@@ -62,11 +65,15 @@ def read_announcement(
             is_withdrawn=document.get("announcementState") in withdrawn_states,
             document=document,
         )
-        ptus = len(ptu_range(period))
-    except (KeyError, TypeError, ValueError, InvalidOperation, InvalidInterval, OverflowError) as error:
-        name = document.get("id", "without an id") if isinstance(document, Mapping) else "that is no object"
+        ptus = -(-period.duration // PTU)
+        if len(required_mw) == ptus:  # else it may be too long to look at each
+            ptu_range(period)
+        _require_storable(announcement)
+    except (KeyError, TypeError, ValueError, InvalidOperation, InvalidInterval, OverflowError, RecursionError) as error:
+        name = str(document.get("id", "without an id")) if isinstance(document, Mapping) else "that is no object"
+        name = name if name.isprintable() else ascii(name)
         raise UnreadableAnnouncement(f"Announcement {name} cannot be read: {type(error).__name__} {error}.") from error
-    if len(announcement.required_power_w) != ptus:
+    if len(required_mw) != ptus:
         raise UnreadableAnnouncement(
             f"Announcement {announcement.external_id} gives {len(required_mw)} values for {ptus} PTUs."
         )
@@ -103,6 +110,19 @@ def helping_eans(
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise UnreadableAnnouncement(f"The list of EANs that help cannot be read: {error!r}.") from error
     return sorted(ean for ean, parts in named.items() if _cover(parts, period))
+
+
+def _require_storable(announcement: ReceivedAnnouncement) -> None:
+    """Raise `ValueError` for what JSON or our columns cannot hold: all that is listed is stored together."""
+    if len(announcement.external_id) > LONGEST_ID:
+        raise ValueError(f"its id has {len(announcement.external_id)} characters, more than {LONGEST_ID}")
+    for power_w in announcement.required_power_w:
+        if abs(power_w) > MOST_POWER_W:
+            raise ValueError(f"it asks for {power_w} W")
+    text = json.dumps(announcement.document, ensure_ascii=False, allow_nan=False)
+    text.encode()  # lone surrogates are no UTF-8
+    if "\\u0000" in text:
+        raise ValueError("it holds NUL characters")
 
 
 def _cover(parts: Sequence[Interval], whole: Interval) -> bool:

@@ -58,11 +58,25 @@ def test_a_withdrawn_mandatory_one_is_told_apart():
         ({"problemPeriod": {"startTime": 1768406460000, "endTime": 1768417200000}}, "quarter hour"),
         ({"problemPeriod": {}}, "KeyError 'startTime'"),
         ({"requiredProblemProfileInMW": None}, "TypeError"),
+        # what could not be stored, and would keep the others of its list from being stored
+        ({"id": "x" * 65}, "id has 65 characters"),
+        ({"id": "a\0"}, r"'a\\x00' .* NUL"),
+        ({"id": "\ud800"}, r"'\\ud800' .* surrogates"),
+        ({"note": {"en": ["a\0b"]}}, "NUL"),
+        ({"note": float("nan")}, "not JSON compliant"),
+        ({"requiredProblemProfileInMW": [1e13] * 12}, "10000000000000000000 W"),
     ],
 )
 def test_what_cannot_be_read_is_named(changes, says):
     with pytest.raises(UnreadableAnnouncement, match=says):
         read_announcement(document(**changes))
+
+
+def test_a_period_of_millennia_is_refused_at_once():
+    # counting its quarter hours one by one would take longer than a round may
+    endless = document(problemPeriod={"startTime": 0, "endTime": 253402300799000 // 900000 * 900000})
+    with pytest.raises(UnreadableAnnouncement, match="gives 12 values for 281558111 PTUs"):
+        read_announcement(endless)
 
 
 @given(
