@@ -5,11 +5,12 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from aggregator.core.ptu import ptu_number
 from bidding.markets.uftp.answers import respond
 from bidding.markets.uftp.codec import parse
+from bidding.markets.uftp.messages import PowerIsp
 from bidding.markets.uftp.settlement_messages import FlexSettlement, FlexSettlementResponse, OrderSettlement
 from bidding.models import ContractCall, UftpMessage, UftpParticipant
+from bidding.uftp.demands import demands_of
 from bidding.uftp.sending import ANSWER_WITHIN, new_message_id, send
 
 UNKNOWN_ORDER = "No such order was accepted"
@@ -57,10 +58,10 @@ def dispute_of_order(order: OrderSettlement, *, participant: UftpParticipant) ->
         return UNKNOWN_ORDER
     if call.day != order.period:
         return OTHER_PERIOD
-    settled = {
-        number: isp.ordered_flex_power_w for isp in order.isps for number in range(isp.start, isp.start + isp.duration)
-    }
-    ordered = {ptu_number(start): power_w for start, power_w in call.ptus.values_list("ptu_start", "power_w")}
+    isps = [PowerIsp(power_w=isp.ordered_flex_power_w, start=isp.start, duration=isp.duration) for isp in order.isps]
+    demands = demands_of(isps, period=order.period, contract=call.contract)  # as the order itself was read
+    settled = [(demand.ptu_start, demand.power_w) for demand in demands]
+    ordered = list(call.ptus.order_by("ptu_start").values_list("ptu_start", "power_w"))
     return "" if settled == ordered else OTHER_POWER
 
 

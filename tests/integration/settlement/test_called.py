@@ -15,6 +15,7 @@ from bidding.models import Activation, Contract, UftpMessage, UftpParticipant
 from bidding.uftp.calls import take_call
 from bidding.uftp.demands import Demand
 from bidding.uftp.own_keys import make_own_key
+from bidding.uftp.settlements import dispute_of_order, read_settlement
 from settlement.delivery.baselines import BaselineMethod, NominationMissing
 from settlement.delivery.operations import settle
 from settlement.models import OperatorSettlement, Statement
@@ -175,6 +176,27 @@ def test_an_operators_settlement_is_compared_with_ours(called, claim, changes, r
     assert (status.dispute_reason or "") == reason
     assert status.disposition is (SettlementDisposition.DISPUTED if reason else SettlementDisposition.ACCEPTED)
     assert OperatorSettlement.objects.get().dispute_reason == reason
+
+
+@pytest.mark.parametrize(
+    ("isps", "reason"),
+    [
+        ([(73, 2, -40_000)], ""),
+        ([(73, 1, -40_000), (74, 1, -40_000), (75, 2, 0)], ""),
+        ([(72, 1, 0), (73, 2, -40_000)], ""),
+        ([(1, 2, -40_000)], "OrderedFlexPower differs from what was ordered"),
+        ([(73, 1, -40_000), (75, 1, -40_000)], "OrderedFlexPower differs from what was ordered"),
+    ],
+)
+def test_what_was_ordered_is_compared_quarter_hour_by_quarter_hour(called, claim, isps, reason):
+    sample = next(message for message in SAMPLES if message.element == "FlexSettlement").order_settlements[0].isps[0]
+    settled = tuple(
+        replace(sample, start=start, duration=duration, ordered_flex_power_w=power_w)
+        for start, duration, power_w in isps
+    )
+    claim(isps=settled)
+    (order,) = read_settlement(UftpMessage.objects.get(element="FlexSettlement")).order_settlements
+    assert dispute_of_order(order, participant=UftpParticipant.objects.get()) == reason
 
 
 def test_a_settlement_that_fails_keeps_no_other_from_its_answer(called, claim, caplog):
