@@ -4,6 +4,8 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from bidding.models import Activation, Commitment, Contract, ContractCall, LedgerEntry
+from bidding.uftp import standing
+from bidding.uftp.demands import is_active, standing_demands
 from bidding.uftp.standing import open_days
 from tests.conformance.uftp.samples import DAY, NOW
 from tests.integration.uftp.operator_side import limit_request, post, sealed
@@ -48,6 +50,33 @@ def test_a_day_whose_power_is_sold_is_taken_on_when_it_lapses(fixed, group, capl
 
     LedgerEntry.objects.filter(pk=entry.pk).update(committed_w=0)
     assert open_days(now=NOW) == 1
+
+
+def test_a_contract_that_fails_keeps_no_other_from_being_taken_on(fixed, caplog, monkeypatch):
+    other = Contract.objects.get(pk=fixed.pk)
+    other.pk, other.contract_id, other.volume_w = None, "CLC-2", 1_000
+    other.save()
+
+    def fail_for_the_first(*, contract, **more):
+        if contract.pk == fixed.pk:
+            raise ArithmeticError("no such thing")
+        return standing_demands(contract=contract, **more)
+
+    monkeypatch.setattr(standing, "standing_demands", fail_for_the_first)
+    assert open_days(now=NOW) == 2
+    assert set(ContractCall.objects.values_list("contract", flat=True)) == {other.pk}
+    assert f"{fixed} was not taken on for 2026-06-30; it is tried again" in caplog.text
+    assert "ArithmeticError: no such thing" in caplog.text
+
+
+def test_a_contract_that_ends_while_others_are_opened_is_not_taken_on(fixed, monkeypatch):
+    def ended_meanwhile(contract, day):
+        Contract.objects.filter(pk=contract.pk).update(active_until=DAY - timedelta(days=1))
+        return is_active(contract, day)
+
+    monkeypatch.setattr(standing, "is_active", ended_meanwhile)
+    assert open_days(now=NOW) == 1
+    assert ContractCall.objects.get().day == DAY - timedelta(days=1)
 
 
 def test_a_contract_that_holds_without_calls_is_not_called(client, fixed, tick, other_side):
