@@ -4,6 +4,7 @@ import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
 from aggregator.core.clock import Clock
@@ -57,10 +58,12 @@ def process_due(*, clock: Clock, limit: int = 200) -> int:
                     break
                 _process(row, clock.now())
                 done += 1
+        except SoftTimeLimitExceeded:  # the round's time is up, not the message's
+            raise
         except Exception as error:
             if row is None:
                 raise
-            logger.exception("UFTP message %s could not be processed", row.pk)
+            logger.exception("UFTP message %s could not be processed; it is tried again. Mend the cause.", row.pk)
             failed.append(row.pk)
             InboxMessage.objects.filter(pk=row.pk).update(error=f"{type(error).__name__}: {error}")
     return done

@@ -9,6 +9,7 @@ from itertools import groupby
 from django.conf import settings
 from django.db import transaction
 
+from aggregator.core.isolation import failing_alone
 from aggregator.core.ptu import MARKET_ZONE, PTU, day_interval, ptus_of_day
 from assets.energy import group_readings
 from bidding.markets.uftp import messages as m
@@ -41,13 +42,12 @@ def send_reports(*, now: datetime) -> int:
 
 
 def _of_contract(pk: int, send_due: Callable[[Contract, datetime], int], now: datetime) -> int:
-    try:
-        with transaction.atomic():  # the lock keeps a second worker from sending the same
-            locked = Contract.objects.select_for_update(of=("self",)).select_related("dso", "aggregation_ean")
-            return send_due(locked.get(pk=pk), now)
-    except Exception:  # as the docstring above says: logged, and it holds up nobody
-        logger.exception("Unable to report on contract %s", pk)
-        return 0
+    sent = 0
+    failing = failing_alone(logger, "Unable to report on contract %s; it is tried again. Mend the cause.", pk)
+    with failing, transaction.atomic():  # the lock keeps a second worker from sending the same
+        locked = Contract.objects.select_for_update(of=("self",)).select_related("dso", "aggregation_ean")
+        sent += send_due(locked.get(pk=pk), now)
+    return sent
 
 
 def _send_prognosis(contract: Contract, now: datetime) -> int:

@@ -4,10 +4,12 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from aggregator.core.models import InboxMessage, OutboxMessage
+from aggregator.core.services import clock
 from assets.models import AggregationEan
 from bidding.markets.uftp import messages as m
 from bidding.markets.uftp.answers import respond
@@ -372,6 +374,17 @@ def test_what_stays_reserved_bounds_the_call_and_what_it_takes(say, tick, contra
     assert rejection(other_side.messages()[-1]) == "Power above the volume of the contract"
     assert set(contract.reservations.values_list("power_w", flat=True)) == {300_000}
     assert ContractCall.objects.count() == 1  # what was ordered stays ordered
+
+
+def test_a_round_that_is_out_of_time_ends_and_blames_no_message(say, contract, monkeypatch):
+    def run_out_of_time(*_):
+        raise SoftTimeLimitExceeded
+
+    say(limit_request())
+    monkeypatch.setattr(processing, "_process", run_out_of_time)
+    with pytest.raises(SoftTimeLimitExceeded):
+        processing.process_due(clock=clock())
+    assert InboxMessage.objects.get().error == ""
 
 
 def test_dying_while_processing_loses_and_doubles_nothing(say, tick, other_side, offer, monkeypatch):

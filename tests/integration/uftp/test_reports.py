@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 
 from aggregator.core.models import OutboxMessage
 from aggregator.core.ptu import ptus_of_day
@@ -15,6 +16,7 @@ from bidding.markets.uftp import settlement_messages as s
 from bidding.markets.uftp.answers import respond
 from bidding.markets.uftp.vocabulary import MeteringUnit, Profile
 from bidding.models import Contract, ContractCall, UftpMessage
+from bidding.uftp import reports
 from bidding.uftp.reports import send_reports
 from tests.conformance.uftp.samples import DAY, NOW, REQUEST
 from tests.field_side import charger, make_assets, make_partner
@@ -148,3 +150,14 @@ def test_a_called_day_is_metered_when_its_values_are_in_and_again_when_they_chan
 def test_nothing_is_reported_that_was_not_agreed(contract, cars):
     assert send_reports(now=THE_DAY_BEFORE + timedelta(hours=12)) == 0
     assert not OutboxMessage.objects.exists()
+
+
+def test_a_round_of_reports_that_is_out_of_time_ends(contract, monkeypatch):
+    def run_out_of_time(*_):
+        raise SoftTimeLimitExceeded
+
+    contract.sends_metering = True
+    contract.save()
+    monkeypatch.setattr(reports, "_send_metering", run_out_of_time)
+    with pytest.raises(SoftTimeLimitExceeded):
+        send_reports(now=NOW)
