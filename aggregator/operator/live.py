@@ -4,7 +4,6 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -13,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from aggregator.core.ptu import PTU
 from aggregator.core.services import clock
+from aggregator.operator.admin.base import HistoryAdmin
 from aggregator.operator.charts import BLUE, GREEN, GREY, Chart, Series, chart
 from aggregator.operator.display import clock_time, clock_times, kilo, moment, period
 from aggregator.operator.panels.cells import cell, kw_or_gap, list_of, page_of, table
@@ -31,10 +31,10 @@ ACTS = {
 
 
 @require_safe
-def live_view(request: HttpRequest, object_id: str, activation_admin: "ModelAdmin[Activation]") -> HttpResponse:
+def live_view(request: HttpRequest, object_id: str, activation_admin: HistoryAdmin) -> HttpResponse:
     """Show an activation to whoever may see it; `?refresh=1` loads it anew every minute."""
     found = Activation.objects.select_related("aggregation_ean")
-    activation = get_object_or_404(found, pk=object_id if object_id.isdigit() else None)
+    activation = get_object_or_404(found, pk=object_id if object_id.isdecimal() else None)
     if not activation_admin.has_view_permission(request, activation):
         raise PermissionDenied
     context = {
@@ -42,7 +42,7 @@ def live_view(request: HttpRequest, object_id: str, activation_admin: "ModelAdmi
         **live_page(activation, now=clock().now()),
         "title": f"Live: {activation}",
         "opts": activation_admin.opts,
-        "may_act": request.user.has_perm("bidding.act_activation"),
+        "may_act": activation_admin.has_act_permission(request),
         "refresh_seconds": REFRESH_SECONDS if "refresh" in request.GET else 0,
     }
     return TemplateResponse(request, "operator/live.html", context)

@@ -72,6 +72,11 @@ def test_an_empty_cap_lifts_it(pages, activation):
     assert activation.cap_w is None
 
 
+def test_who_may_change_activations_sees_the_buttons_of_what_may_be_done(client, colleague, activation):
+    client.force_login(colleague("bidding.view_activation", "bidding.change_activation"))
+    assert 'value="stop"' in live(client, activation).content.decode()
+
+
 def test_who_may_not_act_sees_no_buttons_and_who_may_not_look_sees_nothing(client, colleague, activation):
     client.force_login(colleague("bidding.view_activation"))
     assert 'name="action"' not in live(client, activation).content.decode()
