@@ -23,6 +23,7 @@ from aggregator.operator.panels.cells import cell, page_of, table
 from assets.models import Asset, MeterInterval, ReadingQuarter
 
 DAYS = 3
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(9998, 12, 31)  # the page names days before and after
 PTUS_PER_HOUR = timedelta(hours=1) // PTU
 
 
@@ -57,7 +58,7 @@ def by_the_minute(*, asset_id: int, period: Interval) -> list[ReadingQuarter]:
 @require_safe
 def meter_values_view(request: HttpRequest, object_id: str, asset_admin: "ModelAdmin[Asset]") -> HttpResponse:
     """Show the last days to whoever may see the asset and meter values; `?until=2026-01-14` shows earlier ones."""
-    asset = get_object_or_404(Asset.objects.select_related("partner"), pk=object_id if object_id.isdigit() else None)
+    asset = get_object_or_404(Asset.objects.select_related("partner"), pk=object_id if object_id.isdecimal() else None)
     may_see = asset_admin.has_view_permission(request, asset) and request.user.has_perm("assets.view_meterinterval")
     if not may_see:
         raise PermissionDenied
@@ -160,6 +161,7 @@ def _net_kw(reading: Reading | None) -> float | None:
 
 def _day(text: str | None) -> date | None:
     try:
-        return date.fromisoformat(text) if text else None
+        day = date.fromisoformat(text) if text else None
     except ValueError:
         return None
+    return day if day and FIRST_DAY <= day <= LAST_DAY else None

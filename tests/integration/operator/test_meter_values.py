@@ -83,10 +83,17 @@ def test_the_page_is_linked_from_the_asset_and_goes_back_in_time(pages, asset):
     assert pages.get(path, {"until": "yesterday"}).status_code == 200
 
 
-@pytest.mark.parametrize("object_id", ["999999", "x", "1_2"])
+@pytest.mark.parametrize("object_id", ["999999", "x", "1_2", "\N{SUPERSCRIPT TWO}"])
 def test_an_unknown_asset_is_not_found(pages, db, object_id):
     assert pages.get(f"/admin/assets/asset/{object_id}/meter-values/").status_code == 404
 
 
 def test_nothing_can_be_posted_to_it(pages, asset):
     assert pages.post(f"/admin/assets/asset/{asset.pk}/meter-values/").status_code == 405
+
+
+@pytest.mark.parametrize("until", ["0001-01-01", "9999-12-31"])
+def test_a_day_at_the_end_of_time_shows_the_last_days(pages, asset, until):
+    page = pages.get(f"/admin/assets/asset/{asset.pk}/meter-values/?until={until}")
+    assert page.status_code == 200
+    assert page.context["is_latest"]
