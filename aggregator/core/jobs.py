@@ -38,7 +38,7 @@ def job(*, kind: str, key: str, clock: Clock) -> Iterator[Job]:
         raise AlreadyRunning(f"{kind} {key} is already running; wait for it, or for {ABANDONED_AFTER}.") from error
     try:
         yield row
-    except Exception as error:
+    except BaseException as error:  # Ctrl-C too: a row that runs and has finished cannot be stored
         row.status, row.error = Job.Status.FAILED, storable(f"{type(error).__name__}: {error}")
         raise
     else:
