@@ -48,7 +48,8 @@ def note(counterparty: str, *, trouble: bool, now: datetime) -> None:
         known.delete()
         return
     Breaker.objects.bulk_create([Breaker(counterparty=counterparty)], ignore_conflicts=True)
-    known.update(failures=F("failures") + 1)
+    if not known.update(failures=F("failures") + 1):
+        return  # another worker had an answer meanwhile
     failures = known.values_list("failures", flat=True)[0]
     if failures >= FAILURES_IN_A_ROW:
         pause = min(FIRST_PAUSE * 2 ** min(failures - FAILURES_IN_A_ROW, 10), LONGEST_PAUSE)

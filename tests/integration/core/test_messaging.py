@@ -282,6 +282,14 @@ def test_a_counterparty_that_fails_is_left_alone_and_holds_up_nobody(clock):
     assert not Breaker.objects.exists()
 
 
+@pytest.mark.django_db
+def test_a_failure_beside_an_answer_that_another_worker_got_is_not_counted(monkeypatch):
+    # between the row's making and its counting, the other worker's answer deletes it
+    monkeypatch.setattr(Breaker.objects, "bulk_create", lambda *_, **__: [])
+    breaker.note("http://peer.example", trouble=True, now=START)
+    assert not Breaker.objects.exists()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_one_worker_tries_whether_a_counterparty_is_back(clock):
     for number in range(4):
