@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Min, Q, Sum
+from django.db.models import Case, Count, F, Min, Q, Sum, When
 
 from aggregator.core.interval import Interval
 from aggregator.core.messaging.breaker import resting
@@ -171,12 +171,17 @@ def open_announcements(now: datetime) -> list[OpenAnnouncement]:
 
 
 def activations_now() -> list[ActivationNow]:
-    """Return the first activations that are not settled, with what was metered so far (2 queries)."""
-    activations = list(
+    """Return activations that are not settled, with what was metered so far (2 queries).
+
+    If there are too many, those that run and come first are among them, then those that finished last.
+    """
+    waits = Case(When(status=Activation.Status.FINISHED, then=F("ends_at")))
+    pressing = (
         Activation.objects.exclude(status=Activation.Status.SETTLED)
         .select_related("aggregation_ean")
-        .order_by("starts_at", "pk")[:SHOWN_ACTIVATIONS]
+        .order_by(waits.desc(nulls_first=True), "starts_at", "pk")[:SHOWN_ACTIVATIONS]
     )
+    activations = sorted(pressing, key=lambda one: (one.starts_at, one.pk))
     quarters = _quarters(activations)
     return [ActivationNow(activation, tuple(quarters[activation.pk])) for activation in activations]
 

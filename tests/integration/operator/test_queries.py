@@ -121,6 +121,24 @@ def test_settled_activations_are_not_on_the_page(evening):
     assert queries.activations_now() == []
 
 
+def test_what_waits_for_meter_values_hides_nothing_that_runs(evening):
+    group, waiting = evening.group(), Activation.Status.FINISHED
+    old = [
+        evening.activation(evening.bid(announcement=evening.announcement(f"a{n}"), group=group), status=waiting)
+        for n in range(queries.SHOWN_ACTIVATIONS + 1)
+    ]
+    for number, one in enumerate(old):
+        starts_at = one.starts_at - timedelta(days=number + 1)
+        Activation.objects.filter(pk=one.pk).update(starts_at=starts_at, ends_at=starts_at + PTU)
+    running = evening.activation(
+        evening.bid(announcement=evening.announcement("now"), group=group), status=Activation.Status.RUNNING
+    )
+
+    found = [one.activation.pk for one in queries.activations_now()]
+
+    assert found == [*(one.pk for one in reversed(old[:-2])), running.pk]  # the oldest have to wait
+
+
 def test_partners_count_silent_assets_and_the_setpoints_sent_today(evening):
     group, partner, idle = evening.group(), evening.partner(name="Deelstroom"), evening.partner(name="Idle")
     assets = [evening.asset(group=group, partner=partner) for _ in range(3)]
