@@ -94,8 +94,10 @@ def contract_reasons(
 
 
 def standing_demands(*, day: date, limit_w: int, contract: Contract, now: datetime) -> tuple[Demand, ...]:
-    """Return what a contract that holds without calls demands on a day, as far as it lies ahead."""
+    """Return what a contract that holds without calls demands on a day, as far as it lies ahead and is not released."""
     caps_import = contract.zero_side == Side.IMPORT
+    starts = [start for start in ptus_of_day(day) if start > now and _in_window(start, contract)]
+    most_w = callable_w(contract, starts)
     return tuple(
         Demand(
             start,
@@ -103,8 +105,8 @@ def standing_demands(*, day: date, limit_w: int, contract: Contract, now: dateti
             max_import_w=limit_w if caps_import else None,
             max_export_w=None if caps_import else limit_w,
         )
-        for start in ptus_of_day(day)
-        if start > now and _in_window(start, contract)
+        for start in starts
+        if most_w[start]
     )
 
 

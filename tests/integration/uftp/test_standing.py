@@ -3,7 +3,16 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
-from bidding.models import Activation, Commitment, Contract, ContractCall, LedgerEntry
+from aggregator.core.ptu import PTU
+from bidding.models import (
+    Activation,
+    Commitment,
+    Contract,
+    ContractCall,
+    ContractReservation,
+    LedgerEntry,
+    UftpMessage,
+)
 from bidding.uftp import standing
 from bidding.uftp.demands import is_active, standing_demands
 from bidding.uftp.standing import open_days
@@ -77,6 +86,22 @@ def test_a_contract_that_ends_while_others_are_opened_is_not_taken_on(fixed, mon
     monkeypatch.setattr(standing, "is_active", ended_meanwhile)
     assert open_days(now=NOW) == 1
     assert ContractCall.objects.get().day == DAY - timedelta(days=1)
+
+
+def test_what_the_operator_released_of_a_day_is_no_duty(fixed, operator):
+    message = UftpMessage.objects.create(
+        participant=operator, way="received", element="FlexReservationUpdate", message_id="1", conversation_id="1",
+        document=b"", at=NOW,
+    )  # fmt: skip
+    evening = datetime(2026, 6, 30, 20, tzinfo=UTC)
+    for quarter in range(8):
+        ContractReservation.objects.create(
+            contract=fixed, ptu_start=evening + quarter * PTU, power_w=0 if quarter < 7 else 50_000, message=message
+        )
+    assert open_days(now=NOW) == 2
+    today = ContractCall.objects.get(day=DAY - timedelta(days=1))
+    assert (today.starts_at, today.ends_at) == (evening + 7 * PTU, evening + 8 * PTU)
+    assert [commitment.power_w for commitment in today.commitments.all()] == [50_000]
 
 
 def test_a_contract_that_holds_without_calls_is_not_called(client, fixed, tick, other_side):
