@@ -169,6 +169,9 @@ class _Handling:
         self._answer()
 
     def _call(self, order: m.FlexOrder, contract: Contract) -> None:
+        # Locked, so that whoever ends or changes the contract comes before this call or finds it.
+        locked = Contract.objects.select_for_update(of=("self",)).select_related("aggregation_ean")
+        contract = locked.get(pk=contract.pk)
         offer = self._referenced(m.FlexOffer, order.flex_offer_message_id)
         request = self._referenced(m.FlexRequest, offer.refers_to if offer else None)
         demands = demands_of(activated_isps(order), period=order.period, contract=contract)

@@ -21,6 +21,7 @@ from bidding.operations.bids import SizedWindow
 from bidding.operations.ledger import release_commitments
 from bidding.uftp import processing
 from bidding.uftp.address_book import remember_by_hand
+from bidding.uftp.agreements import contract_of
 from bidding.uftp.offers import NotRevocable, revoke_offer
 from settlement.reconciliation.operations import reconcile_due
 from tests.conformance.uftp.samples import DAY, NOW, REQUEST, SAMPLES
@@ -385,6 +386,19 @@ def test_a_round_that_is_out_of_time_ends_and_blames_no_message(say, contract, m
     with pytest.raises(SoftTimeLimitExceeded):
         processing.process_due(clock=clock())
     assert InboxMessage.objects.get().error == ""
+
+
+def test_an_order_is_judged_by_the_contract_as_it_stands_when_it_is_taken_on(say, tick, other_side, offer, monkeypatch):
+    def ended_meanwhile(*given):
+        found = contract_of(*given)
+        Contract.objects.update(active_until=DAY - timedelta(days=1))
+        return found
+
+    monkeypatch.setattr(processing, "contract_of", ended_meanwhile)
+    say(order_for(offer))
+    tick()
+    assert rejection(other_side.messages()[-1]) == "The contract is not active on this day"
+    assert not ContractCall.objects.exists()
 
 
 def test_dying_while_processing_loses_and_doubles_nothing(say, tick, other_side, offer, monkeypatch):
