@@ -149,7 +149,9 @@ def deliver_due(
                     on_dead=on_dead,
                     longest_wait=longest_wait,
                 )
-        except SoftTimeLimitExceeded:  # the round's time is up, not the message's
+        except SoftTimeLimitExceeded as error:  # the round is over, and the next must not spend all its time here too
+            if message is not None:
+                _put_off(message.pk, error, clock.now(), longest_wait)
             raise
         except Exception as error:  # whatever it was: the messages behind this one must get their turn
             if message is None:
