@@ -23,6 +23,9 @@ from bidding.operations.ledger import locked_entries
 from bidding.uftp.demands import Demand, gaps
 from bidding.uftp.reservations import callable_w
 
+LONGEST_REFERENCE = 200
+"""Characters of an operator's name for its order that we keep; the protocol sets no limit."""
+
 
 class NotAvailable(RuntimeError):
     """The power was sold already."""
@@ -70,7 +73,7 @@ def take_call(
         contract=contract,
         message=message,
         offer=offer,
-        order_reference=order_reference[:200],
+        order_reference=order_reference[:LONGEST_REFERENCE],
         day=day,
         direction=direction,
         starts_at=demands[0].ptu_start,
@@ -100,7 +103,12 @@ def take_call(
         for entry, demand in zip(entries, demands, strict=True)
     )
     _activate(call, demands, now)
-    audit.record(now=now, action="bidding.contract-call.accepted", subject=call, after={"order": order_reference[:200]})
+    audit.record(
+        now=now,
+        action="bidding.contract-call.accepted",
+        subject=call,
+        after={"order": order_reference[:LONGEST_REFERENCE]},
+    )
     return call
 
 

@@ -10,6 +10,7 @@ from bidding.markets.uftp.codec import parse
 from bidding.markets.uftp.messages import PowerIsp
 from bidding.markets.uftp.settlement_messages import FlexSettlement, FlexSettlementResponse, OrderSettlement
 from bidding.models import ContractCall, UftpMessage, UftpParticipant
+from bidding.uftp.calls import LONGEST_REFERENCE
 from bidding.uftp.demands import demands_of
 from bidding.uftp.sending import ANSWER_WITHIN, new_message_id, send
 
@@ -46,9 +47,11 @@ def read_settlement(message: UftpMessage) -> FlexSettlement:
 
 
 def call_of(order: OrderSettlement, *, participant: UftpParticipant) -> ContractCall | None:
-    """Return the call that an order's settlement is about."""
-    calls = ContractCall.objects.filter(contract__dso=participant, order_reference=order.order_reference or "")
-    return calls.select_related("contract").first()
+    """Return the call that an order's settlement is about: nobody keeps an operator from using a reference again."""
+    reference = (order.order_reference or "")[:LONGEST_REFERENCE]
+    calls = ContractCall.objects.filter(contract__dso=participant, order_reference=reference).order_by("-pk")
+    calls = calls.select_related("contract")
+    return calls.filter(day=order.period).first() or calls.first()
 
 
 def dispute_of_order(order: OrderSettlement, *, participant: UftpParticipant) -> str:

@@ -199,6 +199,26 @@ def test_what_was_ordered_is_compared_quarter_hour_by_quarter_hour(called, claim
     assert dispute_of_order(order, participant=UftpParticipant.objects.get()) == reason
 
 
+def test_a_reference_that_comes_back_another_day_or_is_very_long_names_its_own_call(called, claim):
+    first = called.contract_call
+    for day in (13, 15):
+        message = UftpMessage.objects.create(
+            participant=first.contract.dso, way="received", element="FlexOrder", message_id=str(day),
+            conversation_id="1", document=b"", at=WINDOW_START,
+        )  # fmt: skip
+        starts_at = WINDOW_START + timedelta(days=day - 14)
+        take_call(
+            contract=first.contract, order_reference="o" if day == 15 else "x" * 300, day=date(2026, 1, day),
+            message=message, offer=None, now=WINDOW_START,
+            demands=[Demand(starts_at + n * PTU, -40_000) for n in range(2)],
+        )  # fmt: skip
+    for day, reference in ((14, "o"), (15, "o"), (13, "x" * 300)):
+        claim(order_reference=reference, period=date(2026, 1, day))
+    for message in UftpMessage.objects.filter(element="FlexSettlement"):
+        (order,) = read_settlement(message).order_settlements
+        assert dispute_of_order(order, participant=message.participant) == ""
+
+
 def test_a_settlement_that_fails_keeps_no_other_from_its_answer(called, claim, caplog):
     settle(activation_id=called.pk, now=NOW)
     for _ in range(2):
