@@ -15,6 +15,7 @@ from aggregator.core.services import clock
 from aggregator.core.units import WATT_PER_KILOWATT
 from aggregator.operator.admin.base import HistoryAdmin, ReadOnlyInline, RegisterAdmin, operator_of
 from aggregator.operator.admin.columns import window
+from aggregator.operator.admin.forms import LARGEST_KW
 from aggregator.operator.admin.reasons import ReasonForm, with_reason
 from aggregator.operator.live import live_view
 from bidding.dispatch.acts import NotPossible, cap_activation, hold_activation, resume_activation, stop_activation
@@ -34,6 +35,7 @@ class CapForm(ReasonForm):
     cap_kw = forms.IntegerField(
         label="At most (kW)",
         min_value=0,
+        max_value=LARGEST_KW,
         required=False,
         help_text="Empty lifts the cap.",
         widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True}),

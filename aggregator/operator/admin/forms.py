@@ -24,6 +24,9 @@ from bidding.models import Announcement, Bid
 from bidding.operations import bids
 from bidding.queries import groups_asked, newest_announcements
 
+LARGEST_KW = 1_000_000_000
+"""More than any grid carries; a number with a few digits too many gets a word instead of a failure."""
+
 
 class RuledForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
     """A form whose row must pass the rules that partners' rows pass."""
@@ -140,6 +143,7 @@ class BidForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the che
     power_kw = forms.IntegerField(
         label="Power (kW)",
         min_value=1,
+        max_value=LARGEST_KW,
         widget=UnfoldAdminIntegerFieldWidget,
         help_text="At least the group's minimum, in its steps: usually hundreds of kW.",
     )
@@ -186,6 +190,7 @@ class ChangeOrderForm(ReasonForm):
     power_kw = forms.IntegerField(
         label="Power (kW)",
         min_value=1,
+        max_value=LARGEST_KW,
         help_text="At most what it is now.",
         widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True}),
     )

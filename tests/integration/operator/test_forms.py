@@ -288,6 +288,11 @@ def test_a_bid_by_hand_is_proposed_and_takes_its_power(add_bid, operator):
     assert event.actor_id == operator.pk
 
 
+def test_a_bid_that_no_column_can_hold_is_refused_on_the_form(add_bid):
+    answer = add_bid(power_kw=10**17)
+    assert errors(answer)["power_kw"] == ["Ensure this value is less than or equal to 1000000000."]
+
+
 @pytest.mark.parametrize(("power_kw", "constraint"), [(50, "bid_at_least_the_minimum"), (150, "bid_in_whole_steps")])
 def test_a_bid_that_breaks_the_product_is_refused_on_the_form(add_bid, power_kw, constraint):
     words = {one.name: one.get_violation_error_message() for one in Bid._meta.constraints}

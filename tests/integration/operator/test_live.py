@@ -72,6 +72,11 @@ def test_an_empty_cap_lifts_it(pages, activation):
     assert activation.cap_w is None
 
 
+def test_a_cap_that_no_column_can_hold_is_asked_for_again(pages, activation):
+    answer = act(pages, "/admin/bidding/activation/", "cap", activation, reason="A slip.", cap_kw="1" + "0" * 17)
+    assert "less than or equal to 1000000000" in answer.content.decode()
+
+
 def test_who_may_change_activations_sees_the_buttons_of_what_may_be_done(client, colleague, activation):
     client.force_login(colleague("bidding.view_activation", "bidding.change_activation"))
     assert 'value="stop"' in live(client, activation).content.decode()
