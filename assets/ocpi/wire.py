@@ -11,6 +11,8 @@ from enum import IntEnum
 from math import isfinite
 from typing import Any
 
+from aggregator.core.storable import storable
+
 VERSION = "2.2.1"
 LONGEST_INSTANT = 40
 """Read leniently: the specification allows 25 characters, and peers send more digits."""
@@ -116,10 +118,10 @@ def read_envelope(*, http_status: int, body: bytes, what: str) -> Envelope:
     is_http_success = 200 <= http_status < 300  # noqa: PLR2004 - the HTTP class of success
     try:
         document = json.loads(body)
-        status, message = int(document["status_code"]), str(document.get("status_message") or "")
+        status, message = int(document["status_code"]), storable(str(document.get("status_message") or ""))
     except (ValueError, OverflowError, KeyError, TypeError, RecursionError) as error:
         # What a body of success holds is about drivers, and this text is logged.
-        shown = f"{len(body)} bytes" if is_http_success else body[:200].decode("utf-8", "replace")
+        shown = f"{len(body)} bytes" if is_http_success else storable(body[:200].decode("utf-8", "replace"))
         raise PeerFault(f"{what}: HTTP {http_status} without an OCPI body: {shown}", http_status=http_status) from error
     if not is_http_success or status // 1000 != 1:
         raise PeerFault(
