@@ -115,7 +115,10 @@ class UrgencyPolicy:
         return np.asarray(np.cumsum(brings_kwh) - room_kwh)
 
     def _increase(self, view: DispatchView, usual: Expected, promise_kw: float) -> Floats:
-        """Follow the plan, and charge cars ahead of it, those with most left to take first."""
+        """Charge cars ahead of their baseline, those with most left to take first; the others follow it.
+
+        Without a plan a car that has nothing to bring is left alone: what it is expected to draw is no limit for it.
+        """
         planned_kw = np.minimum(usual.baseline_kwh / view.ptu_h, view.power_kw)
         following_kwh = np.minimum(usual.baseline_kwh, usual.draw_kwh)
         extra_kwh = np.maximum(usual.draw_kwh - following_kwh, 0.0)
@@ -125,6 +128,8 @@ class UrgencyPolicy:
         before = np.cumsum(extra_kwh[order]) - extra_kwh[order]
         ahead = np.zeros(len(extra_kwh), dtype=np.bool_)
         ahead[order] = before < wanted_kwh
+        if view.planned_kwh is None:
+            ahead |= extra_kwh <= ENOUGH_KWH
         return np.where(ahead & ~view.is_full, view.power_kw, np.maximum(planned_kw, view.floor_kw))
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,3 +54,27 @@ def test_cars_that_tell_nothing_keep_the_promise_without_giving_twice_as_much(pr
 @pytest.mark.parametrize("promise_kw", [50.0, 400.0])
 def test_cars_that_were_held_before_are_unsure_even_when_left_to_charge(promise_kw):
     assert (play(untold(held_h=0.5), promise_kw=promise_kw) >= promise_kw).mean() >= 0.9
+
+
+def test_an_increase_holds_no_car_that_charges_by_itself():
+    """What a car that tells nothing will draw is a guess: as a limit the guess would take from what it draws."""
+    # given a hundred cars that were held and wait, and others that charge, as they have since they came
+    waits = np.arange(CARS) < 100
+    view = replace(
+        untold(),
+        elapsed_h=np.full(CARS, 2.0),
+        energy_in_kwh=np.where(waits, 0.0, 14.8),
+        left_kwh=np.where(waits, 10.0, np.nan),
+    )
+    powers_kw = UrgencyPolicy().powers_kw(view, direction="increase", promise_kw=50.0)
+    assert 7 <= np.count_nonzero(powers_kw[waits] == POWER_KW) < 60
+    assert (powers_kw[~waits] == POWER_KW).all()
+
+
+def test_an_increase_brings_on_no_more_cars_that_were_held_than_it_needs():
+    view = replace(
+        untold(held_h=2.0), elapsed_h=np.full(CARS, 2.0), energy_in_kwh=np.zeros(CARS), left_kwh=np.full(CARS, 14.8)
+    )
+    powers_kw = UrgencyPolicy().powers_kw(view, direction="increase", promise_kw=50.0)
+    assert np.count_nonzero(powers_kw == POWER_KW) == 7
+    assert np.count_nonzero(powers_kw == 0.0) == CARS - 7
