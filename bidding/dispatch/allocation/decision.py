@@ -73,7 +73,7 @@ def decide(
     usual_kw = expected_baseline_kw(plugs) if len(plugs.power_kw) else np.zeros(0)
     spare_h = laxity_h(plugs)
     share = reserve_share(
-        gain_kw=np.concatenate([np.where(plugs.v2g, usual_kw + plugs.power_kw, usual_kw), steady.movable_kw]),
+        gain_kw=np.concatenate([_gain_kw(plugs, usual_kw, direction), steady.movable_kw]),
         follows=np.concatenate([plug_records.follows, steady_records.follows]),
     )
     plan = plan_ptu(
@@ -96,3 +96,10 @@ def decide(
         burden=plug_records.burden[alike],
     )
     return Decision(PtuPlan(plug_kw=plug_kw, steady_kw=plan.steady_kw), usual_kw, spare_h, need_h(plugs))
+
+
+def _gain_kw(plugs: DispatchView, usual_kw: Floats, direction: Direction) -> Floats:
+    """Return what each car would bring if it were chosen."""
+    if direction == "increase":
+        return np.where(plugs.is_full, 0.0, np.maximum(plugs.power_kw - usual_kw, 0.0))
+    return np.where(plugs.v2g, usual_kw + plugs.power_kw, usual_kw)

@@ -4,7 +4,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from bidding.dispatch.allocation.decision import Records, decide
+from bidding.dispatch.allocation.plan import SteadyResources
 from bidding.dispatch.allocation.reserve import LEAST_TRUSTED, follow_probability, reserve_share
+from bidding.dispatch.allocation.urgency import UrgencyPolicy
+from bidding.dispatch.allocation.view import DispatchView
+from bidding.forecast.outlook import Outlook
 
 
 def test_a_record_decides():
@@ -32,3 +37,31 @@ def test_the_reserve_is_bounded_and_covers_the_expected_miss(gain, follows):
 def test_followers_without_fail_need_none():
     assert reserve_share(gain_kw=np.full(5, 7.0), follows=np.ones(5)) == 0.0
     assert reserve_share(gain_kw=np.zeros(5), follows=np.ones(5)) == 0.0
+
+
+def test_the_reserve_of_an_increase_is_weighed_by_those_who_can_bring_one():
+    """Cars that were held take nothing by themselves, and are the ones that can take more."""
+    cars = 40
+    held = DispatchView(
+        ptu_h=0.25, left_in_window_h=1.0, elapsed_h=np.full(cars, 10.0), power_kw=np.full(cars, 10.0),
+        floor_kw=np.zeros(cars), v2g=np.zeros(cars, dtype=bool), energy_in_kwh=np.full(cars, 10.0),
+        left_kwh=np.full(cars, 40.0), planned_kwh=None,
+        outlook=Outlook(
+            stay_h=np.full((cars, 4), 24.0), energy_kwh=np.full((cars, 4), 50.0), weight=np.ones((cars, 4)), own=2
+        ),
+    )  # fmt: skip
+
+    def asked_kw(follows):
+        decision = decide(
+            direction="increase",
+            wanted_kw=100.0,
+            plugs=held,
+            steady=SteadyResources(usual_kw=np.zeros(0), movable_kw=np.zeros(0)),
+            policy=UrgencyPolicy(),
+            plug_records=Records(follows=np.full(cars, follows), burden=np.zeros(cars)),
+            steady_records=Records(follows=np.zeros(0), burden=np.zeros(0)),
+        )
+        return decision.plan.plug_kw.sum()
+
+    assert 100.0 <= asked_kw(1.0) <= 110.0
+    assert 0.6 * asked_kw(0.6) >= 100.0
