@@ -205,7 +205,7 @@ class _PastCars:
             if found >= CALIBRATION_CARS or instant_s < from_s:
                 break
             present = history.rows_present(instant_s, instant_s + 1)
-            present = present[history.plug_in_s[present] >= from_s][: CALIBRATION_CARS - found]
+            present = _evenly(present[history.plug_in_s[present] >= from_s], CALIBRATION_CARS - found)
             rows.append(present)
             elapsed_s.append((instant_s - history.plug_in_s[present]).astype(np.float64))
             found += len(present)
@@ -231,11 +231,16 @@ class _PastCars:
         )
 
 
+def _evenly(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """Return at most so many rows, spread over all of them: in order of plug-in, cars of every age."""
+    if len(rows) <= most:
+        return rows
+    return np.asarray(rows[np.linspace(0, len(rows) - 1, most).astype(np.intp)])
+
+
 def _leaves_now(plugged_in: PluggedIn, *, now_s: int) -> StayForecast:
     cars = len(plugged_in)
-    plug_out_s = np.where(
-        np.isnan(plugged_in.declared_plug_out_s), now_s + SHORTEST_STAY_LEFT_S, plugged_in.declared_plug_out_s
-    )
+    plug_out_s = np.fmax(plugged_in.declared_plug_out_s, now_s + SHORTEST_STAY_LEFT_S)  # what is not told counts not
     energy_kwh = np.nan_to_num(plugged_in.declared_energy_kwh, nan=0.0)
     most_kwh = plugged_in.power_kw * (plug_out_s - plugged_in.plug_in_s) / HOUR_S
     return StayForecast(

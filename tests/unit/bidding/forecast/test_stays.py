@@ -8,7 +8,7 @@ from bidding.forecast.local_time import day_number
 from bidding.forecast.near_stays import OWN_SESSIONS, NearStays
 from bidding.forecast.session_files import read_sessions
 from bidding.forecast.sessions import NO_CARD, PluggedIn, SessionTable
-from bidding.forecast.stays import Cars, StayForecast, StayForecaster
+from bidding.forecast.stays import CALIBRATION_CARS, Cars, StayForecast, StayForecaster, _PastCars
 from tests.shared_data import shared_path
 from tests.unit.bidding.forecast.fleets import DAY_S, evening_fleet, instant_s
 
@@ -145,3 +145,28 @@ def test_a_known_card_brings_its_habits_to_any_charger():
     assert share_that_stays(1) > 0.8
     assert share_that_stays(NO_CARD) == pytest.approx(0.5, abs=0.1)
     assert share_that_stays(7) == pytest.approx(0.5, abs=0.1)
+
+
+def test_of_more_cars_than_calibrate_those_of_every_age_take_part():
+    """A thousand cars that came evenly from eight to six; at seven they have been there for one hour to eleven."""
+    came_s = instant_s(0, 8) + np.arange(1000) * 36
+    history = SessionTable.from_columns(
+        charger_ids=[f"C{number}" for number in range(1000)],
+        plug_in_s=came_s,
+        plug_out_s=np.full(1000, instant_s(1, 9)),
+        energy_kwh=np.full(1000, 10.0),
+        power_kw=np.full(1000, TEN_KW),
+    )
+    past = _PastCars.before(history, now_s=instant_s(1, 19), timezone="UTC", from_s=0)
+    assert len(past) == CALIBRATION_CARS
+    assert past.elapsed_s.min() / 3600 == pytest.approx(1.0, abs=0.05)
+    assert past.elapsed_s.mean() / 3600 == pytest.approx(6.0, abs=0.05)
+
+
+def test_a_declared_departure_that_is_over_is_one_right_now_also_without_a_history():
+    start_s = instant_s(31, 16)
+    car = plugged_in(plug_in_s=start_s, leaves_s=start_s - 500, energy_kwh=20.0)
+    for history in (table(regular("a", 2, days=3)), table(regular("a", 2, days=3)).take(slice(0, 0))):
+        stays = forecast(history, car, now_s=start_s + 900)
+        assert stays.departure_quantiles_s(LEVELS)[0].tolist() == [start_s + 901] * 5
+        assert stays.energy_quantiles_kwh(LEVELS)[0].min() > 0
