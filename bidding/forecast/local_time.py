@@ -3,6 +3,7 @@
 Kinds of days are those of the place: a public holiday counts as a Sunday.
 """
 
+from bisect import bisect_left
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from aggregator.core.holidays import FIRST_YEAR, LAST_YEAR, public_holidays
 DAY_S = 86_400
 WEEK_S = 7 * DAY_S
 HOUR_S = 3_600
+QUARTER_S = 900
 EPOCH = date(1970, 1, 1)
 SATURDAY = 5
 SUNDAY = 6
@@ -30,7 +32,7 @@ def local_seconds(instants_s: ArrayLike, *, timezone: str) -> NDArray[np.int64]:
 
 
 def utc_seconds(local_s: ArrayLike, *, timezone: str) -> NDArray[np.int64]:
-    """Return local wall-clock seconds as UTC epoch seconds; an hour that the clock skips moves on by that hour."""
+    """Return local wall-clock seconds as UTC epoch seconds; an hour that the clock skips becomes the one beside it."""
     local = np.asarray(local_s, dtype=np.int64)
     guess = local - (local_seconds(local, timezone=timezone) - local)
     return np.asarray(local - (local_seconds(guess, timezone=timezone) - guess))
@@ -64,7 +66,7 @@ def _holidays(timezone: str) -> NDArray[np.int64]:
 
 @lru_cache(maxsize=32)
 def _offsets(timezone: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Instants from which a UTC offset holds, and the offsets; to the hour, as clock changes are."""
+    """Instants from which a UTC offset holds, and the offsets; to the quarter hour, one change in a week at most."""
     zone = ZoneInfo(timezone)
 
     def offset_s(instant_s: int) -> int:
@@ -76,7 +78,7 @@ def _offsets(timezone: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     starts, offsets = [first], [offset_s(first)]
     for week in range(first + WEEK_S, last, WEEK_S):
         if offset_s(week) != offsets[-1]:
-            hours = range(week - WEEK_S, week + 1, HOUR_S)
-            starts.append(next(hour for hour in hours if offset_s(hour) != offsets[-1]))
+            quarters = range(week - WEEK_S + QUARTER_S, week + 1, QUARTER_S)
+            starts.append(quarters[bisect_left(quarters, True, key=lambda at: offset_s(at) != offsets[-1])])
             offsets.append(offset_s(week))
     return np.array(starts, dtype=np.int64), np.array(offsets, dtype=np.int64)

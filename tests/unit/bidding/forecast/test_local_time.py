@@ -17,7 +17,7 @@ from bidding.forecast.local_time import (
     weekday,
 )
 
-ZONES = ("Europe/Amsterdam", "Europe/Oslo", "Europe/London", "UTC", "America/New_York")
+ZONES = ("Europe/Amsterdam", "Europe/Oslo", "Europe/London", "UTC", "America/New_York", "Australia/Lord_Howe")
 
 
 @given(
@@ -35,6 +35,14 @@ def test_wall_clock_is_that_of_the_time_zone_database(instant_s, zone):
     day = day_number(local_s)
     assert EPOCH + timedelta(days=int(day)) == expected.date()
     assert int(weekday(day, timezone="UTC")) == expected.weekday()
+
+
+@pytest.mark.parametrize("zone", ["Europe/Amsterdam", "Australia/Adelaide", "America/St_Johns", "Australia/Lord_Howe"])
+def test_every_quarter_hour_of_a_year_has_its_offset_also_where_it_is_not_whole_hours(zone):
+    begins = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp())
+    instants_s = begins + 900 * np.arange(366 * 96)
+    offsets_s = [datetime.fromtimestamp(int(one), ZoneInfo(zone)).utcoffset().total_seconds() for one in instants_s]
+    assert (local_seconds(instants_s, timezone=zone) - instants_s).tolist() == offsets_s
 
 
 def test_a_public_holiday_is_lived_as_a_sunday():
