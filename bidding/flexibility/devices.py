@@ -56,8 +56,7 @@ def one_way_charger(
     )
     floor = np.minimum(floor, power)
     first_whole = np.ceil(np.maximum(arrival, 0.0) / window.step_hours - SNAP_STEPS) * window.step_hours
-    with np.errstate(divide="ignore"):
-        floor_hours = np.where(floor > 0, energy / floor, math.inf)
+    floor_hours = np.divide(energy, floor, out=np.full(energy.shape, math.inf), where=floor > 0)
     leaves = np.minimum(departure, first_whole + np.maximum(floor_hours, window.step_hours))
     share = connected_share(arrival_hours=arrival, departure_hours=leaves, window=window)
     reach = np.cumsum(power * share, axis=1) * window.step_hours

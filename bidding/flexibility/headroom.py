@@ -51,7 +51,7 @@ def sustained_headroom(
         steps = power_room.shape[1]
         room = np.minimum(power_room, ramp)
         result = room.copy()
-        for later in range(hold_steps):
+        for later in range(min(hold_steps, steps)):
             reach = steps - later
             sustained = np.minimum(room[:, later:], energy_room[:, later:] / ((later + 1) * step_hours))
             result[:, :reach] = np.minimum(result[:, :reach], sustained)

@@ -70,6 +70,7 @@ def storage(
         )
     )
     efficiency = math.sqrt(round_trip_efficiency)
+    discharge = np.where(stored < least, 0.0, discharge)
     share = connected_share(arrival_hours=arrival, departure_hours=departure, window=window)
     discharging_share = connected_share(
         arrival_hours=np.maximum(arrival, discharge_from_hours),

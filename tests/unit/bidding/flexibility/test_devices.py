@@ -35,6 +35,13 @@ def test_one_way_corridor_follows_the_stay():
     assert corridor.energy_max_kwh[0] == pytest.approx([2.0] * 4)
 
 
+def test_a_car_that_wants_nothing_takes_nothing():
+    corridor = one_way_charger(
+        arrival_hours=0.0, departure_hours=1.0, energy_needed_kwh=0.0, power_max_kw=4.0, window=HOUR
+    )
+    assert corridor.energy_max_kwh[0] == pytest.approx([0.0] * 4)
+
+
 def test_need_beyond_the_stay_is_left_out():
     corridor = one_way_charger(
         arrival_hours=0.0, departure_hours=0.5, energy_needed_kwh=9.0, power_max_kw=4.0, window=HOUR

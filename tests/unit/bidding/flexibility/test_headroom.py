@@ -22,6 +22,14 @@ def test_a_longer_call_needs_more_energy():
     assert room.reduce_kw == pytest.approx([3.0, 3.0, 3.0, 6.0])
 
 
+def test_a_call_beyond_the_horizon_is_held_to_its_end():
+    rooms = [
+        sustained_headroom(corridor=BATTERY, baseline_kw=np.zeros((1, 4)), step_hours=0.25, hold_steps=steps)
+        for steps in (4, 9)
+    ]
+    assert rooms[1].reduce_kw == pytest.approx(rooms[0].reduce_kw)
+
+
 def test_a_slow_device_gives_what_it_reaches_in_five_minutes():
     room = sustained_headroom(corridor=BATTERY, baseline_kw=np.zeros((1, 4)), step_hours=0.25, ramp_kw_per_minute=0.4)
 

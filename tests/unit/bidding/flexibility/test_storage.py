@@ -137,6 +137,20 @@ def test_a_car_below_its_floor_is_not_discharged():
     assert corridor.energy_min_kwh[0] == pytest.approx([0.0] * 4)
 
 
+def test_a_store_below_its_floor_is_not_discharged_after_it_was_charged_either():
+    corridor = storage(
+        stored_kwh=5.0,
+        stored_min_kwh=10.0,
+        stored_max_kwh=50.0,
+        charge_max_kw=10.0,
+        discharge_max_kw=10.0,
+        window=Window(steps=8),
+    )
+
+    assert corridor.power_min_kw.tolist() == [[0.0] * 8]
+    assert corridor.power_max_kw.tolist() == [[10.0] * 8]
+
+
 def test_a_lossless_battery_is_a_plain_corridor():
     corridor = storage(
         stored_kwh=5.0,
