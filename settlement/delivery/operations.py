@@ -10,6 +10,7 @@ import numpy as np
 from django.db import transaction
 
 from aggregator.core import audit, locks
+from aggregator.core.isolation import failing_alone
 from assets.energy import GroupReadings, group_readings
 from bidding.models import Activation, Direction
 from settlement import queries
@@ -87,11 +88,10 @@ def settle_due(
     """
     made = []
     for activation in queries.due_activations(now=now, wait=wait, required_completeness=required_completeness):
-        try:
+        with failing_alone(
+            logger, "Unable to settle activation %s; it is tried again. Mend the cause.", activation.reference
+        ):
             delivery = settle(activation_id=activation.pk, now=now)
-        except Exception:  # as the docstring says: logged, and it holds up nobody
-            logger.exception("Unable to settle activation %s", activation.reference)
-        else:
             made += [delivery] if delivery else []
     return made
 
