@@ -6,24 +6,15 @@ import pytest
 
 from aggregator.core.jobs import ABANDONED_AFTER, AlreadyRunning, job
 from aggregator.core.models import Job
+from tests.standing_clock import StandingClock
 
 pytestmark = pytest.mark.django_db
 START = datetime(2026, 1, 14, 15, tzinfo=UTC)
 
 
-class StandingClock:
-    instant = START
-
-    def now(self):
-        return self.instant
-
-    def real_seconds(self, duration):
-        return duration.total_seconds()
-
-
 @pytest.mark.parametrize("end", [ValueError("no such thing"), KeyboardInterrupt("Ctrl-C"), SystemExit("stop")])
 def test_a_job_that_ends_badly_says_so_and_lets_the_next_one_run(end):
-    clock = StandingClock()
+    clock = StandingClock(START)
     with pytest.raises(type(end)), job(kind="k", key="1", clock=clock):
         raise end
     failed = Job.objects.get()
@@ -35,7 +26,7 @@ def test_a_job_that_ends_badly_says_so_and_lets_the_next_one_run(end):
 
 
 def test_one_job_of_a_kind_and_key_runs_until_it_counts_as_abandoned():
-    clock = StandingClock()
+    clock = StandingClock(START)
     Job.objects.create(kind="k", key="1", status=Job.Status.RUNNING, started_at=START)
     with pytest.raises(AlreadyRunning, match="wait for it"), job(kind="k", key="1", clock=clock):
         pass

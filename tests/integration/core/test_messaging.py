@@ -19,19 +19,10 @@ from aggregator.core.messaging.operations import (
     resend,
 )
 from aggregator.core.models import AuditEvent, Breaker, DeliveryAttempt, InboxMessage, OutboxMessage
+from tests.standing_clock import StandingClock
 
 START = datetime(2026, 1, 14, 15, tzinfo=UTC)
 OK = Response(200, {}, b"ok")
-
-
-class StandingClock:
-    instant = START
-
-    def now(self):
-        return self.instant
-
-    def real_seconds(self, duration):
-        return duration.total_seconds()
 
 
 class Peer:
@@ -51,7 +42,7 @@ class Peer:
 
 @pytest.fixture
 def clock():
-    return StandingClock()
+    return StandingClock(START)
 
 
 def write(key, *, conversation="a", body=b"{}", now=START, **more):
