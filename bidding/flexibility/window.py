@@ -176,3 +176,22 @@ def arrival_baseline_kwh(sessions: Sessions, window: Window) -> Floats:
         return np.asarray(running[:, :-1] * window.step_hours)
 
     return np.asarray(np.maximum(on_from(begin) - on_from(end), 0.0))
+
+
+def fixed_kwh(sessions: Sessions, window: Window, *, by: Window) -> Floats:
+    """Energy per step (scenarios, T) of a finer window that `window_devices` counts as fixed in the steps of `window`.
+
+    A car takes it at full power, from its arrival or from the beginning of the step in which it leaves.
+    """
+    devices = window_devices(sessions, window)
+    departure_hours = devices.departure_step * window.step_hours
+    lumps = replace(
+        sessions,
+        arrival_hours=np.concatenate((np.maximum(sessions.arrival_hours, 0.0), departure_hours)),
+        departure_hours=np.full(2 * len(sessions), np.inf),
+        energy_needed_kwh=np.concatenate((devices.fixed_first_kwh, devices.fixed_last_kwh)),
+        power_max_kw=np.tile(sessions.power_max_kw, 2),
+        power_floor_kw=0.0,
+        scenario=None if sessions.scenario is None else np.tile(sessions.scenario, 2),
+    )
+    return arrival_baseline_kwh(lumps, by)

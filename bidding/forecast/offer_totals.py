@@ -13,7 +13,7 @@ from bidding.flexibility.scenarios import ScenarioTotals
 from bidding.flexibility.storage import ROUND_TRIP_EFFICIENCY
 from bidding.flexibility.ul import ramp_increments, running_sum, weighted_counts
 from bidding.flexibility.window import Sessions as WindowSessions
-from bidding.flexibility.window import Window, arrival_baseline_kwh
+from bidding.flexibility.window import Window, arrival_baseline_kwh, fixed_kwh
 from bidding.forecast.baselines import HOUR_S, PriceCurve
 from bidding.forecast.drawn_sessions import Sessions
 from bidding.forecast.offers import Blocks, Direction, Offer
@@ -46,6 +46,7 @@ class OfferTotals:
         self._blocks = Blocks(ptus=len(edges_s) - 1, ptu_h=float(edges_s[1] - edges_s[0]) / HOUR_S)
         self._totals = ScenarioTotals.zero(self._blocks.window, scenarios=scenarios)
         self._baseline_kwh = np.zeros((scenarios, self._blocks.ptus))
+        self._uneven_kwh = np.zeros((scenarios, self._blocks.ptus))
         self._fed_in_kwh = np.zeros((scenarios, self._blocks.window.steps + 1))
         self._rated_kwh = np.zeros((scenarios, self._blocks.ptus))
         self._departures_kwh = np.zeros(scenarios)
@@ -84,8 +85,10 @@ class OfferTotals:
         )
         self._totals.add(cars)
         by_ptu = Window(self._blocks.ptus, self._blocks.ptu_h)
-        if self._prices is None and self._blocks.ptus_each > 1:
-            self._baseline_kwh += arrival_baseline_kwh(cars, by_ptu)
+        if self._blocks.ptus_each > 1:
+            self._add_uneven(cars)
+            if self._prices is None:
+                self._baseline_kwh += arrival_baseline_kwh(cars, by_ptu)
         ways_kw = np.where(sessions.v2g, 2.0, 1.0) * sessions.power_kw
         all_along = replace(cars, power_max_kw=ways_kw, energy_needed_kwh=np.full(len(sessions), np.inf))
         self._rated_kwh += arrival_baseline_kwh(all_along, by_ptu)
@@ -102,6 +105,14 @@ class OfferTotals:
         for ptu in range(self._blocks.ptus):
             self._baseline_kwh[:, ptu] += weighted_counts(scenario, drawn_kwh[:, 1 + ptu], self._scenarios)
         return np.asarray(drawn_kwh[:, 0])
+
+    def _add_uneven(self, cars: WindowSessions) -> None:
+        """Add by how much what cannot move within a block of several PTUs lies above its mean in each."""
+        blocks, window = self._blocks, self._blocks.window
+        to_the_last_end = Window(window.steps * blocks.ptus_each, blocks.ptu_h)
+        by_block = fixed_kwh(cars, window, by=to_the_last_end).reshape(self._scenarios, -1, blocks.ptus_each)
+        uneven_kwh = by_block - by_block.mean(axis=2, keepdims=True)
+        self._uneven_kwh += uneven_kwh.reshape(self._scenarios, -1)[:, : blocks.ptus]
 
     def _add_losses(self, cars: WindowSessions, floor_kw: Floats, scenario: Integers, after_kwh: Floats) -> None:
         """Add what pause floors and departures take, when `after_kwh` (n,) could be had after the window."""
@@ -143,6 +154,7 @@ class OfferTotals:
         return Offer(
             baseline_kwh=self._totals.arrival_kwh if from_arrival else self._baseline_kwh,
             vectors=self._totals.vectors,
+            uneven_kwh=self._uneven_kwh,
             fed_in_kwh=self._fed_in_kwh,
             rated_kwh=self._rated_kwh,
             departures_kw=self._departures_kwh / hours,

@@ -31,8 +31,9 @@ SETS_AT_ONCE = 2**17
 class Blocks:
     """A window of T PTUs, cut in at most `MOST_BLOCKS` blocks in which every car holds one power.
 
-    Up to three hours a block is a PTU and nothing is lost. The last block may reach beyond the window, where nothing is
-    promised.
+    Up to three hours a block is a PTU and nothing is lost. In longer ones a car that comes or goes within a block
+    cannot hold one power in it: it charges at full power there, and counts in its own PTUs. The last block may reach
+    beyond the window, where nothing is promised.
     """
 
     ptus: int
@@ -69,6 +70,8 @@ class Offer:
     Attributes:
         baseline_kwh: what they draw in each PTU when nobody intervenes, (S, T).
         vectors: what they can take, by the blocks in which they are plugged in.
+        uneven_kwh: by how much what cannot move lies above the mean of its block in each PTU, (S, T); 0 in a block of
+            one PTU.
         fed_in_kwh: what V2G cars can feed in during any k blocks, (S, B + 1).
         rated_kwh: the most their ratings allow in each PTU while they are plugged in, twice for V2G, (S, T).
         departures_kw: what they must take in the window because they leave too soon after it, its mean, (S,).
@@ -77,6 +80,7 @@ class Offer:
 
     baseline_kwh: Floats
     vectors: StayVectors
+    uneven_kwh: Floats
     fed_in_kwh: Floats
     rated_kwh: Floats
     departures_kw: Floats
@@ -86,6 +90,7 @@ class Offer:
         return Offer(
             baseline_kwh=self.baseline_kwh + other.baseline_kwh,
             vectors=self.vectors + other.vectors,
+            uneven_kwh=self.uneven_kwh + other.uneven_kwh,
             fed_in_kwh=self.fed_in_kwh + other.fed_in_kwh,
             rated_kwh=self.rated_kwh + other.rated_kwh,
             departures_kw=self.departures_kw + other.departures_kw,
@@ -97,11 +102,17 @@ class Offer:
         return Offer(
             baseline_kwh=self.baseline_kwh[scenarios],
             vectors=self.vectors.select(scenarios),
+            uneven_kwh=self.uneven_kwh[scenarios],
             fed_in_kwh=self.fed_in_kwh[scenarios],
             rated_kwh=self.rated_kwh[scenarios],
             departures_kw=self.departures_kw[scenarios],
             pause_floor_kw=self.pause_floor_kw[scenarios],
         )
+
+    @property
+    def reference_kwh(self) -> Floats:
+        """The baseline without what is uneven in it: what powers held through a block are measured from, (S, T)."""
+        return self.baseline_kwh - self.uneven_kwh
 
     def bound_kwh(self, direction: Direction) -> Floats:
         """Return the least energy they can take in every set of blocks, or for an increase the most, (S, 2^B)."""
@@ -130,7 +141,7 @@ class Room:
     def of(cls, offer: Offer, blocks: Blocks, direction: Direction, *, added_kw: Floats | float = 0.0) -> Self:
         """Return the room of all cars, and of other assets that add a power in each PTU, (S, T)."""
         sign, hours = _SIGNS[direction], blocks.set_hours
-        reference_kwh = offer.baseline_kwh + sign * np.asarray(added_kw) * blocks.ptu_h
+        reference_kwh = offer.reference_kwh + sign * np.asarray(added_kw) * blocks.ptu_h
         limiting_ptu = blocks.limiting_ptus(reference_kwh, direction)
         scenarios = len(reference_kwh)
         least_kw, limiting_set = np.empty(scenarios), np.empty(scenarios, dtype=np.intp)
@@ -145,7 +156,7 @@ class Room:
     def part_kw(self, part: Offer, scenarios: NDArray[np.intp]) -> Floats:
         """Return what some of the cars bring to `least_kw` in some scenarios; they and `added_kw` add up to it."""
         chosen = part.take(scenarios)
-        sets_kwh = _over_sets(chosen.baseline_kwh, self.limiting_ptu[scenarios], self.blocks)
+        sets_kwh = _over_sets(chosen.reference_kwh, self.limiting_ptu[scenarios], self.blocks)
         return self._where_least(_SIGNS[self.direction] * (sets_kwh - chosen.bound_kwh(self.direction)), scenarios)
 
     def mean_kw(self, energy_kwh: Floats, scenarios: NDArray[np.intp]) -> Floats:

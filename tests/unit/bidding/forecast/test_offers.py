@@ -96,6 +96,13 @@ def test_a_car_that_leaves_inside_the_window_is_left_alone():
     assert held_kw(cars(comes_h=-1, leaves_h=0.5, energy_kwh=12, v2g=True)) == pytest.approx([0])
 
 
+def test_a_car_within_a_block_of_a_long_window_takes_what_its_own_ptu_has():
+    """Half of its block's mean would be too little: in the second PTU of 16 only this car draws, and it must."""
+    passing, charged, charging = (-1, 12, 10), (0.25, 0.5, 2), (0.5, 12, 40)
+    comes_h, leaves_h, energy_kwh = np.array([passing, charged, charging]).T
+    assert held_kw(cars(comes_h=comes_h, leaves_h=leaves_h, energy_kwh=energy_kwh), ptus=16) == pytest.approx([0])
+
+
 def test_increase_is_what_the_plan_leaves_for_later():
     prices = PriceCurve(START_S - 4 * HOUR_S, np.concatenate([np.full(24, 90.0), np.full(48, 10.0)]))
     car = cars(comes_h=-1, leaves_h=10, energy_kwh=4)
@@ -112,12 +119,13 @@ def test_scenarios_are_kept_apart_and_in_any_order():
     assert held_kw(three, scenario=[1, 0, 1], scenarios=3) == pytest.approx([6, 12, 0])
 
 
-def test_parts_add_up_to_the_whole():
+@pytest.mark.parametrize("ptus", [4, 16])
+def test_parts_add_up_to_the_whole(ptus):
     one = cars(comes_h=[-1, -3, 0.3], leaves_h=[2, 12, 5], energy_kwh=[10, 20, 9], v2g=[False, True, False])
     other = cars(comes_h=[-0.5, 0], leaves_h=[1.25, 3], energy_kwh=[9, 14], floor_kw=1.38)
-    battery_kw = np.array([[3.0, 1.0, 2.0, 2.0]])
-    parts = offer_of(one), offer_of(other)
-    room = Room.of(parts[0] + parts[1], Blocks(4, 0.25), "reduce", added_kw=battery_kw)
+    battery_kw = np.resize([3.0, 1.0, 2.0, 2.0], (1, ptus))
+    parts = offer_of(one, ptus=ptus), offer_of(other, ptus=ptus)
+    room = Room.of(parts[0] + parts[1], Blocks(ptus, 0.25), "reduce", added_kw=battery_kw)
     first = np.array([0])
     shares = [room.part_kw(part, first)[0] for part in parts] + [room.mean_kw(battery_kw / 4, first)[0]]
     assert sum(shares) == pytest.approx(room.least_kw[0])
@@ -195,4 +203,23 @@ def test_one_way_cars_offer_exactly_what_the_linear_programme_finds(rows, direct
 def test_no_offer_is_above_the_linear_programme(rows, ptus, direction, floor_kw, v2g, seed):
     prices = None if seed is None else random_prices(seed)
     offered_kw, best_kw = both_kw(rows, ptus=ptus, direction=direction, floor_kw=floor_kw, v2g=v2g, prices=prices)
+    assert offered_kw <= best_kw + 1e-6
+
+
+@st.composite
+def relays(draw):
+    """Cars of which one is full when the next comes, somewhere in a long window, and others; that one has no time."""
+    rows = draw(st.just([]) | fleets())
+    power = draw(st.sampled_from([3.7, 7.4, 11.0]))
+    full, gone = sorted(draw(st.lists(st.integers(1, 12), min_size=2, max_size=2, unique=True)))
+    for name, comes, leaves, charged in (("R0", -4, 200, full), ("R1", full, gone, gone), ("R2", gone, 200, 100)):
+        energy_kwh = (charged - comes) * 0.25 * power
+        rows.append((name, START_S + 900 * comes, START_S + 900 * leaves, energy_kwh, power))
+    return rows
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=relays(), ptus=st.sampled_from([13, 16, 30]), floor_kw=st.sampled_from([0.0, 1.38]), v2g=st.booleans())
+def test_no_offer_of_cars_within_blocks_is_above_the_linear_programme(rows, ptus, floor_kw, v2g):
+    offered_kw, best_kw = both_kw(rows, ptus=ptus, floor_kw=floor_kw, v2g=v2g)
     assert offered_kw <= best_kw + 1e-6
