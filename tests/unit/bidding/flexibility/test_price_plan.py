@@ -131,6 +131,91 @@ def test_negative_prices_fill_what_may_be_filled():
     assert paid.tolist() == [[0.0, 4.0]]
 
 
+def few_cars(rng: np.random.Generator, window: Window) -> Corridor:
+    """Up to eight cars; some leave after the horizon, some cannot pause, some have no time to spare."""
+    count = rng.integers(1, 9)
+    arrival = rng.integers(-2, window.steps, count)
+    departure = arrival + rng.integers(1, window.steps + 3, count)
+    power = rng.choice([2.0, 4.0, 8.0], count)
+    stay = np.maximum(departure - np.maximum(arrival, 0), 0)
+    return one_way_charger(
+        arrival_hours=arrival,
+        departure_hours=departure,
+        energy_needed_kwh=power * np.minimum(rng.integers(1, 6, count), stay),
+        power_max_kw=power,
+        power_floor_kw=np.where(rng.random(count) < 0.2, 1.38, 0.0),
+        window=window,
+    )
+
+
+@given(seed=st.integers(0, 10**6), steps=st.integers(1, 7), connections=st.integers(0, 3))
+@settings(max_examples=300, deadline=None)
+def test_few_cars_cost_what_the_linear_programme_says_whatever_the_prices(seed, steps, connections):
+    """Also where being paid to charge tempts some cars into what others need; refused only where it refuses."""
+    rng = np.random.default_rng(seed)
+    corridor = few_cars(rng, Window(steps=steps, step_hours=1.0))
+    price = rng.choice([-40.0, -10.0, 0.0, 10.0, 30.0], steps)
+    cap = np.round(rng.uniform(0.2, 1.0, steps) * corridor.power_max_kw.max(axis=1).sum())
+    site = rng.integers(0, max(connections, 1), corridor.devices)
+    limit = np.tile(rng.integers(0, 20, (max(connections, 1), 1)).astype(float), steps)
+    sites = lp.SiteLimits(site=site, max_import_kw=limit, max_export_kw=np.zeros(limit.shape)) if connections else None
+    common = {"corridor": corridor, "step_hours": 1.0, "sites": sites}
+    try:
+        best = lp.solve_fleet(**common, aggregate_max_kw=cap, cost=price).objective
+    except lp.InfeasibleFleetError:
+        with pytest.raises(PlanInfeasibleError):
+            plan_by_price(**common, price=price, cap_kw=cap)
+        return
+
+    for exact in (True, False):
+        plan = plan_by_price(**common, price=price, cap_kw=cap, exact=exact)
+
+        assert np.all(plan.sum(axis=0) <= cap)
+        for name in range(connections):
+            assert np.all(plan[site == name].sum(axis=0) <= limit[name])
+        assert corridor.worst_violation_kwh(plan, step_hours=1.0) <= 2e-6
+        assert not exact or plan.sum(axis=0) @ price == pytest.approx(best, abs=1e-3)
+
+
+@pytest.mark.parametrize("lowest", [-100, 10])
+def test_many_cars_behind_connections_cost_at_most_two_per_cent_more(lowest):
+    """Of what is at stake, the price's size times the energy: the cost itself may be about nothing."""
+    corridor = random_cars(5, 150)
+    site = np.arange(150) % 15
+    limit = np.array([0.4 * corridor.power_max_kw[site == name].max(axis=1).sum() for name in range(15)])
+    sites = lp.SiteLimits(site=site, max_import_kw=np.tile(limit[:, None], 24), max_export_kw=np.zeros((15, 24)))
+    price = np.random.default_rng(5).uniform(lowest, 150, 24)
+    cap = feasible_cap(corridor, 0.5)
+
+    plan = plan_by_price(corridor=corridor, price=price, step_hours=1.0, cap_kw=cap, sites=sites)
+
+    best = lp.solve_fleet(corridor=corridor, step_hours=1.0, aggregate_max_kw=cap, cost=price, sites=sites)
+    at_stake = best.profile_kw.sum(axis=0) @ np.abs(price)
+    assert best.objective - 1e-3 <= plan.sum(axis=0) @ price <= best.objective + 0.02 * at_stake
+
+
+def test_a_car_paid_to_charge_makes_way_for_one_that_must():
+    """The paid hour is the first car's last before the horizon ends; the second could wait, but not beside others."""
+    corridor = one_way_charger(
+        arrival_hours=np.array([2.0, 0.0, 0.0, 1.0]),
+        departure_hours=np.array([9.0, 3.0, 1.0, 2.0]),
+        energy_needed_kwh=4.0,
+        power_max_kw=4.0,
+        window=Window(steps=3, step_hours=1.0),
+    )
+
+    plan = plan_by_price(corridor=corridor, price=[10.0, 10.0, -20.0], step_hours=1.0, cap_kw=4.0)
+
+    assert plan == pytest.approx(np.array([[0, 0, 0], [0, 0, 4], [4, 0, 0], [0, 4, 0]]), abs=1e-9)
+
+
+def test_a_cap_below_what_cannot_pause_is_refused():
+    corridor = random_cars(3, 5, floor=1.38)
+
+    with pytest.raises(PlanInfeasibleError, match="least power of the devices passes a cap"):
+        plan_by_price(corridor=corridor, price=np.arange(24.0), step_hours=1.0, cap_kw=1.0)
+
+
 def test_two_way_devices_are_turned_away():
     corridor = Corridor.of(power_min_kw=-1, power_max_kw=1, energy_min_kwh=0, energy_max_kwh=1, shape=(1, 2))
 

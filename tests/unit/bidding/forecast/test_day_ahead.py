@@ -31,7 +31,8 @@ def evening(seed, count=40):
 
 
 def prices(seed):
-    return PriceCurve(starts_s=NOON_S, eur_per_mwh=np.random.default_rng(seed).uniform(10, 200, DAY_PTUS))
+    """Negative in one PTU of four."""
+    return PriceCurve(starts_s=NOON_S, eur_per_mwh=np.random.default_rng(seed).uniform(-50, 150, DAY_PTUS))
 
 
 @settings(max_examples=15, deadline=None)
