@@ -15,6 +15,9 @@ Floats = NDArray[np.float64]
 HOUR_S = 3600.0
 PTU_S = 900
 
+MOST_CELLS = 2**18
+"""Sessions times PTUs of stay that are sorted by price at once: temporaries of 2 MB."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PriceCurve:
@@ -64,8 +67,28 @@ def price_kwh(
 
     `edges_s` must lie on PTU boundaries; the first period may be longer than a PTU. Shape (sessions, len(edges_s) - 1).
     """
-    if not len(plug_in_s):
-        return np.zeros((0, len(edges_s) - 1))
+    result = np.empty((len(plug_in_s), len(edges_s) - 1))
+    ptus = np.maximum((plug_out_s - 1) // PTU_S - plug_in_s // PTU_S + 1, 1)
+    longest_first = np.argsort(-ptus, kind="stable")
+    while len(longest_first):
+        alike = max(MOST_CELLS // int(ptus[longest_first[0]]), 1)
+        rows, longest_first = longest_first[:alike], longest_first[alike:]
+        result[rows] = _cheapest_kwh(
+            plug_in_s[rows], plug_out_s[rows], energy_kwh[rows], power_kw[rows], edges_s, prices=prices
+        )
+    return result
+
+
+def _cheapest_kwh(
+    plug_in_s: Seconds,
+    plug_out_s: Seconds,
+    energy_kwh: Floats,
+    power_kw: Floats,
+    edges_s: Seconds,
+    *,
+    prices: PriceCurve,
+) -> Floats:
+    """`price_kwh` of stays that are about as long: each is laid out in as many PTUs as the longest."""
     first = plug_in_s // PTU_S
     width = int(((plug_out_s - 1) // PTU_S - first).max()) + 1
     ptu = first[:, None] + np.arange(width)
