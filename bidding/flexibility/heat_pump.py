@@ -69,8 +69,10 @@ def heat_pump_plan(
     """Thermostat baseline over the horizon and the corridor around it.
 
     A pump that would run out of power at the set point (colder than its design temperature) gets no flexibility.
-    Within a step average power between zero and full is driven by switching, if a run and a rest fit into a step;
-    otherwise a pump that runs in the baseline keeps running (at its least power or more) and one that rests, rests.
+    Within a step average power between zero and full is driven by switching, if a run and a rest fit into a step. An
+    average below one shortest run at least power is then kept by homes that take turns, not by each: their sum follows
+    to within one such run. Otherwise a pump whose baseline is at its least power or more keeps running, and one below
+    it, which rests or runs in some steps only, follows its baseline.
 
     Args:
         homes: The homes.
@@ -94,9 +96,9 @@ def heat_pump_plan(
 
     upper = power_max if rebound_kw is None else np.minimum(power_max, baseline + rebound_kw)
     switched = homes.min_run_hours + homes.min_off_hours <= window.step_hours
-    floor = np.zeros(baseline.shape) if switched else np.minimum(homes.power_min_running_kw[:, None], baseline)
-    rests = (baseline <= 0) & (not switched)
-    inflexible = (band <= 0) | rests
+    least_running = homes.power_min_running_kw[:, None]
+    floor = 0.0 if switched else least_running
+    inflexible = (band <= 0) | (((baseline <= 0) | (baseline < least_running)) & (not switched))
     planned = np.cumsum(baseline, axis=1) * window.step_hours
     return HeatPumpPlan(
         baseline_kw=baseline,

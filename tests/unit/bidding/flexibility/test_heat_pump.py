@@ -91,6 +91,16 @@ def test_a_pump_that_rests_cannot_be_asked_for_more():
     assert plan.corridor.power_max_kw.tolist() == [[0.0] * 4] * 3
 
 
+def test_a_pump_with_long_runs_that_runs_in_some_steps_only_cannot_be_asked_for_anything():
+    """At 12 °C it needs a third of a kW, less than its least power: it may be resting when it is asked for more."""
+    group = replace(homes(), min_run_hours=0.25, min_off_hours=0.25)
+    plan = heat_pump_plan(homes=group, outdoor_c=12.0, window=Window(steps=4))
+
+    assert np.all((plan.baseline_kw > 0) & (plan.baseline_kw < 0.8))
+    assert plan.corridor.power_min_kw == pytest.approx(plan.baseline_kw)
+    assert plan.corridor.power_max_kw == pytest.approx(plan.baseline_kw)
+
+
 def exact_reduce_kw(group: Homes, outdoor: np.ndarray, baseline: np.ndarray, *, window: Window) -> float:
     """The most the homes can stay below their baseline in every step, heat leaking: a programme with temperatures.
 
