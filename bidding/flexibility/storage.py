@@ -44,7 +44,7 @@ def storage(
     Args:
         stored_kwh: Energy in the battery at the start, or at plug-in.
         stored_min_kwh: Floor it may not pass; a car that arrives below it is not discharged.
-        stored_max_kwh: Usable capacity.
+        stored_max_kwh: Usable capacity; a store that holds more is not charged further.
         charge_max_kw: At the grid.
         discharge_max_kw: At the grid, non-negative. Lowered where losses would otherwise cost the target.
         arrival_hours: Plug-in, from the horizon's start; minus infinity for a battery.
@@ -85,7 +85,8 @@ def storage(
     goal = np.minimum(np.minimum(target, most), reachable)
     change = np.maximum(np.minimum(least, stored), goal - still_kwh) - stored
 
-    room = np.minimum(most - stored, efficiency * charge * hours) - change
+    free = np.maximum(most - stored, 0.0)
+    room = np.minimum(free, efficiency * charge * hours) - change
     discharge = np.minimum(discharge, _affordable_kw(room, discharging_hours, efficiency))
     return Corridor.of(
         power_min_kw=-discharge * discharging_share,
@@ -93,7 +94,7 @@ def storage(
         energy_min_kwh=_least_net_kwh(
             change, hours, discharging_hours, charge=charge, discharge=discharge, efficiency=efficiency
         ),
-        energy_max_kwh=(most - stored) / efficiency,
+        energy_max_kwh=free / efficiency,
         shape=share.shape,
     )
 

@@ -151,6 +151,24 @@ def test_a_store_below_its_floor_is_not_discharged_after_it_was_charged_either()
     assert corridor.power_max_kw.tolist() == [[10.0] * 8]
 
 
+def test_a_store_above_its_usable_capacity_is_not_charged_but_may_be_discharged():
+    corridor = storage(
+        stored_kwh=49.0,
+        stored_min_kwh=10.0,
+        stored_max_kwh=45.0,
+        charge_max_kw=11.0,
+        discharge_max_kw=4.0,
+        departure_hours=12.0,
+        target_kwh=30.0,
+        window=Window(steps=4),
+    ).tightened(step_hours=0.25)
+
+    power = deliverable(corridor=corridor, baseline_kw=np.zeros(4), step_hours=0.25)
+
+    assert power.increase_kw == pytest.approx(0.0)
+    assert power.reduce_kw == pytest.approx(4.0)
+
+
 def test_a_lossless_battery_is_a_plain_corridor():
     corridor = storage(
         stored_kwh=5.0,
