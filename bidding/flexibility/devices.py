@@ -62,7 +62,8 @@ def one_way_charger(
     reach = np.cumsum(power * share, axis=1) * window.step_hours
     beyond = power * np.maximum(leaves - np.maximum(window.hours, arrival), 0.0)
     need = np.minimum(energy, reach[:, -1:] + beyond)
-    lower = np.where(share >= 1 - SNAP_STEPS, np.minimum(floor, need / window.step_hours), 0.0)
+    held = np.minimum(np.minimum(floor, need / window.step_hours), power * share)
+    lower = np.where(share >= 1 - SNAP_STEPS, held, 0.0)
     still = np.maximum(reach[:, -1:] - reach, 0.0) + beyond
     return Corridor.of(
         power_min_kw=lower,

@@ -17,6 +17,8 @@ from ortools.math_opt.python import mathopt
 from bidding.flexibility.corridor import Corridor
 from bidding.flexibility.ul import Floats, Integers
 
+OUT_OF_BOUNDS = "no profiles of these devices meet the limits; relax the limits or leave devices out"
+
 DEFAULT_TIME_LIMIT = timedelta(seconds=60)
 
 
@@ -96,6 +98,11 @@ class _Columns:
         rows, columns, coefficients = np.broadcast_arrays(rows, columns, np.asarray(values, np.float64))
         self.entries.append((rows.ravel(), columns.ravel(), coefficients.ravel()))
 
+    def contradictory(self) -> bool:
+        """Whether a variable or a row has its least above its most, which the solver refuses to look at."""
+        bounds = ((self.lower, self.upper), (self.row_lower, self.row_upper))
+        return any(np.any(low > high) for lows, highs in bounds for low, high in zip(lows, highs, strict=True))
+
     def model(self, *, maximise: bool) -> mathopt.Model:
         row, column, value = (np.concatenate(part) for part in zip(*self.entries, strict=True))
         kept = value != 0
@@ -172,13 +179,13 @@ def solve_fleet(
         charge, discharge = _add_storage(columns, storage, steps=steps, step_hours=step_hours)
         columns.add_entries(total, charge, 1.0)
         columns.add_entries(total, discharge, -1.0)
+    if columns.contradictory():
+        raise InfeasibleFleetError(OUT_OF_BOUNDS)
     model = columns.model(maximise=maximise)
     result = mathopt.solve(model, solver, params=mathopt.SolveParameters(time_limit=time_limit))
     reason = result.termination.reason
     if reason in {mathopt.TerminationReason.INFEASIBLE, mathopt.TerminationReason.INFEASIBLE_OR_UNBOUNDED}:
-        raise InfeasibleFleetError(
-            "no profiles of these devices meet the limits; relax the limits or leave devices out"
-        )
+        raise InfeasibleFleetError(OUT_OF_BOUNDS)
     if reason != mathopt.TerminationReason.OPTIMAL:
         raise UnsolvedError(f"the solver ended with {reason.name} after at most {time_limit}; raise the time limit")
     values = np.asarray(result.variable_values(list(model.variables())))

@@ -65,6 +65,20 @@ def test_a_car_that_cannot_pause_is_full_when_its_floor_brings_it_there():
     assert corridor.energy_min_kwh[0, 1] == pytest.approx(0.69)
 
 
+def test_a_floor_at_the_rating_stays_within_it_when_a_stay_ends_a_rounding_before_its_step():
+    corridor = one_way_charger(
+        arrival_hours=0.0,
+        departure_hours=0.75 - 1e-11,
+        energy_needed_kwh=9.0,
+        power_max_kw=1.38,
+        power_floor_kw=1.38,
+        window=Window(steps=4),
+    )
+
+    assert np.all(corridor.power_min_kw <= corridor.power_max_kw)
+    assert lp.min_flat_cap_kw(corridor=corridor, step_hours=0.25) == pytest.approx(1.38)
+
+
 @given(seed=st.integers(0, 10**6), floor=st.sampled_from([0.0, 1.38, 4.14]))
 @settings(max_examples=60, deadline=None)
 def test_every_one_way_corridor_has_a_profile(seed, floor):
