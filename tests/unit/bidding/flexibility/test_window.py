@@ -153,7 +153,7 @@ def test_arrival_baseline_counts_parts_of_steps():
     assert energy[0] == pytest.approx([1.0 + 1.5, 0.5 + 2.5, 1.0, 0.0])
 
 
-@given(seed=st.integers(0, 10**6), devices=st.integers(1, 15), steps=st.integers(1, 8))
+@given(seed=st.integers(0, 10**6), devices=st.integers(1, 15), steps=st.integers(1, 8) | st.integers(13, 16))
 @settings(max_examples=60, deadline=None)
 def test_deliverable_of_whole_step_sessions_equals_the_linear_programme(seed, devices, steps):
     sessions = whole_step_sessions(seed, devices)
