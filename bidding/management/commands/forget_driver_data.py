@@ -33,3 +33,5 @@ class Command(BaseCommand):
             f"{field.delivery_attempts} delivery attempts and {done.pause_tests} pause tests "
             f"older than {kept_for.days} days."
         )
+        if field.failed:
+            raise CommandError(f"Not forgotten: {', '.join(field.failed)}. The causes are in the log; mend them.")

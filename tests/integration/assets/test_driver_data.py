@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from aggregator.core.messaging.operations import enqueue
 from aggregator.core.models import DeliveryAttempt
@@ -84,10 +85,10 @@ def test_old_states_lose_what_was_declared(partner):
 
 
 def test_old_ocpi_sessions_go_with_what_was_asked_for_them(partner):
-    connection, _ = open_connection(partner=partner, now=NOW)
+    platform, _ = open_connection(partner=partner, now=NOW)
     [asset] = make_assets(partner, [charger("a")])
     evse = OcpiEvse.objects.create(
-        connection=connection,
+        connection=platform,
         asset=asset,
         key="a",
         phases=3,
@@ -97,7 +98,7 @@ def test_old_ocpi_sessions_go_with_what_was_asked_for_them(partner):
     )
     for number, age in enumerate((91, 90, 1)):
         OcpiSession.objects.create(
-            connection=connection,
+            connection=platform,
             evse=evse,
             key=f"nl*sta*{number}",
             session_id=str(number),
@@ -160,3 +161,20 @@ def test_a_card_is_in_no_log_whether_its_row_is_taken_or_refused(partner, caplog
         operations.record_sessions(partner_id=partner.pk, rows=[{**good, "asset": "nowhere"}], now=NOW)
 
     assert "CARD-0815" not in caplog.text
+
+
+def test_what_cannot_be_forgotten_keeps_nothing_else_from_it_and_the_command_tells(
+    reported, settings, clock, monkeypatch, caplog
+):
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # nothing may be pending when a table is altered
+        cursor.execute("ALTER TABLE assets_chargingsession ADD CONSTRAINT broken CHECK (driver_token <> '')")
+
+    done = forget()
+
+    assert (done.failed, done.sessions, done.declarations) == (("sessions",), 0, 5)
+    assert "What old sessions say of drivers was not forgotten" in caplog.text
+    monkeypatch.setattr("bidding.management.commands.forget_driver_data.clock", lambda: clock)
+    settings.KEEP_DRIVER_DATA = KEPT_FOR
+    with pytest.raises(CommandError, match="Not forgotten: sessions"):
+        call_command("forget_driver_data")
