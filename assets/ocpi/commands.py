@@ -195,16 +195,22 @@ def store(commands: Sequence[ProfileCommand], *, connection: OcpiConnection) -> 
 
 
 def _standing(asset_ids: Iterable[int], now: datetime) -> dict[int, _Standing]:
+    """Return what each asset is told. Where one was refused it is told nothing, as plans go on without it.
+
+    Nor what it was told before that: the next car would wait for nobody.
+    """
     told: dict[int, list[Told]] = defaultdict(list)
     newest: dict[int, int] = {}
-    for number, asset_id, starts_at, power_w, early_s, late_s, ttl_s in (
+    for number, status, asset_id, starts_at, power_w, early_s, late_s, ttl_s in (
         Setpoint.objects.filter(asset_id__in=list(asset_ids), ends_at__gt=now, withdrawn_at=None)
         .order_by("batch_id", "id")
-        .values_list("id", "asset_id", "starts_at", "power_w", "start_early_s", "end_late_s", "ttl_s")
+        .values_list("id", "status", "asset_id", "starts_at", "power_w", "start_early_s", "end_late_s", "ttl_s")
     ):
-        told[asset_id].append(Told(starts_at, power_w, early_s, late_s, ttl_s))
-        newest[asset_id] = number
-    return {asset_id: _Standing(rows, newest[asset_id]) for asset_id, rows in told.items()}
+        is_refused = status == Setpoint.Status.REJECTED
+        told[asset_id].append(Told(starts_at, power_w, early_s, late_s, 0 if is_refused else ttl_s))
+        if not is_refused:
+            newest[asset_id] = number
+    return {asset_id: _Standing(rows, newest.get(asset_id)) for asset_id, rows in told.items()}
 
 
 def _outlet(connection: OcpiConnection, session: OcpiSession, asset: Asset) -> Outlet:

@@ -345,6 +345,48 @@ def test_a_car_that_comes_during_an_order_is_told_at_once(platform, evse_e1, gro
     assert ProfileCommand.objects.get().setpoint == setpoint
 
 
+@pytest.fixture
+def next_car(call):
+    """Let the car at E1 leave and another come; return what the other is told."""
+
+    def comes():
+        over = {"status": "COMPLETED", "end_date_time": "2026-01-14T16:06:00Z", "last_updated": "2026-01-14T16:06:00Z"}
+        call("PUT", S1, session(**over))
+        begun = {"start_date_time": "2026-01-14T16:06:30Z", "last_updated": "2026-01-14T16:06:30Z"}
+        call("PUT", S1.replace("S1", "S2"), session("S2", **begun))
+        return ProfileCommand.objects.filter(session__session_id="S2").last()
+
+    return comes
+
+
+def test_what_a_station_refused_is_not_told_to_the_next_car(platform, asset, clock, http, next_car):
+    OcpiConnection.objects.update(seconds_between_profiles=0)
+    tell(asset, (0, 0, 0), "16:15", "17:00")
+    send_commands(clock=clock, http=http)
+    platform.answer_profile = lambda _request: (200, enveloped({"result": "REJECTED", "timeout": 30}))
+    refused = tell(asset, (4_140, 4_140), "16:30", "17:00", revision=2)
+    send_commands(clock=clock, http=http)
+
+    told = next_car()
+
+    profile = told.profile
+    assert (profile["start_date_time"], profile["duration"]) == ("2026-01-14T16:15:00Z", 900)
+    assert told.setpoint != refused
+
+
+def test_nothing_is_told_to_the_next_car_where_all_was_refused_unless_it_is_meant_by_a_later_setpoint(
+    platform, asset, clock, http, next_car
+):
+    platform.answer_profile = lambda _request: (200, enveloped({"result": "REJECTED", "timeout": 30}))
+    tell(asset)
+    send_commands(clock=clock, http=http)
+    assert next_car() is None
+
+    later = tell(asset, (0, 0), revision=2)
+
+    assert ProfileCommand.objects.get(status=Status.WAITING).setpoint == later
+
+
 def test_a_car_that_comes_when_nothing_is_ordered_is_left_alone(platform, asset, clock, http):
     assert not ProfileCommand.objects.exists()
 
