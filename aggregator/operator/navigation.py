@@ -58,6 +58,7 @@ _GROUPS = {
         ("assets.OcpiToken", "OCPI tokens", "key"),
         ("assets.OcpiLocation", "OCPI locations", "location_on"),
         ("assets.OcpiEvse", "OCPI charge points", "ev_station"),
+        ("assets.OcpiUnknownEvse", "Unknown OCPI charge points", "help"),
         ("assets.OcpiSession", "OCPI sessions", "electric_car"),
         ("assets.OcpiEdge", "Parts of quarter hours", "timelapse"),
         ("assets.ProfileCommand", "Charging profiles sent", "tune"),

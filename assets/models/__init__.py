@@ -11,6 +11,7 @@ from assets.models.ocpi import (
     OcpiParty,
     OcpiSession,
     OcpiToken,
+    OcpiUnknownEvse,
     ProfileCommand,
 )
 from assets.models.partners import Partner
@@ -38,6 +39,7 @@ __all__ = [
     "OcpiParty",
     "OcpiSession",
     "OcpiToken",
+    "OcpiUnknownEvse",
     "Partner",
     "ProfileCommand",
     "ReadingQuarter",

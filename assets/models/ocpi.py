@@ -112,6 +112,21 @@ class OcpiEvse(models.Model):
         return f"EVSE {self.key}"
 
 
+class OcpiUnknownEvse(models.Model):
+    """An EVSE that sessions named before any Location did; once it is known, they are fetched again."""
+
+    connection = models.ForeignKey(OcpiConnection, on_delete=models.PROTECT, related_name="unknown_evses")
+    key = models.CharField(max_length=36, help_text="The EVSE's uid in lower case.")
+    missed_since = models.DateTimeField(help_text="The oldest `last_updated` of the sessions that were refused.")
+
+    class Meta:
+        verbose_name = "unknown EVSE"
+        constraints = [models.UniqueConstraint(fields=["connection", "key"], name="ocpi_unknown_evse_once")]
+
+    def __str__(self) -> str:
+        return f"unknown EVSE {self.key}"
+
+
 class OcpiSession(models.Model):
     """A partner's Session as last told, for PATCH, for charging profiles and for telling old news from new.
 

@@ -3,8 +3,9 @@
     pull_due(*, clock, http) -> number of partners fetched from
 
 Pushing is optional in OCPI and is not repeated when it fails, so what was missed, by them or by us, is found here:
-everything changed since the newest object of the last fetch, after a silence as after a start. A fetch is of a closed
-period, so that objects which change meanwhile do not move from page to page; the next fetch finds them.
+everything changed since the newest object of the last fetch, after a silence as after a start, and what was refused
+before its EVSE was known (`missed`). A fetch is of a closed period, so that objects which change meanwhile do not move
+from page to page; the next fetch finds them.
 """
 
 import logging
@@ -18,8 +19,9 @@ from aggregator.core.http import RequestFailed, RequestRefused
 from aggregator.core.isolation import failing_alone
 from aggregator.core.jobs import AlreadyRunning, job
 from aggregator.core.storable import storable
-from assets.models import OcpiConnection
+from assets.models import OcpiConnection, OcpiUnknownEvse
 from assets.ocpi.client import AddressRefused, Peer, Sends
+from assets.ocpi.missed import known_by_now
 from assets.ocpi.parties import LOCATIONS, SENDER, SESSIONS, endpoint, required_endpoint
 from assets.ocpi.places import take_locations
 from assets.ocpi.receiving import take_sessions
@@ -116,13 +118,16 @@ def _pull_locations(connection: OcpiConnection, peers: Sequence[Peer], clock: Cl
 
 def _pull_sessions(connection: OcpiConnection, peers: Sequence[Peer], clock: Clock) -> None:
     newest = _Newest(connection.sessions_until, clock.now() + CLOCK_SKEW)
-    since = newest.at or clock.now() - REACH
+    earliest = clock.now() - REACH
+    missed = list(known_by_now(connection.pk))
+    since = min([newest.at or earliest, *(max(earliest, evse.missed_since) for evse in missed)])
     url = required_endpoint(connection.endpoints, SESSIONS, SENDER)
     for page in _pages(peers, url, date_from=text_of(since), date_to=_until(clock)):
         taken = take_sessions(connection_id=connection.pk, documents=page, now=clock.now())
         _log("Session", connection, taken.refused)
         newest.see(page)
     connection.sessions_until = newest.at
+    OcpiUnknownEvse.objects.filter(pk__in=[evse.pk for evse in missed]).delete()
 
 
 def _pages(peers: Sequence[Peer], url: str, **filters: str) -> Iterator[list[Any]]:

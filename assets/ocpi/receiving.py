@@ -22,6 +22,7 @@ from assets.models import ChargingSession, OcpiEvse, OcpiSession
 from assets.ocpi.commands import follow_new_sessions, let_go
 from assets.ocpi.connections import parties_of, require_party
 from assets.ocpi.metered import Metered, derive_meter_values
+from assets.ocpi.missed import note_missed
 from assets.ocpi.objects import LONGEST_ID, W_PER_KW, Session, merged, read_session
 from assets.ocpi.wire import InvalidObject, Status
 from assets.pseudonyms import pseudonym
@@ -166,16 +167,18 @@ def _read(
             newest[key] = session, hidden
     evses = _evses(connection_id, [session.evse_uid for session, _ in newest.values()])
     known = {one.key: one for one in OcpiSession.objects.filter(connection_id=connection_id, key__in=newest)}
-    told = []
+    told, homeless = [], []
     for key, (session, document) in newest.items():
         evse, before = evses.get(session.evse_uid.lower()), known.get(key)
         if evse is None:
             message = f"EVSE {session.evse_uid} of location {session.location_id} is not known. PUT its Location first."
             refused.append((session.session_id, InvalidObject(message, Status.UNKNOWN_LOCATION)))
+            homeless.append(session)
         elif before is not None and (before.last_updated > session.last_updated or _is_reopened(before, session)):
             stale += 1
         else:
             told.append(_Told(session, document, evse, before))
+    note_missed(connection_id=connection_id, sessions=homeless)
     return told, stale, refused
 
 

@@ -17,6 +17,7 @@ from assets.models import (
     OcpiParty,
     OcpiSession,
     OcpiToken,
+    OcpiUnknownEvse,
     ProfileCommand,
 )
 
@@ -109,6 +110,14 @@ class OcpiEvseAdmin(HistoryAdmin):
     list_filter = ("status", "is_profile_capable", "connection")
     list_select_related = ("connection__partner", "asset__partner")
     search_fields = ("key", "asset__external_id")
+
+
+@admin.register(OcpiUnknownEvse)
+class OcpiUnknownEvseAdmin(HistoryAdmin):
+    list_display = ("key", "connection__partner", "missed_since")
+    list_filter = ("connection",)
+    list_select_related = ("connection__partner",)
+    search_fields = ("key",)
 
 
 @admin.register(OcpiSession)

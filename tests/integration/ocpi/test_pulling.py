@@ -72,6 +72,35 @@ def test_what_a_silent_partner_did_not_push_is_found_at_the_next_fetch(platform,
     assert ChargingSession.objects.get(external_id="S15").plug_out_at is None
 
 
+@pytest.mark.parametrize("was_pushed", [True, False])
+def test_sessions_of_an_evse_that_was_unknown_are_fetched_again_once_it_is_known(
+    platform, connection, call, clock, http, was_pushed
+):
+    def pull_again():
+        OcpiConnection.objects.update(pulled_at=NOW - timedelta(minutes=15))
+        platform.received.clear()
+        pull_due(clock=clock, http=http)
+        return next(one.query["date_from"] for one in platform.received if one.path.endswith("/sessions"))
+
+    platform.locations, platform.sessions = [location()], [told(15)]
+    early, late = told(3, evse_uid="E2"), told(9, evse_uid="E2")
+    if was_pushed:
+        pull_due(clock=clock, http=http)
+        for one in (late, early):
+            assert call("PUT", f"/2.2.1/sessions/NL/STA/{one['id']}", one).json()["status_code"] == 2003
+    platform.sessions += [late, early]
+    if not was_pushed:
+        pull_due(clock=clock, http=http)
+    assert list(ChargingSession.objects.values_list("external_id", flat=True)) == ["S15"]
+    assert pull_again() == "2026-01-14T15:30:00Z"
+
+    platform.locations = [location(evse("E1"), evse("E2"), last_updated="2026-01-14T16:00:00Z")]
+
+    assert pull_again() == "2026-01-14T03:30:00Z"
+    assert set(ChargingSession.objects.values_list("external_id", flat=True)) == {"S3", "S9", "S15"}
+    assert pull_again() == "2026-01-14T15:30:00Z"
+
+
 def test_a_fetch_that_fails_is_kept_with_the_partner_and_tried_again(platform, connection, clock, http):
     platform.locations, platform.sessions = [location()], [told(1)]
     platform.token = "changed behind our back"

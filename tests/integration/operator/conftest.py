@@ -32,6 +32,7 @@ from assets.models import (
     OcpiParty,
     OcpiSession,
     OcpiToken,
+    OcpiUnknownEvse,
     Partner,
     ProfileCommand,
     Setpoint,
@@ -313,6 +314,7 @@ class Evening:
             session=session, kind=ProfileCommand.Kind.CLEAR, reference=f"r-{number}", created_at=NOW,
             next_attempt_at=NOW, deadline_at=NOW + PTU,
         )  # fmt: skip
+        OcpiUnknownEvse.objects.create(connection=connection, key=f"unknown-{number}", missed_since=NOW)
         OcpiEdge.objects.create(asset=asset, session_key=f"s-{number}", starts_at=NOW, import_wh=1, export_wh=0)
         CommunicationTest.objects.create(setpoint=setpoint, before_w=7_400)
         AnsweredRequest.objects.create(
