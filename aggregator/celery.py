@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aggregator.settings")
 
 from django.conf import settings
 
-QUEUES = ("dispatch", "market", "sizing", "forecast", "settlement", "default")
+QUEUES = ("dispatch", "market", "sizing", "forecast", "settlement", "ocpi", "default")
 HARD_LIMIT_SECONDS = 300
 VISIBILITY_TIMEOUT_SECONDS = 900  # longer than any task may run
 

@@ -7,7 +7,7 @@ from aggregator.core.services import clock, http_client
 from assets import operations
 from assets.control.metered_results import judge_on_meter_values
 from assets.control.operations import deliver_setpoints
-from assets.ocpi.pulling import pull_due
+from assets.ocpi import pulling
 from assets.ocpi.results import look_after_silence
 from assets.ocpi.sending import send_commands
 
@@ -33,8 +33,18 @@ def judge_setpoints(**_unknown: object) -> None:
 
 @shared_task
 def pull_from_ocpi_partners(**_unknown: object) -> None:
-    """Fetch locations and sessions from the OCPI partners whose turn it is."""
-    pull_due(clock=clock(), http=http_client())
+    """Give each OCPI partner whose turn it is a task of its own, so that a slow one keeps no other waiting."""
+    for connection_id in pulling.due(now=clock().now()):
+        # Worthless when the next round has come, which gives it another one.
+        pull_from_ocpi_partner.apply_async(
+            kwargs={"connection_id": connection_id}, expires=2 * settings.TICK_SECONDS, queue="ocpi"
+        )
+
+
+@shared_task
+def pull_from_ocpi_partner(*, connection_id: int, **_unknown: object) -> None:
+    """Fetch locations and sessions from one OCPI partner."""
+    pulling.pull(connection_id=connection_id, clock=clock(), http=http_client())
 
 
 @shared_task

@@ -1,21 +1,29 @@
 """Fetching what partners may not have pushed: their locations and sessions since the last time.
 
-    pull_due(*, clock, http) -> number of partners fetched from
+    due(*, now) -> the connections whose turn it is
+    pull(*, connection_id, clock, http) -> whether this process fetched
 
 Pushing is optional in OCPI and is not repeated when it fails, so what was missed, by them or by us, is found here:
 everything changed since the newest object of the last fetch, after a silence as after a start, and what was refused
 before its EVSE was known (`missed`). A fetch is of a closed period, so that objects which change meanwhile do not move
 from page to page; the next fetch finds them.
+
+Each partner has turns of its own, which end in time: one that is slow, or has much to tell, keeps no other waiting.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
+from django.db import transaction
+from django.db.models import QuerySet
+
 from aggregator.core.clock import Clock
-from aggregator.core.http import RequestFailed, RequestRefused
+from aggregator.core.http import RequestFailed, RequestRefused, Response
 from aggregator.core.isolation import failing_alone
 from aggregator.core.jobs import AlreadyRunning, job
 from aggregator.core.storable import storable
@@ -33,6 +41,13 @@ logger = logging.getLogger(__name__)
 
 REACH = timedelta(weeks=8)
 """How far back the first fetch goes: what forecasts learn from."""
+TURN = timedelta(minutes=3)
+"""After this no request begins; with the slowest last one a task still ends before its time limit."""
+STRETCH, SETTLED = timedelta(weeks=1), timedelta(days=1)
+"""Much is fetched week by week, so that a turn goes on where the one before it ended.
+
+Only of what lies that long back is all known once it was fetched: what is newer may show later.
+"""
 REFUSALS_LOGGED = 5
 
 
@@ -56,29 +71,53 @@ class _Newest:
                 self.at = at if self.at is None else max(self.at, at)
 
 
-def pull_due(*, clock: Clock, http: Sends) -> int:
-    """Fetch from every registered partner whose turn it is; a failure is kept with the partner and tried again.
+class _OneTurn:
+    """The HTTP client of one turn: when that is over, it sends nothing more."""
 
-    One that fails through a fault of ours is logged and keeps no other from its turn.
+    def __init__(self, http: Sends, *, lasts: timedelta) -> None:
+        self._http, self._until_s = http, time.monotonic() + lasts.total_seconds()
+
+    def request(self, *, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Response:
+        """Send one request; raises as `HttpClient.request` does."""
+        if time.monotonic() >= self._until_s:
+            raise RequestFailed("Its turn is over, so that others get theirs; it goes on in its next one.")
+        return self._http.request(method=method, url=url, headers=headers, body=body)
+
+
+def due(*, now: datetime) -> list[int]:
+    """Return the registered connections whose turn it is."""
+    return [connection.pk for connection in _registered().order_by("pk") if _is_due(connection, now)]
+
+
+def pull(*, connection_id: int, clock: Clock, http: Sends, lasts: timedelta = TURN) -> bool:
+    """Fetch from a partner if it is its turn and no other process does; tell whether this one did.
+
+    A failure is kept with the partner and tried again. A fault of ours is logged.
     """
-    now = clock.now()
+    connection = _registered().filter(pk=connection_id).first()
+    if connection is None or not _is_due(connection, clock.now()):
+        return False
+    is_fetched = False
+    with failing_alone(
+        logger,
+        "Nothing was fetched from %s over OCPI; it is tried again every minute. Mend the cause, it is in what "
+        "follows; what the partner pushes is taken in all the same.",
+        connection.partner,
+    ):
+        is_fetched |= _pull_once(connection, _OneTurn(http, lasts=lasts), clock)
+    return is_fetched
+
+
+def _registered() -> QuerySet[OcpiConnection]:
     registered = OcpiConnection.objects.filter(registered_at__isnull=False, partner__is_active=True)
-    fetched = 0
-    for connection in registered.select_related("partner").order_by("pk"):
-        if connection.pulled_at and now - connection.pulled_at < timedelta(minutes=connection.pull_minutes):
-            continue
-        with failing_alone(
-            logger,
-            "Nothing was fetched from %s over OCPI; it is tried again every minute. Mend the cause, it is in what "
-            "follows; what the partner pushes is taken in all the same.",
-            connection.partner,
-        ):
-            fetched += _pull_once(connection, http, clock)
-    return fetched
+    return registered.select_related("partner")
+
+
+def _is_due(connection: OcpiConnection, now: datetime) -> bool:
+    return connection.pulled_at is None or now - connection.pulled_at >= timedelta(minutes=connection.pull_minutes)
 
 
 def _pull_once(connection: OcpiConnection, http: Sends, clock: Clock) -> bool:
-    """Fetch from a partner unless another process does; tell whether this one did."""
     try:
         with job(kind="ocpi-pull", key=str(connection.pk), clock=clock):
             _pull(connection, http, clock)
@@ -109,7 +148,7 @@ def _pull_locations(connection: OcpiConnection, peers: Sequence[Peer], clock: Cl
         return
     newest = _Newest(connection.locations_until, clock.now() + CLOCK_SKEW)
     since = {"date_from": text_of(newest.at)} if newest.at else {}
-    for page in _pages(peers, url, **since, date_to=_until(clock)):
+    for page in _pages(peers, url, **since, date_to=text_of(clock.now() + CLOCK_SKEW)):
         taken = take_locations(connection_id=connection.pk, documents=page, now=clock.now())
         _log("Location", connection, taken.refused)
         newest.see(page)
@@ -117,17 +156,38 @@ def _pull_locations(connection: OcpiConnection, peers: Sequence[Peer], clock: Cl
 
 
 def _pull_sessions(connection: OcpiConnection, peers: Sequence[Peer], clock: Clock) -> None:
-    newest = _Newest(connection.sessions_until, clock.now() + CLOCK_SKEW)
-    earliest = clock.now() - REACH
-    missed = list(known_by_now(connection.pk))
-    since = min([newest.at or earliest, *(max(earliest, evse.missed_since) for evse in missed)])
+    now = clock.now()
+    since = _reached_back(connection, now)
+    newest = _Newest(since, now + CLOCK_SKEW)
     url = required_endpoint(connection.endpoints, SESSIONS, SENDER)
-    for page in _pages(peers, url, date_from=text_of(since), date_to=_until(clock)):
-        taken = take_sessions(connection_id=connection.pk, documents=page, now=clock.now())
-        _log("Session", connection, taken.refused)
-        newest.see(page)
+    for start, end in pairwise(_borders(since, now)):
+        connection.sessions_until = newest.at = max(newest.at or start, start)
+        connection.save(update_fields=["sessions_until"])
+        for page in _pages(peers, url, date_from=text_of(start), date_to=text_of(end)):
+            taken = take_sessions(connection_id=connection.pk, documents=page, now=clock.now())
+            _log("Session", connection, taken.refused)
+            newest.see(page)
     connection.sessions_until = newest.at
-    OcpiUnknownEvse.objects.filter(pk__in=[evse.pk for evse in missed]).delete()
+
+
+@transaction.atomic
+def _reached_back(connection: OcpiConnection, now: datetime) -> datetime:
+    """Return since when sessions are fetched, and stay so until they were: also those that are missed."""
+    earliest = now - REACH
+    missed = known_by_now(connection.pk)
+    since = min([connection.sessions_until or earliest, *(max(earliest, one.missed_since) for one in missed)])
+    connection.sessions_until = since
+    connection.save(update_fields=["sessions_until"])
+    OcpiUnknownEvse.objects.filter(pk__in=[one.pk for one in missed]).delete()
+    return since
+
+
+def _borders(since: datetime, now: datetime) -> list[datetime]:
+    """Return the borders of the stretches that are fetched, the last one ahead of our clock as a peer's may be."""
+    borders = [since]
+    while borders[-1] + STRETCH <= now - SETTLED:
+        borders.append(borders[-1] + STRETCH)
+    return [*borders, now + CLOCK_SKEW]
 
 
 def _pages(peers: Sequence[Peer], url: str, **filters: str) -> Iterator[list[Any]]:
@@ -139,8 +199,3 @@ def _pages(peers: Sequence[Peer], url: str, **filters: str) -> Iterator[list[Any
 def _log(kind: str, connection: OcpiConnection, refused: Sequence[tuple[str, InvalidObject]]) -> None:
     for name, error in refused[:REFUSALS_LOGGED]:
         logger.warning("%s %s of %s was not taken: %s", kind, name, connection.partner, error)
-
-
-def _until(clock: Clock) -> str:
-    """Return the end of what is fetched, exclusive: now, by a peer's clock that may be ahead of ours."""
-    return text_of(clock.now() + CLOCK_SKEW)

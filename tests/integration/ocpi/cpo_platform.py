@@ -122,15 +122,16 @@ class Platform:
         return *self.answer_profile(request), {}
 
     def _page(self, request: Received, rows: list[dict[str, Any]]) -> tuple[int, Any, dict[str, str]]:
-        since = request.query.get("date_from", "")
-        wanted = sorted((row for row in rows if row["last_updated"] >= since), key=lambda row: row["last_updated"])
+        since, until = request.query.get("date_from", ""), request.query.get("date_to", "9999")
+        asked = (row for row in rows if since <= row["last_updated"] < until)
+        wanted = sorted(asked, key=lambda row: row["last_updated"])
         offset = int(request.query.get("offset", 0))
         page = wanted[offset : offset + self.page_size]
         headers = {"X-Total-Count": str(len(wanted)), "X-Limit": str(self.page_size)}
         following = offset + self.page_size
         # Peers differ: some leave the header out on the last page, some send it empty.
         headers["Link"] = (
-            f'<{self.url}{request.path}?date_from={since}&offset={following}>; rel="next"'
+            f'<{self.url}{request.path}?date_from={since}&date_to={until}&offset={following}>; rel="next"'
             if following < len(wanted)
             else ""
         )

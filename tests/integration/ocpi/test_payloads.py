@@ -14,13 +14,13 @@ from assets.control.operations import PlannedSetpoint, send_setpoints
 from assets.models import Asset, OcpiConnection, ProfileCommand
 from assets.ocpi.handshake import register_with
 from assets.ocpi.places import take_locations
-from assets.ocpi.pulling import pull_due
 from assets.ocpi.results import look_after_silence
 from assets.ocpi.sending import send_commands
 from assets.ocpi.wire import instant_of, text_of
 from tests.conformance.ocpi.tables import TABLES, Anything, DateTime, Number, OneOf, Text, Url, problems
 from tests.field_side import GROUP_EAN, NOW, at, enrol
 from tests.integration.ocpi.cpo_platform import evse, location, session
+from tests.integration.ocpi.turns import pull_due
 
 S1, L1 = "/2.2.1/sessions/NL/STA/S1", "/2.2.1/locations/NL/STA/L1"
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
@@ -122,6 +122,7 @@ def test_every_request_to_a_functional_module_says_from_whom_and_for_whom_with_i
     platform, call, connection, group, clock, http
 ):
     platform.locations, platform.sessions = [location()], [session()]
+    OcpiConnection.objects.update(sessions_until=NOW - timedelta(hours=1))
     pull_due(clock=clock, http=http)
     asset = prepared(call, connection, group, v2g=False)
     tell(asset, (0,))

@@ -16,12 +16,12 @@ from assets.control.operations import PlannedSetpoint, send_setpoints
 from assets.models import Asset, ChargingSession, OcpiConnection, Setpoint
 from assets.ocpi import client, tokens
 from assets.ocpi.connections import open_connection
-from assets.ocpi.pulling import pull_due
 from assets.ocpi.sending import send_commands
 from assets.ocpi.wire import authorization
 from scripts.peer_environment import PeerUnavailable, peer_python
 from tests.field_side import GROUP_EAN, NOW, at, enrol, make_partner
 from tests.integration.ocpi.cpo_platform import evse, location, session
+from tests.integration.ocpi.turns import pull_due
 from tests.peers import do_without
 
 PROGRAM = Path(__file__).with_name("peer_cpo.py")

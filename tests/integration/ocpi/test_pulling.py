@@ -1,16 +1,23 @@
 """Fetching by the page, after a start as after a silence (transport_and_format, pull)."""
 
 import logging
+import time
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
 
+from aggregator.celery import app
+from aggregator.core.jobs import job
+from assets import tasks
 from assets.models import Asset, ChargingSession, OcpiConnection, OcpiParty
 from assets.ocpi import pulling, tokens
 from assets.ocpi.connections import open_connection
-from assets.ocpi.pulling import pull_due
+from assets.ocpi.pulling import pull
+from assets.ocpi.wire import text_of
 from tests.field_side import NOW, at, make_partner
 from tests.integration.ocpi.cpo_platform import Platform, enveloped, evse, location, session
+from tests.integration.ocpi.turns import pull_due
 
 
 def told(number, **changes):
@@ -36,7 +43,7 @@ def test_everything_is_fetched_page_by_page_along_the_links(platform, connection
     assert Asset.objects.count() == 2
     assert ChargingSession.objects.count() == 5
     asked = [request for request in platform.received if request.path.endswith("/sessions")]
-    assert [request.query.get("offset") for request in asked] == [None, "2", "4"]
+    assert [request.query.get("offset") for request in asked[-3:]] == [None, "2", "4"]
     assert asked[0].query["date_from"] == "2025-11-19T16:07:00Z"
     headers = asked[0].headers
     assert {headers[f"OCPI-{name}"] for name in ("to-party-id", "from-party-id")} == {"STA", "AGG"}
@@ -47,6 +54,7 @@ def test_everything_is_fetched_page_by_page_along_the_links(platform, connection
 
 def test_every_party_of_a_platform_is_fetched_from(platform, connection, clock, http):
     OcpiParty.objects.create(connection=connection, country_code="NL", party_id="UTR")
+    OcpiConnection.objects.update(sessions_until=at("01:00"))
     platform.sessions = [told(1)]
 
     pull_due(clock=clock, http=http)
@@ -70,6 +78,77 @@ def test_what_a_silent_partner_did_not_push_is_found_at_the_next_fetch(platform,
     asked = next(request for request in platform.received if request.path.endswith("/sessions"))
     assert asked.query["date_from"] == "2026-01-14T01:30:00Z"
     assert ChargingSession.objects.get(external_id="S15").plug_out_at is None
+
+
+def test_what_is_long_to_tell_goes_on_in_the_next_turn_where_the_last_one_broke_off(platform, connection, clock, http):
+    def days_ago(number):
+        start = NOW - timedelta(days=number)
+        told_at = {"start_date_time": text_of(start), "end_date_time": text_of(start), "last_updated": text_of(start)}
+        return session(f"S{number}", **told_at | {"status": "COMPLETED"})
+
+    whole_answer = platform._answer
+
+    def broken_off(request):
+        is_there = request.query.get("date_from", "") < text_of(NOW - timedelta(weeks=5))
+        return whole_answer(request) if is_there else (500, enveloped(None), {})
+
+    platform.sessions = [days_ago(number) for number in (50, 20, 2)]
+    platform._answer = broken_off
+    pull_due(clock=clock, http=http)
+    connection.refresh_from_db()
+    assert connection.sessions_until == NOW - timedelta(weeks=5)
+
+    platform._answer = whole_answer
+    OcpiConnection.objects.update(pulled_at=None)
+    platform.received.clear()
+    pull_due(clock=clock, http=http)
+
+    asked = [one.query["date_from"] for one in platform.received if one.path.endswith("/sessions")]
+    assert asked == [text_of(NOW - timedelta(weeks=number)) for number in (5, 4, 3, 2, 1)]
+    connection.refresh_from_db()
+    assert connection.sessions_until == NOW - timedelta(days=2)
+
+
+def test_a_turn_ends_in_time_and_says_that_it_goes_on(platform, connection, clock, http):
+    whole_answer = platform._answer
+
+    def slow(request):
+        time.sleep(0.1)
+        return whole_answer(request)
+
+    platform._answer = slow
+
+    assert pull(connection_id=connection.pk, clock=clock, http=http, lasts=timedelta(seconds=0.25))
+
+    connection.refresh_from_db()
+    assert "Its turn is over" in connection.pull_error
+    assert connection.pulled_at == NOW
+    assert len(platform.received) < 9  # of the locations, and of eight weeks
+
+
+def test_each_partner_has_a_task_of_its_own_and_who_is_fetched_from_meanwhile_is_left(
+    platform, second_platform, connection, clock
+):
+    with app.connection_for_write() as broker, closing(broker.SimpleQueue(app.amqp.queues["ocpi"])) as queue:
+        queue.clear()
+        tasks.pull_from_ocpi_partners()
+        told = []
+        for _ in range(2):
+            message = queue.get(timeout=10)
+            told.append((message.headers["task"], message.payload[1]))
+            message.ack()
+
+    numbers = sorted(OcpiConnection.objects.values_list("pk", flat=True))
+    task = tasks.pull_from_ocpi_partner
+    assert told == [(task.name, {"connection_id": number}) for number in numbers]
+    with job(kind="ocpi-pull", key=str(connection.pk), clock=clock):
+        for _, arguments in told * 2:
+            task(**arguments)
+    assert platform.received == []
+    assert OcpiConnection.objects.get(partner__name="Other").pulled_at == NOW
+    once = len(second_platform.received)
+    task(**told[1][1])
+    assert len(second_platform.received) == once
 
 
 @pytest.mark.parametrize("was_pushed", [True, False])
@@ -182,7 +261,7 @@ def test_a_partner_that_answers_nonsense_keeps_nobody_else_from_being_fetched_fr
     connection.refresh_from_db()
     assert reason in connection.pull_error
     assert connection.pulled_at == NOW
-    assert [request.path for request in second_platform.received] == ["/ocpi/2.2.1/sessions"]
+    assert {request.path for request in second_platform.received} == {"/ocpi/2.2.1/sessions"}
 
 
 def test_a_partner_whose_fetch_fails_through_a_fault_of_ours_keeps_nobody_else_from_it(
@@ -196,5 +275,5 @@ def test_a_partner_whose_fetch_fails_through_a_fault_of_ours_keeps_nobody_else_f
     assert pull_due(clock=clock, http=http) == 1
 
     assert "Nothing was fetched from Stadsladen" in caplog.text
-    assert [request.path for request in second_platform.received] == ["/ocpi/2.2.1/sessions"]
+    assert {request.path for request in second_platform.received} == {"/ocpi/2.2.1/sessions"}
     assert OcpiConnection.objects.get(partner__name="Other").pulled_at == NOW

@@ -9,9 +9,9 @@ from assets.models import OcpiConnection, OcpiToken
 from assets.ocpi import tokens
 from assets.ocpi.connections import AlreadyRegistered, NotRegistered, new_registration_token, open_connection
 from assets.ocpi.handshake import RegistrationFailed, register_with, renew_with
-from assets.ocpi.pulling import pull_due
 from tests.field_side import NOW, make_partner
 from tests.integration.ocpi.cpo_platform import TOKEN_B, location
+from tests.integration.ocpi.turns import pull_due
 
 OUR_ENDPOINTS = [
     {"identifier": "credentials", "role": "RECEIVER", "url": "https://aggregator.example/ocpi/2.2.1/credentials"},

@@ -13,7 +13,6 @@ from aggregator.core.interval import Interval
 from assets.control.operations import PlannedSetpoint, send_setpoints
 from assets.models import Asset, ChargingSession, OcpiConnection, OcpiSession, ProfileCommand, Setpoint
 from assets.ocpi.connections import open_connection
-from assets.ocpi.pulling import pull_due
 from assets.ocpi.results import look_after_silence
 from assets.ocpi.sending import SendReport, send_commands
 from assets.simulator.http_server import SimulatorServer
@@ -27,6 +26,7 @@ from assets.simulator.portfolio import build_portfolio
 from assets.simulator.setpoints import Schedule
 from tests.field_side import GROUP_EAN, NOW, at, enrol, make_partner
 from tests.integration.ocpi.cpo_platform import session
+from tests.integration.ocpi.turns import pull_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Status = ProfileCommand.Status
