@@ -18,14 +18,16 @@ TOLERANCE_W = 250
 def judge_on_meter_values(*, now: datetime) -> int:
     """Judge accepted setpoints of OCPI partners on the first two whole PTUs they ruled, once those are metered.
 
-    One that was replaced within them is not judged: nobody can tell whose power it was.
+    One with a time to live ruled no longer than that, as its profile ended with it. One that was replaced within them
+    is not judged: nobody can tell whose power it was.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             WITH due AS (
                 SELECT told.id, told.asset_id, told.starts_at, told.power_w, first,
-                       LEAST(first + interval '30 minutes', told.ends_at) AS until
+                       LEAST(first + interval '30 minutes', told.ends_at,
+                             told.starts_at + told.ttl_s * interval '1 second') AS until
                 FROM assets_setpoint AS told
                 JOIN assets_setpointbatch AS batch ON batch.id = told.batch_id
                 JOIN assets_ocpiconnection AS ocpi ON ocpi.partner_id = batch.partner_id

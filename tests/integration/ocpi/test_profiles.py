@@ -448,3 +448,19 @@ def test_an_accepted_setpoint_is_judged_on_the_meter(platform, asset, clock, htt
     setpoint.refresh_from_db()
     assert (setpoint.status, setpoint.result_at, setpoint.result_reason) == (status, at("16:45"), reason)
     assert judge_on_meter_values(now=later) == 0
+
+
+def test_what_lapsed_before_two_quarter_hours_were_over_is_judged_on_the_one_it_ruled(asset):
+    setpoint = tell(asset, (4_140, 4_140, 4_140), "16:15", "17:00")
+    lapses = {"ttl_s": 1_800, "status": Setpoint.Status.ACCEPTED, "result_at": at("16:20")}
+    Setpoint.objects.filter(pk=setpoint.pk).update(**lapses)
+    rows = [
+        {"asset": "E1", "starts_at": at("16:30"), "import_wh": 1_000},
+        {"asset": "E1", "starts_at": at("16:45"), "import_wh": 2_700},  # by itself again
+    ]
+    operations.store_meter_values(partner_id=asset.partner_id, rows=rows, now=at("17:05"))
+
+    assert judge_on_meter_values(now=at("17:05")) == 1
+
+    setpoint.refresh_from_db()
+    assert (setpoint.status, setpoint.result_at) == (Setpoint.Status.FOLLOWED, at("16:45"))
