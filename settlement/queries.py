@@ -27,6 +27,7 @@ def session_needs(*, asset_ids: Sequence[int], period: Interval, now: datetime) 
 
     A closed session needed what the car could have taken, else what it took. One still open is known until `now` and
     needs what the driver declared, and what it took so far where that is more or nothing was declared: an estimate.
+    Where two overlap at one asset, as when one is reported twice, the first ends where the next begins.
     """
     row_of = {asset_id: row for row, asset_id in enumerate(asset_ids)}
     sessions = (
@@ -51,6 +52,9 @@ def session_needs(*, asset_ids: Sequence[int], period: Interval, now: datetime) 
             )
         )
     columns = np.array(rows, dtype=np.int64).reshape(-1, 5).T
+    asset, plug_in_s, plug_out_s = columns[:3]
+    is_followed = asset[:-1] == asset[1:]
+    plug_out_s[:-1][is_followed] = np.minimum(plug_out_s[:-1], plug_in_s[1:])[is_followed]
     return SessionNeeds(*columns), frozenset(estimated)
 
 

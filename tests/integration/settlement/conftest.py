@@ -74,6 +74,7 @@ class World:
         self, asset: Asset, *, energy_wh=40_000, power_w=10_000, plug_in_at=WINDOW_START, hours=8, **fields: object
     ):
         values = {
+            "external_id": f"{asset.external_id} {plug_in_at:%d %H:%M}",
             "plug_out_at": plug_in_at + timedelta(hours=hours) if hours else None,
             "known_at": plug_in_at,
             "required_energy_wh": energy_wh if hours else None,
@@ -81,7 +82,6 @@ class World:
         }
         return ChargingSession.objects.create(
             asset=asset,
-            external_id=f"{asset.external_id} {plug_in_at:%d %H:%M}",
             plug_in_at=plug_in_at,
             energy_wh=energy_wh,
             max_import_w=power_w,

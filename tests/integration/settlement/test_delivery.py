@@ -167,6 +167,18 @@ def test_an_open_session_is_an_estimate(world, declared_energy_wh, baseline_w):
     assert delivery.estimated_asset_ids == [charger.pk]
 
 
+def test_sessions_that_overlap_at_one_charger_are_not_added_up(world):
+    # given a session that was reported twice, and one that is said to begin before the first has ended
+    charger = world.asset("charger")
+    world.session(charger)
+    world.session(charger, plug_in_at=WINDOW_START, known_at=LATER, external_id="the same over OCPI")
+    world.session(charger, plug_in_at=WINDOW_START + PTU, power_w=4_000)
+    world.meter(charger, 0, 0)
+    activation = world.activation(20_000, 20_000)
+    delivery = operations.settle(activation_id=activation.pk, now=LATER)
+    assert ptu_values(delivery, "baseline_w") == [(10_000,), (4_000,)]
+
+
 def test_an_estimated_meter_value_counts_and_is_flagged(world):
     charger = world.asset("charger")
     world.session(charger)
