@@ -296,6 +296,24 @@ def test_an_order_beside_it_in_some_quarter_hours_only_leaves_the_others_alone(w
     assert ptu_values(delivery, "delivered_w") == [(20_000,), (8_000,)]
 
 
+def test_orders_of_opposite_directions_are_settled_on_what_is_left_of_both(world):
+    # given a car that waits for the one order and a battery that charges for the other
+    car, battery = world.asset("car"), world.asset("battery", kind=AssetKind.BATTERY, partner="Deelauto")
+    world.session(car)
+    world.meter(car, 0)
+    world.meter(battery, 1_000)
+    reduce = world.activation(10_000, reference="reduce")
+    increase = world.activation(4_000, reference="increase", direction=Direction.INCREASE)
+
+    less, more = (operations.settle(activation_id=order.pk, now=LATER) for order in (reduce, increase))
+
+    assert (ptu_values(less, "delivered_w"), ptu_values(more, "delivered_w")) == ([(6_000,)], [(-6_000,)])
+    assert (less.delivered_wh, more.delivered_wh) == (1_500, 0)
+    assert set(DeliveryShare.objects.filter(paid_wh__gt=0).values_list("ptu__delivery", "paid_wh")) == {
+        (less.pk, 1_500)
+    }
+
+
 # When is it time?
 
 
