@@ -32,18 +32,20 @@ class _Series:
     """A measured table: its value columns, each as made from the whole numbers of the temporary table `measured`."""
 
     table: str
+    length_s: int
     values: Mapping[str, str]
 
 
 _METER_VALUES = _Series(
     "assets_meterinterval",
+    PTU_SECONDS,
     {
         "import_wh": "import_wh",
         "export_wh": "export_wh",
         "quality": "CASE is_estimated WHEN 1 THEN 'estimated' ELSE 'measured' END",
     },
 )
-_READINGS = _Series("assets_minutereading", {"power_w": "power_w"})
+_READINGS = _Series("assets_minutereading", kinds.MINUTE_SECONDS, {"power_w": "power_w"})
 
 
 @transaction.atomic
@@ -145,7 +147,8 @@ def withdraw_derived_values(*, ptus: Collection[tuple[int, datetime]]) -> int:
 
 def _key_columns(series: _Series, partner_id: int, columns: Columns, now: datetime) -> dict[str, Sequence[int]]:
     starts: list[int] = columns["starts_at"]
-    errors = list(kinds.outside_meter_window(starts, now=now)) or list(_let_go(series, starts, now))
+    outside = kinds.outside_meter_window(starts, length_s=series.length_s, now=now)
+    errors = list(outside) or list(_let_go(series, starts, now))
     if errors:
         raise InvalidRows(errors)
     return {

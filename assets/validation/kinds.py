@@ -247,15 +247,23 @@ READING = RowKind(
 )
 
 
-def outside_meter_window(starts: Sequence[int], *, now: datetime) -> Iterable[RowError]:
-    """Yield an error for every meter value that lies in the future or is older than what can still be settled."""
-    if not starts or (_oldest(now) <= min(starts) and max(starts) <= now.timestamp()):
+def outside_meter_window(starts: Sequence[int], *, length_s: int, now: datetime) -> Iterable[RowError]:
+    """Yield an error for every measured value that is not over, or is older than what can still be settled.
+
+    What is named by its end, as many meters have it, would count for the period after it: that is not over yet.
+    """
+    latest = min(now, now + CLOCK_SKEW - timedelta(seconds=length_s)).timestamp()
+    if not starts or (_oldest(now) <= min(starts) and max(starts) <= latest):
         return
     for index, start in enumerate(starts):
         at = datetime.fromtimestamp(start, UTC).isoformat()
-        if start > now.timestamp():
+        if start > latest:
             yield RowError(
-                index, "starts_at", "in-the-future", f"{at} has not begun yet. Check the clock and the offset."
+                index,
+                "starts_at",
+                "in-the-future",
+                f"What begins at {at} is not over yet. Name it by its start, not its end; check the clock and the "
+                "offset.",
             )
         elif start < _oldest(now):
             yield RowError(

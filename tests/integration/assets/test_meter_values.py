@@ -121,6 +121,18 @@ def test_values_outside_the_window_that_can_be_settled_are_refused(partner):
     assert _partitions() == set()
 
 
+def test_a_quarter_hour_that_is_named_by_its_end_is_refused_as_it_is_not_over(partner):
+    make_assets(partner, [charger("a")])
+    at_its_end = {"asset": "a", "starts_at": at("16:00"), "import_wh": 1}
+
+    with pytest.raises(operations.InvalidRows) as refusal:
+        _store(partner, at_its_end, now=at("16:02"))
+
+    [error] = refusal.value.errors
+    assert (error.code, "Name it by its start" in error.message) == ("in-the-future", True)
+    assert _store(partner, at_its_end, now=at("16:10")).stored == 1  # a clock may be five minutes ahead
+
+
 def test_months_get_their_partition_when_first_needed(partner):
     make_assets(partner, [charger("a")])
 
