@@ -19,7 +19,7 @@ from aggregator.core.http import RequestFailed, RequestRefused
 from assets.models import OcpiConnection, OcpiParty, OcpiToken
 from assets.ocpi import parties, tokens
 from assets.ocpi.client import AddressRefused, Peer, Sends
-from assets.ocpi.connections import AlreadyRegistered, NoConnection, NotRegistered
+from assets.ocpi.connections import AlreadyRegistered, NoConnection, NotRegistered, parties_of
 from assets.ocpi.parties import (
     PeerCredentials,
     read_credentials,
@@ -152,6 +152,10 @@ def _store(connection: OcpiConnection, known: _Known, now: datetime) -> None:
     connection.peer_token_sealed = tokens.sealed(known.credentials.token)
     connection.registered_at = connection.heard_at = now
     connection.save(update_fields=["versions_url", "endpoints", "peer_token_sealed", "registered_at", "heard_at"])
+    if not set(known.credentials.parties) <= parties_of(connection.pk):
+        # What a new party has told before was never asked for.
+        connection.pulled_at = connection.sessions_until = connection.locations_until = None
+        connection.save(update_fields=["pulled_at", "sessions_until", "locations_until"])
     connection.parties.all().delete()
     try:
         with transaction.atomic():

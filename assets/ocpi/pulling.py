@@ -139,7 +139,13 @@ def _pull(connection: OcpiConnection, http: Sends, clock: Clock) -> None:
     else:
         connection.pull_error, connection.heard_at = "", clock.now()
     connection.pulled_at = started_at
-    connection.save(update_fields=["pulled_at", "pull_error", "heard_at", "sessions_until", "locations_until"])
+    _keep(connection, "pulled_at", "pull_error", "heard_at", "sessions_until", "locations_until")
+
+
+def _keep(connection: OcpiConnection, *names: str) -> None:
+    """Store what a turn came to, unless the platform registered anew meanwhile, as with another party."""
+    same = OcpiConnection.objects.filter(pk=connection.pk, registered_at=connection.registered_at)
+    same.update(**{name: getattr(connection, name) for name in names})
 
 
 def _pull_locations(connection: OcpiConnection, peers: Sequence[Peer], clock: Clock) -> None:
@@ -162,7 +168,7 @@ def _pull_sessions(connection: OcpiConnection, peers: Sequence[Peer], clock: Clo
     url = required_endpoint(connection.endpoints, SESSIONS, SENDER)
     for start, end in pairwise(_borders(since, now)):
         connection.sessions_until = newest.at = max(newest.at or start, start)
-        connection.save(update_fields=["sessions_until"])
+        _keep(connection, "sessions_until")
         for page in _pages(peers, url, date_from=text_of(start), date_to=text_of(end)):
             taken = take_sessions(connection_id=connection.pk, documents=page, now=clock.now())
             _log("Session", connection, taken.refused)
@@ -177,7 +183,7 @@ def _reached_back(connection: OcpiConnection, now: datetime) -> datetime:
     missed = known_by_now(connection.pk)
     since = min([connection.sessions_until or earliest, *(max(earliest, one.missed_since) for one in missed)])
     connection.sessions_until = since
-    connection.save(update_fields=["sessions_until"])
+    _keep(connection, "sessions_until")
     OcpiUnknownEvse.objects.filter(pk__in=[one.pk for one in missed]).delete()
     return since
 

@@ -13,7 +13,7 @@ from assets import tasks
 from assets.models import Asset, ChargingSession, OcpiConnection, OcpiParty
 from assets.ocpi import pulling, tokens
 from assets.ocpi.connections import open_connection
-from assets.ocpi.pulling import pull
+from assets.ocpi.pulling import REACH, pull
 from assets.ocpi.wire import text_of
 from tests.field_side import NOW, at, make_partner
 from tests.integration.ocpi.cpo_platform import Platform, enveloped, evse, location, session
@@ -107,6 +107,47 @@ def test_what_is_long_to_tell_goes_on_in_the_next_turn_where_the_last_one_broke_
     assert asked == [text_of(NOW - timedelta(weeks=number)) for number in (5, 4, 3, 2, 1)]
     connection.refresh_from_db()
     assert connection.sessions_until == NOW - timedelta(days=2)
+
+
+def roles(*party_ids):
+    return [
+        {"role": "CPO", "country_code": "NL", "party_id": one, "business_details": {"name": one}} for one in party_ids
+    ]
+
+
+@pytest.mark.parametrize("is_meanwhile", [True, False])
+def test_what_a_party_that_joins_told_before_is_fetched_too(platform, connection, call, clock, http, is_meanwhile):
+    OcpiConnection.objects.update(sessions_until=at("16:00"), registered_at=NOW - timedelta(days=30))
+    same = call("PUT", "/2.2.1/credentials", platform.own_credentials()).json()
+    connection.refresh_from_db()
+    assert (same["status_code"], connection.sessions_until) == (1000, at("16:00"))
+    OcpiConnection.objects.update(registered_at=NOW - timedelta(days=30))
+
+    class Joining:
+        """Lets the party join before the first request of a turn."""
+
+        has_joined = False
+
+        def request(self, **request):
+            if not self.has_joined:
+                self.has_joined = True
+                joined = call("PUT", "/2.2.1/credentials", platform.own_credentials(roles=roles("STA", "UTR")))
+                assert joined.json()["status_code"] == 1000
+            return http.request(**request)
+
+    joining = Joining()
+    if not is_meanwhile:
+        joining.request(method="GET", url=platform.versions_url, headers={})
+    pull_due(clock=clock, http=joining)
+    platform.received.clear()
+    pull_due(clock=clock, http=http)
+
+    connection.refresh_from_db()
+    assert connection.sessions_until == NOW - timedelta(weeks=1)
+    if is_meanwhile:
+        asked = [one for one in platform.received if one.path.endswith("/sessions")]
+        assert asked[0].query["date_from"] == text_of(NOW - REACH)
+        assert {one.headers["OCPI-to-party-id"] for one in asked} == {"STA", "UTR"}
 
 
 def test_a_turn_ends_in_time_and_says_that_it_goes_on(platform, connection, clock, http):
