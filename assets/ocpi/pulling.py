@@ -48,6 +48,8 @@ STRETCH, SETTLED = timedelta(weeks=1), timedelta(days=1)
 
 Only of what lies that long back is all known once it was fetched: what is newer may show later.
 """
+SHOWS_LATE = timedelta(minutes=5)
+"""An object may show this much later than its `last_updated` says, behind newer ones: so far back is asked again."""
 REFUSALS_LOGGED = 5
 
 
@@ -153,7 +155,7 @@ def _pull_locations(connection: OcpiConnection, peers: Sequence[Peer], clock: Cl
     if url is None:
         return
     newest = _Newest(connection.locations_until, clock.now() + CLOCK_SKEW)
-    since = {"date_from": text_of(newest.at)} if newest.at else {}
+    since = {"date_from": text_of(newest.at - SHOWS_LATE)} if newest.at else {}
     for page in _pages(peers, url, **since, date_to=text_of(clock.now() + CLOCK_SKEW)):
         taken = take_locations(connection_id=connection.pk, documents=page, now=clock.now())
         _log("Location", connection, taken.refused)
@@ -169,7 +171,7 @@ def _pull_sessions(connection: OcpiConnection, peers: Sequence[Peer], clock: Clo
     for start, end in pairwise(_borders(since, now)):
         connection.sessions_until = newest.at = max(newest.at or start, start)
         _keep(connection, "sessions_until")
-        for page in _pages(peers, url, date_from=text_of(start), date_to=text_of(end)):
+        for page in _pages(peers, url, date_from=text_of(start - SHOWS_LATE), date_to=text_of(end)):
             taken = take_sessions(connection_id=connection.pk, documents=page, now=clock.now())
             _log("Session", connection, taken.refused)
             newest.see(page)

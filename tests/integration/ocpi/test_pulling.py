@@ -44,7 +44,7 @@ def test_everything_is_fetched_page_by_page_along_the_links(platform, connection
     assert ChargingSession.objects.count() == 5
     asked = [request for request in platform.received if request.path.endswith("/sessions")]
     assert [request.query.get("offset") for request in asked[-3:]] == [None, "2", "4"]
-    assert asked[0].query["date_from"] == "2025-11-19T16:07:00Z"
+    assert asked[0].query["date_from"] == "2025-11-19T16:02:00Z"
     headers = asked[0].headers
     assert {headers[f"OCPI-{name}"] for name in ("to-party-id", "from-party-id")} == {"STA", "AGG"}
     assert len(headers["X-Request-ID"]) == len(headers["X-Correlation-ID"]) == 36
@@ -76,7 +76,7 @@ def test_what_a_silent_partner_did_not_push_is_found_at_the_next_fetch(platform,
     assert (too_soon, pull_due(clock=clock, http=http)) == (0, 1)
 
     asked = next(request for request in platform.received if request.path.endswith("/sessions"))
-    assert asked.query["date_from"] == "2026-01-14T01:30:00Z"
+    assert asked.query["date_from"] == "2026-01-14T01:25:00Z"
     assert ChargingSession.objects.get(external_id="S15").plug_out_at is None
 
 
@@ -89,7 +89,7 @@ def test_what_is_long_to_tell_goes_on_in_the_next_turn_where_the_last_one_broke_
     whole_answer = platform._answer
 
     def broken_off(request):
-        is_there = request.query.get("date_from", "") < text_of(NOW - timedelta(weeks=5))
+        is_there = request.query.get("date_from", "") < text_of(NOW - timedelta(weeks=5, minutes=5))
         return whole_answer(request) if is_there else (500, enveloped(None), {})
 
     platform.sessions = [days_ago(number) for number in (50, 20, 2)]
@@ -104,7 +104,7 @@ def test_what_is_long_to_tell_goes_on_in_the_next_turn_where_the_last_one_broke_
     pull_due(clock=clock, http=http)
 
     asked = [one.query["date_from"] for one in platform.received if one.path.endswith("/sessions")]
-    assert asked == [text_of(NOW - timedelta(weeks=number)) for number in (5, 4, 3, 2, 1)]
+    assert asked == [text_of(NOW - timedelta(weeks=number, minutes=5)) for number in (5, 4, 3, 2, 1)]
     connection.refresh_from_db()
     assert connection.sessions_until == NOW - timedelta(days=2)
 
@@ -146,7 +146,7 @@ def test_what_a_party_that_joins_told_before_is_fetched_too(platform, connection
     assert connection.sessions_until == NOW - timedelta(weeks=1)
     if is_meanwhile:
         asked = [one for one in platform.received if one.path.endswith("/sessions")]
-        assert asked[0].query["date_from"] == text_of(NOW - REACH)
+        assert asked[0].query["date_from"] == text_of(NOW - REACH - timedelta(minutes=5))
         assert {one.headers["OCPI-to-party-id"] for one in asked} == {"STA", "UTR"}
 
 
@@ -212,13 +212,24 @@ def test_sessions_of_an_evse_that_was_unknown_are_fetched_again_once_it_is_known
     if not was_pushed:
         pull_due(clock=clock, http=http)
     assert list(ChargingSession.objects.values_list("external_id", flat=True)) == ["S15"]
-    assert pull_again() == "2026-01-14T15:30:00Z"
+    assert pull_again() == "2026-01-14T15:25:00Z"
 
     platform.locations = [location(evse("E1"), evse("E2"), last_updated="2026-01-14T16:00:00Z")]
 
-    assert pull_again() == "2026-01-14T03:30:00Z"
+    assert pull_again() == "2026-01-14T03:25:00Z"
     assert set(ChargingSession.objects.values_list("external_id", flat=True)) == {"S3", "S9", "S15"}
-    assert pull_again() == "2026-01-14T15:30:00Z"
+    assert pull_again() == "2026-01-14T15:25:00Z"
+
+
+def test_a_session_that_shows_late_behind_a_newer_one_is_not_missed(platform, connection, clock, http):
+    platform.locations, platform.sessions = [location()], [told(15)]
+    pull_due(clock=clock, http=http)
+    platform.sessions.append(told(14, end_date_time="2026-01-14T15:29:00Z", last_updated="2026-01-14T15:29:00Z"))
+    OcpiConnection.objects.update(pulled_at=None)
+
+    pull_due(clock=clock, http=http)
+
+    assert set(ChargingSession.objects.values_list("external_id", flat=True)) == {"S14", "S15"}
 
 
 def test_a_fetch_that_fails_is_kept_with_the_partner_and_tried_again(platform, connection, clock, http):
