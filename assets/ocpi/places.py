@@ -111,9 +111,8 @@ def take_locations(*, connection_id: int, documents: Sequence[Any], now: datetim
     locks.take(locks.AdvisoryLock.PARTNER_REPORTS, connection_id)
     connection = OcpiConnection.objects.get(pk=connection_id)
     ours = parties_of(connection_id)
-    known = dict(OcpiLocation.objects.filter(connection_id=connection_id).values_list("key", "last_updated"))
     refused: list[tuple[str, InvalidObject]] = []
-    fresh: dict[str, tuple[Location, Any]] = {}
+    told: list[tuple[str, Location, Any]] = []
     for document in documents:
         try:
             location = _usable(read_location(document), connection, now)
@@ -121,9 +120,13 @@ def take_locations(*, connection_id: int, documents: Sequence[Any], now: datetim
         except InvalidObject as error:
             refused.append((str(document.get("id", ""))[:LONGEST_ID] if isinstance(document, dict) else "", error))
             continue
-        key = _key(location.country_code, location.party_id, location.location_id)
+        told.append((_key(location.country_code, location.party_id, location.location_id), location, document))
+    stored = OcpiLocation.objects.filter(connection_id=connection_id, key__in={key for key, _, _ in told})
+    known = dict(stored.values_list("key", "last_updated"))
+    fresh: dict[str, tuple[Location, Any]] = {}
+    for key, location, document in told:
         if key not in known or known[key] <= location.last_updated:
-            fresh[key] = location, document
+            known[key], fresh[key] = location.last_updated, (location, document)
     OcpiLocation.objects.bulk_create(
         [
             OcpiLocation(connection_id=connection_id, key=key, document=document, last_updated=location.last_updated)

@@ -191,3 +191,11 @@ def test_an_evse_from_the_future_is_refused_as_it_would_outdate_all_that_is_stil
     assert "evses[0]: last_updated has not happened yet" in ahead.json()["status_message"]
     evse_e1.refresh_from_db()
     assert evse_e1.status == "OUTOFORDER"
+
+
+def test_the_newest_of_a_location_counts_that_a_page_lists_twice(connection):
+    newest = location(evse("E1"), evse("E2"), last_updated="2026-01-14T12:05:00Z")
+
+    take_locations(connection_id=connection.pk, documents=[newest, location()], now=NOW)
+
+    assert connection.locations.get().document == newest
