@@ -27,12 +27,14 @@ def session_needs(*, asset_ids: Sequence[int], period: Interval, now: datetime) 
 
     A closed session needed what the car could have taken, else what it took. One still open is known until `now` and
     needs what the driver declared, and what it took so far where that is more or nothing was declared: an estimate.
-    Where two overlap at one asset, as when one is reported twice, the first ends where the next begins.
+    Where two overlap at one asset, as when one is reported twice, the first ends where the next begins. None took more
+    power than its charger gives.
     """
     row_of = {asset_id: row for row, asset_id in enumerate(asset_ids)}
     sessions = (
         ChargingSession.objects.filter(asset_id__in=row_of, plug_in_at__lt=period.ends_at)
         .filter(Q(plug_out_at__isnull=True) | Q(plug_out_at__gt=period.starts_at))
+        .select_related("asset")
         .order_by("asset_id", "plug_in_at", "pk")
     )
     rows: list[tuple[int, int, int, int, int]] = []
@@ -48,7 +50,7 @@ def session_needs(*, asset_ids: Sequence[int], period: Interval, now: datetime) 
                 int(session.plug_in_at.timestamp()),
                 int((session.plug_out_at or max(now, period.ends_at)).timestamp()),
                 session.energy_wh if needed_wh is None else needed_wh,
-                session.max_import_w,
+                min(session.max_import_w, session.asset.max_import_w),
             )
         )
     columns = np.array(rows, dtype=np.int64).reshape(-1, 5).T

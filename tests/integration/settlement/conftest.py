@@ -54,6 +54,7 @@ class World:
         *,
         partner: str = "Laadkracht",
         kind: str = AssetKind.CHARGER,
+        max_import_w: int = 22_000,
         member_from=LONG_AGO,
         member_to=None,
     ) -> Asset:
@@ -62,7 +63,7 @@ class World:
             external_id=name,
             kind=kind,
             category=Asset.Category.PUBLIC,
-            max_import_w=22_000,
+            max_import_w=max_import_w,
             max_export_w=11_000 if kind in {AssetKind.V2G_CHARGER, AssetKind.BATTERY} else 0,
             capacity_wh=100_000 if kind in {AssetKind.BATTERY, AssetKind.HEAT_PUMP} else None,
             registered_at=LONG_AGO,

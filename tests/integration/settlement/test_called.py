@@ -37,7 +37,7 @@ def called(world):
 
 def take(world, ptus):
     """Take a call for 40 kW less in some PTUs of the window; a car that would take 40 kW waited in those."""
-    car = world.asset("c1")
+    car = world.asset("c1", max_import_w=40_000)
     world.session(car, energy_wh=40_000, power_w=40_000)
     world.meter(car, *(0 if n in ptus else 10_000 for n in range(max(ptus) + 1)))
     dso = UftpParticipant.objects.create(domain="dso.example.com", role="DSO", source="by_hand")

@@ -167,6 +167,15 @@ def test_an_open_session_is_an_estimate(world, declared_energy_wh, baseline_w):
     assert delivery.estimated_asset_ids == [charger.pk]
 
 
+def test_no_session_takes_more_than_its_charger_gives(world):
+    charger = world.asset("charger")
+    world.session(charger, power_w=1_000_000)
+    world.meter(charger, 0)
+    activation = world.activation(20_000)
+    delivery = operations.settle(activation_id=activation.pk, now=LATER)
+    assert ptu_values(delivery, "baseline_w") == [(22_000,)]
+
+
 def test_sessions_that_overlap_at_one_charger_are_not_added_up(world):
     # given a session that was reported twice, and one that is said to begin before the first has ended
     charger = world.asset("charger")
