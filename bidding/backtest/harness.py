@@ -180,15 +180,16 @@ class WalkForward:
         plugged_in = self._sessions.plugged_in_at(now_s)
         set_s = self._calendar.set_plug_in_s
         known = max(history.n_chargers, int(plugged_in.charger.max(initial=-1)) + 1)
+        timezone, prices = self._options.timezone, self._options.prices
         return SizingContext(
             now_s=now_s,
             window=spec,
             history=history,
             plugged_in=plugged_in,
             traits=ChargerTraits(floor_kw=self._traits.floor_kw[:known], v2g=self._traits.v2g[:known]),
-            timezone=self._options.timezone,
+            timezone=timezone,
             reported_s=set_s[: np.searchsorted(set_s, now_s, side="right")],
-            prices=self._options.prices,
+            prices=None if prices is None else prices.published_by(now_s, timezone=timezone),
             outdoor_c=self._options.outdoor_c,
             most_risk=self._drivers.most_risk,
         )

@@ -4,10 +4,12 @@ Energies are exact to the second: a PTU in which a car is plugged in for six min
 Arrays (sessions, PTUs) lie in memory PTU by PTU: long loops over sessions instead of short ones over PTUs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bidding.forecast.local_time import DAY_S, day_number, hour_of_day, local_seconds, utc_seconds
 
 Seconds = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -17,6 +19,9 @@ PTU_S = 900
 
 MOST_CELLS = 2**18
 """Sessions times PTUs of stay that are sorted by price at once: temporaries of 2 MB."""
+
+PUBLISHED_AT_H = 13
+"""Local hour from which the day-ahead auction's prices of the next day are out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +40,13 @@ class PriceCurve:
         """Return the prices of PTUs counted from the epoch; the first and last price hold beyond the curve."""
         position = np.clip(ptu - self.starts_s // PTU_S, 0, len(self.eur_per_mwh) - 1)
         return self.eur_per_mwh[position]
+
+    def published_by(self, now_s: int, *, timezone: str) -> "PriceCurve":
+        """Return the prices that are out by then, one at least: to the end of the local day, or of the next."""
+        local_s = int(local_seconds(now_s, timezone=timezone))
+        days_known = 2 if hour_of_day(local_s) >= PUBLISHED_AT_H else 1
+        ends_s = int(utc_seconds((int(day_number(local_s)) + days_known) * DAY_S, timezone=timezone))
+        return replace(self, eur_per_mwh=self.eur_per_mwh[: max((ends_s - self.starts_s) // PTU_S, 1)])
 
 
 def present_h(plug_in_s: Seconds, plug_out_s: Seconds, edges_s: Seconds) -> Floats:

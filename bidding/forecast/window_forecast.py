@@ -112,7 +112,8 @@ class ForecastWindow:
 
     def totals(self, scenarios: int) -> OfferTotals:
         """Return S scenarios without sessions, to be filled."""
-        return OfferTotals(self.edges_s, direction=self.direction, scenarios=scenarios, prices=self.prices)
+        known = None if self.prices is None else self.prices.published_by(self.now_s, timezone=self.timezone)
+        return OfferTotals(self.edges_s, direction=self.direction, scenarios=scenarios, prices=known)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -92,7 +92,7 @@ class SizingContext:
         traits: per charger number; covers every charger in `history` and `plugged_in`.
         timezone: IANA name of the local time in which days and hours repeat.
         reported_s: plug-ins by `now_s` of the whole set, other categories too, ascending: it has data where it has any.
-        prices: day-ahead prices of the `price` baseline, else None.
+        prices: day-ahead prices of the `price` baseline as far as they are out, else None.
         outdoor_c: mean outdoor temperature by local day number, the window's own day as forecast; None when not given.
         most_risk: the limit on a driver's risk that the bid may count on; dispatch keeps it with some more.
     """

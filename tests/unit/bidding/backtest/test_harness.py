@@ -7,6 +7,7 @@ from bidding.backtest.harness import WalkForward
 from bidding.backtest.options import BacktestOptions
 from bidding.backtest.windows import calendar
 from bidding.dispatch.allocation.driver_budget import FIRST_RISK, KEEPING_FACTOR
+from bidding.forecast.baselines import PTU_S, PriceCurve
 from bidding.forecast.sessions import SessionTable
 from bidding.optimisation.interface import SizedBid
 from bidding.optimisation.sizing import CalibratedSizer
@@ -75,6 +76,21 @@ def test_the_future_of_a_plugged_in_car_changes_no_bid():
         power_kw=sessions.power_kw,
     )
     assert _run(changed, CalibratedSizer(seed=1))[-1].ours.bid_kw == last.ours.bid_kw
+
+
+def test_prices_that_are_not_out_yet_change_no_bid():
+    """Evenings are cheap. At 9:00 nobody knows that the night after the last window will be cheaper still."""
+    sessions = _sessions(days=40, chargers=8)
+    evening = PriceCurve(FIRST_S - DAY_S, np.tile(np.repeat([60.0, 10.0, 60.0], [64, 12, 20]), 44))
+    asked = {"baseline": "price", "lead": timedelta(hours=8), "step_kw": 0.01}
+    known = _run(sessions, CalibratedSizer(seed=1), prices=evening, **asked)
+    midnight_s = known[-1].starts_s + 7 * 3600
+    is_later = evening.starts_s + PTU_S * np.arange(len(evening.eur_per_mwh)) >= midnight_s
+    cheaper = PriceCurve(evening.starts_s, np.where(is_later, 0.0, evening.eur_per_mwh))
+    other = _run(sessions, CalibratedSizer(seed=1), prices=cheaper, **asked)
+    assert known[-1].perfect_information_kw > other[-1].perfect_information_kw  # which moves what is to be had
+    assert [result.ours.bid_kw for result in known] == [result.ours.bid_kw for result in other]
+    assert known[-1].ours.bid_kw > 0
 
 
 def test_the_same_seed_gives_the_same_run():

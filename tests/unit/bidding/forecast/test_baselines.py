@@ -1,6 +1,8 @@
 import tracemalloc
+from datetime import UTC, datetime
 
 import numpy as np
+import pytest
 
 from bidding.forecast.baselines import PTU_S, PriceCurve, price_kwh
 
@@ -39,3 +41,24 @@ def test_every_stay_is_charged_as_if_it_were_alone():
 
     alone = [price_kwh(*(column[[row]] for column in stays), EDGES_S, prices=PRICES) for row in range(1_000)]
     assert np.array_equal(together, np.concatenate(alone))
+
+
+def _s(*when):
+    return int(datetime(*when, tzinfo=UTC).timestamp())
+
+
+@pytest.mark.parametrize(
+    ("now", "ends"),
+    [
+        ((2024, 3, 29, 11, 59), (2024, 3, 29, 23)),  # a minute before 13:00 in Amsterdam
+        ((2024, 3, 29, 12), (2024, 3, 30, 23)),
+        ((2024, 3, 30, 12), (2024, 3, 31, 22)),  # the next day has 23 hours
+        ((2024, 3, 1), (2024, 3, 29, 0, 15)),  # before the curve: its first price, which tells nothing
+        ((2024, 4, 9), (2024, 4, 2)),
+    ],
+)
+def test_the_prices_of_a_day_are_out_at_one_o_clock_of_the_day_before(now, ends):
+    curve = PriceCurve(_s(2024, 3, 29), np.arange(4.0 * 96))
+    known = curve.published_by(_s(*now), timezone="Europe/Amsterdam")
+    assert (known.starts_s, known.ends_s) == (curve.starts_s, _s(*ends))
+    assert known.eur_per_mwh.tolist() == curve.eur_per_mwh[: len(known.eur_per_mwh)].tolist()
