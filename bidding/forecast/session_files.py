@@ -13,10 +13,14 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from aggregator.core.holidays import FIRST_YEAR, LAST_YEAR
 from bidding.forecast.sessions import SessionTable
 
 REQUIRED_COLUMNS = ("charger_id", "plug_in_utc", "plug_out_utc", "energy_kwh")
 ENERGY_TOLERANCE_KWH = 1e-6
+
+MOST_POWER_KW = 10_000
+"""Beyond what any vehicle charges with, so a slip of the unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,8 @@ def _parse(number: int, fields: dict[str, str]) -> _Row:
     power_kw = _number("max_power_kw", power_text) if power_text else None
     if power_kw is not None and power_kw <= 0:
         raise _Unusable(f"max_power_kw is not above zero: {power_text}")
+    if power_kw is not None and power_kw > MOST_POWER_KW:
+        raise _Unusable(f"max_power_kw is above {MOST_POWER_KW}: {power_text}; watts?")
     return _Row(number, charger_id, plug_in_s, plug_out_s, energy_kwh, power_kw)
 
 
@@ -182,6 +188,8 @@ def _instant_s(column: str, text: str | None) -> int:
         raise _Unusable(f"{column} is not an ISO 8601 time: {text!r}") from None
     if instant.tzinfo is None:
         raise _Unusable(f"{column} has no offset: {text!r}; write Z or +00:00")
+    if not FIRST_YEAR <= instant.year < LAST_YEAR:
+        raise _Unusable(f"{column} is not in the years {FIRST_YEAR} to {LAST_YEAR - 1}: {text!r}")
     return math.floor(instant.timestamp())
 
 

@@ -38,6 +38,9 @@ def test_energy_that_does_not_fit_in_the_stay_is_cut_and_counted():
         ("A,home,2024-01-01T17:00:00Z,2024-01-01T18:00:00Z,,7", "energy_kwh is not a number"),
         ("A,home,2024-01-01T17:00:00Z,2024-01-01T18:00:00Z,nan,7", "energy_kwh is not a finite number"),
         ("A,home,2024-01-01T17:00:00Z,2024-01-01T18:00:00Z,1,0", "max_power_kw is not above zero"),
+        ("A,home,2024-01-01T17:00:00Z,2024-01-01T18:00:00Z,1,11000", "max_power_kw is above 10000: 11000; watts?"),
+        ("A,home,1970-01-01T00:00:00Z,1970-01-01T01:00:00Z,1,7", "plug_in_utc is not in the years 2000 to 2099"),
+        ("A,home,2024-01-03T17:00:00Z,9999-12-31T23:59:59Z,1,7", "plug_out_utc is not in the years 2000 to 2099"),
         ("A,home,2024-01-01T22:59:59Z,2024-01-02T18:00:00Z,1,7", "overlaps row 1 at charger A: plugged in 1 s"),
     ],
 )
