@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -59,9 +60,11 @@ class BacktestOptions:
         for name, share in (("pause-floor", self.pause_floor_share), ("v2g", self.v2g_share)):
             if not 0 <= share <= 1:
                 raise ValueError(f"The {name} fraction lies in 0..1, not {share}.")
-        if self.step_kw <= 0 or self.min_bid_kw < 0:
-            raise ValueError("The bid step is above zero and the minimum bid not below it.")
+        if not (0 < self.step_kw < inf and 0 <= self.min_bid_kw < inf):
+            raise ValueError("The bid step is above zero and the minimum bid not below it, both finite.")
         if self.lead < timedelta(0) or self.warm_up < timedelta(0):
             raise ValueError("Lead and warm-up are not negative.")
+        if self.seed < 0:
+            raise ValueError(f"The seed is not negative: {self.seed} is.")
         if self.baseline == "price" and self.prices is None:
             raise ValueError("The price baseline needs prices: give a file of day-ahead prices.")

@@ -1,19 +1,22 @@
 """Replay a file of charging sessions: bid day by day without peeking, and see what would have been delivered."""
 
+import csv
 import gzip
 import json
 import sys
+import zlib
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import perf_counter
 from typing import Any, TextIO
-from zoneinfo import ZoneInfoNotFoundError
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import track
 
-from bidding.backtest.arguments import parse_duration, parse_share, parse_window
+from bidding.backtest.arguments import parse_duration, parse_share, parse_timezone, parse_window
 from bidding.backtest.harness import WalkForward
 from bidding.backtest.options import BacktestOptions
 from bidding.backtest.plot import backtest_page
@@ -21,11 +24,12 @@ from bidding.backtest.rehearsing_sizer import RehearsingSizer
 from bidding.backtest.report import report
 from bidding.backtest.windows import Calendar, calendar
 from bidding.forecast.price_files import price_curve, read_prices
-from bidding.forecast.session_files import SessionFile, SessionFileInvalid, read_sessions
+from bidding.forecast.session_files import MOST_POWER_KW, SessionFile, SessionFileInvalid, read_sessions
 from bidding.forecast.stay_models import NAMES, NEAREST, StayModelUnavailable, stay_models
 from bidding.forecast.stays import StayModels
 from bidding.forecast.temperature_files import read_temperatures
 from bidding.forecast.temperatures import day_means_c
+from bidding.forecast.timed_values import ValuesInvalid
 from bidding.optimisation.sizing import CalibratedSizer
 
 PROBLEMS_SHOWN = 50
@@ -44,7 +48,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("sessions", type=Path, metavar="SESSIONS.csv[.gz]")
         parser.add_argument("--category", help="only sessions of this category")
-        parser.add_argument("--timezone", default="Europe/Amsterdam", help="local time of window and days")
+        parser.add_argument(
+            "--timezone", type=parse_timezone, default="Europe/Amsterdam", help="local time of window and days"
+        )
         parser.add_argument("--window", type=parse_window, default="17:00-19:00", help="local block, 15-minute edges")
         parser.add_argument("--days", choices=("weekdays", "weekends", "all"), default="weekdays")
         parser.add_argument("--direction", choices=("reduce", "increase"), default="reduce")
@@ -105,7 +111,7 @@ class Command(BaseCommand):
 
     def _read(self, given: dict[str, Any]) -> SessionFile:
         try:
-            with _open_text(given["sessions"]) as lines:
+            with _lines_of(given["sessions"]) as lines:
                 file = read_sessions(
                     lines,
                     default_power_kw=given["default_power_kw"],
@@ -114,8 +120,6 @@ class Command(BaseCommand):
                 )
         except SessionFileInvalid as invalid:
             raise CommandError("\n".join([str(invalid), *_listed(invalid.problems)])) from invalid
-        except (OSError, EOFError, UnicodeDecodeError) as error:
-            raise CommandError(f"{given['sessions']} cannot be read: {error}.") from error
         for line in _listed(file.skipped):
             self.stderr.write(f"skipped {line}")
         return file
@@ -145,18 +149,18 @@ def _coverage(summary: dict[str, Any]) -> str:
 
 
 def _options(given: dict[str, Any]) -> BacktestOptions:
-    if given["default_power_kw"] <= 0:
-        raise CommandError("--default-power-kw must be above zero.")
+    if not 0 < given["default_power_kw"] <= MOST_POWER_KW:
+        raise CommandError(f"--default-power-kw lies above zero, up to {MOST_POWER_KW}.")
+    prices = None
+    if given["prices"] is not None:
+        with _lines_of(given["prices"]) as lines:
+            prices = price_curve(read_prices(lines))
+    outdoor_c = None
+    if given["temperatures"] is not None:
+        with _lines_of(given["temperatures"]) as lines:
+            hours_c = {int(at.timestamp()): float(celsius) for at, celsius in read_temperatures(lines).items()}
+        outdoor_c = day_means_c(hours_c, timezone=given["timezone"])
     try:
-        prices = None
-        if given["prices"] is not None:
-            with _open_text(given["prices"]) as lines:
-                prices = price_curve(read_prices(lines))
-        outdoor_c = None
-        if given["temperatures"] is not None:
-            with _open_text(given["temperatures"]) as lines:
-                hours_c = {int(at.timestamp()): float(celsius) for at, celsius in read_temperatures(lines).items()}
-            outdoor_c = day_means_c(hours_c, timezone=given["timezone"])
         return BacktestOptions(
             timezone=given["timezone"],
             window=given["window"],
@@ -174,10 +178,6 @@ def _options(given: dict[str, Any]) -> BacktestOptions:
             step_kw=given["step_kw"],
             seed=given["seed"],
         )
-    except ZoneInfoNotFoundError as error:
-        raise CommandError(f"There is no time zone {given['timezone']!r}; write one like Europe/Amsterdam.") from error
-    except OSError as error:
-        raise CommandError(f"{error.filename} cannot be read: {error}.") from error
     except ValueError as error:
         raise CommandError(str(error)) from error
 
@@ -198,9 +198,14 @@ def _check_prices_cover(file: SessionFile, options: BacktestOptions) -> None:
 
 
 def _check_destinations(*paths: Path | None) -> None:
-    for path in paths:
-        if path is not None and not path.absolute().parent.is_dir():
+    """Find out before the long run whether its reports can be written."""
+    for path in filter(None, paths):
+        if not path.absolute().parent.is_dir():
             raise CommandError(f"There is no folder {path.absolute().parent} to write {path.name} in.")
+        if path.is_dir():
+            raise CommandError(f"{path} is a folder; name a file in it.")
+        with _draft_of(path) as draft:
+            draft.touch()
 
 
 def _config(given: dict[str, Any], file: SessionFile, days: Calendar) -> dict[str, object]:
@@ -243,14 +248,34 @@ def _listed(problems: tuple[Any, ...]) -> list[str]:
     return [*shown, f"and {hidden} more rows"] if hidden else shown
 
 
-def _open_text(path: Path) -> TextIO:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+@contextmanager
+def _lines_of(path: Path) -> Iterator[TextIO]:
+    """Open a file of text, gzipped or not; whatever is found wrong with it in the block is told with its name."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as lines:
+            yield lines
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
+        raise CommandError(f"{path} cannot be read: {error}.") from error
+    except ValuesInvalid as invalid:
+        raise CommandError(f"{path}: {invalid}") from invalid
 
 
 def _write(path: Path, text: str) -> None:
     """Write a whole file or none."""
+    with _draft_of(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+
+
+@contextmanager
+def _draft_of(path: Path) -> Iterator[Path]:
+    """Give a file beside the wanted one; what the block leaves of it is removed."""
     draft = path.with_name(f".{path.name}.part")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    try:
+        yield draft
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
+    finally:
+        with suppress(OSError):  # it has become the file, or never was one
+            draft.unlink()

@@ -116,11 +116,55 @@ def test_invalid_rows_are_listed_and_nothing_is_written(sessions_csv, tmp_path):
         (("--warm-up", "400d"), "No window is left"),
         (("--v2g", "2"), "fraction lies in 0..1"),
         (("--json", "/no/such/folder/o.json"), "There is no folder"),
+        (("--json", "/"), "/ is a folder; name a file in it"),
+        (("--json", "/proc/o.json"), "/proc/o.json cannot be written"),
+        (("--timezone", "Europe"), "no time zone 'Europe'"),
+        (("--timezone", "../Amsterdam"), "no time zone '../Amsterdam'"),
+        (("--lead", "99999999999d"), "up to six digits"),
+        (("--warm-up", "99999999999d"), "up to six digits"),
+        (("--default-power-kw", "nan"), "--default-power-kw lies above zero, up to 10000"),
+        (("--default-power-kw", "11000"), "--default-power-kw lies above zero, up to 10000"),
+        (("--step-kw", "nan"), "bid step is above zero"),
+        (("--step-kw", "inf"), "bid step is above zero"),
+        (("--min-bid-kw", "nan"), "bid step is above zero"),
+        (("--seed", "-1"), "seed is not negative"),
     ],
 )
 def test_a_wrong_choice_is_explained(sessions_csv, arguments, message):
     with pytest.raises(CommandError, match=message):
         _run(sessions_csv, *arguments)
+
+
+def _damaged(whole):
+    """Inside the packed data, not at its checksum."""
+    middle = len(whole) // 2
+    return whole[:middle] + bytes(64) + whole[middle + 64 :]
+
+
+@pytest.mark.parametrize("damage", [_damaged, lambda whole: whole[: len(whole) // 2], lambda _: b"not packed"])
+@pytest.mark.parametrize("place", ["sessions", "prices", "temperatures"])
+def test_a_damaged_archive_is_named(sessions_csv, tmp_path, damage, place):
+    hours = "".join(f"{FIRST + np.timedelta64(hour, 'h')}Z,{hour % 17},{hour % 13}\n" for hour in range(2_000))
+    table = sessions_csv.read_text() if place == "sessions" else f"utc,eur_per_mwh,celsius\n{hours}"
+    packed = tmp_path / "damaged.csv.gz"
+    packed.write_bytes(damage(gzip.compress(table.encode())))
+    arguments = (packed,) if place == "sessions" else (sessions_csv, f"--{place}", packed)
+    with pytest.raises(CommandError, match=r"damaged\.csv\.gz cannot be read"):
+        _run(*arguments)
+
+
+def test_a_field_beyond_all_measure_is_named(sessions_csv):
+    with sessions_csv.open("a", encoding="utf-8") as file:
+        file.write(f"x,c99,{'home' * 50_000},2024-02-01T17:00:00Z,2024-02-01T18:00:00Z,3,7\n")
+    with pytest.raises(CommandError, match=r"sessions\.csv cannot be read: field larger than field limit"):
+        _run(sessions_csv)
+
+
+def test_a_wrong_price_is_told_with_its_file(sessions_csv, tmp_path):
+    prices = tmp_path / "prices.csv"
+    prices.write_text("utc,eur_per_mwh\n2024-01-01T00:00:00Z,dear\n", encoding="utf-8")
+    with pytest.raises(CommandError, match=r"prices\.csv: line 2"):
+        _run(sessions_csv, "--baseline", "price", "--prices", prices)
 
 
 def test_a_price_baseline_opens_room_to_increase(sessions_csv, tmp_path):
