@@ -48,6 +48,11 @@ def test_secrets_come_from_the_environment_only():
                 assert str(value).startswith("${"), f"{name} is written in the file"
 
 
+def test_files_that_hold_secrets_are_neither_committed_nor_copied_into_the_image():
+    for file in (".gitignore", ".dockerignore"):
+        assert {".env", "simulator.json"} <= set((CHECKOUT / file).read_text().split()), file
+
+
 def test_every_name_that_a_service_is_given_is_read_by_its_program():
     ours = "".join((CHECKOUT / f"aggregator/{name}.py").read_text() for name in ("settings", "embedded"))
     mocks = "".join((CHECKOUT / f"mock_gopacs/{name}.py").read_text() for name in ("settings", "gunicorn_conf"))
