@@ -53,6 +53,17 @@ def test_files_that_hold_secrets_are_neither_committed_nor_copied_into_the_image
         assert {".env", "simulator.json"} <= set((CHECKOUT / file).read_text().split()), file
 
 
+def test_every_program_of_ours_gets_all_settings_of_the_environment_file():
+    for service, description in COMPOSE["services"].items():
+        is_ours = "DATABASE_URL" in description.get("environment", {})
+        assert ("env_file" in description) == is_ours, service
+
+
+def test_hosts_of_the_operator_come_beside_those_that_services_know_each_other_by():
+    allowed = COMPOSE["services"]["web"]["environment"]["ALLOWED_HOSTS"]
+    assert allowed == "localhost,127.0.0.1,web,uftp,${ALLOWED_HOSTS:-}"
+
+
 def test_every_name_that_a_service_is_given_is_read_by_its_program():
     ours = "".join((CHECKOUT / f"aggregator/{name}.py").read_text() for name in ("settings", "embedded"))
     mocks = "".join((CHECKOUT / f"mock_gopacs/{name}.py").read_text() for name in ("settings", "gunicorn_conf"))
