@@ -40,7 +40,9 @@
 | `HTTP_ALLOWED_PRIVATE_HOSTS` | private hosts that outgoing calls may reach | none |
 """
 
+import os
 import secrets
+from contextlib import suppress
 from datetime import time, timedelta
 from pathlib import Path
 
@@ -52,19 +54,18 @@ from bidding.markets.gopacs.announcements import CATEGORY_DIRECTIONS, WITHDRAWN_
 
 env = environ.Env()
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-
 
 def _machine_secret() -> str:
     """Return the secret key of this data folder, made at first use; servers set `SECRET_KEY` instead."""
     path = embedded.data_directory() / "secret_key"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with path.open("x", encoding="ascii") as file:
-            path.chmod(0o600)
-            file.write(secrets.token_urlsafe(48))
-    except FileExistsError:
-        pass
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"secret_key.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(48), encoding="ascii")
+        with suppress(FileExistsError):  # another process was quicker: its key counts
+            path.hardlink_to(draft)
+        draft.unlink()
     return path.read_text(encoding="ascii")
 
 
