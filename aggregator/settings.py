@@ -5,9 +5,13 @@
 | `DATABASE_URL`, `REDIS_URL` | servers to use | embedded ones under `var/` |
 | `AGGREGATOR_VAR` | where a run keeps its files | `var/` in the checkout |
 | `AGGREGATOR_CLOCK_FILE` | a shared virtual clock | the machine's clock |
-| `SECRET_KEY` | signing key; required when `DEBUG` is off | made once under `var/` |
+| `SECRET_KEY` | signs log-ins, seals stored keys: one for all processes, and for good | made once under `var/` |
 | `DEBUG` | developer errors | off |
+| `LOG_LEVEL` | what is worth a line | INFO |
 | `ALLOWED_HOSTS` | comma-separated host names | loopback |
+| `BEHIND_TLS` | a proxy ends TLS and sets `X-Forwarded-Proto` itself: secure cookies, HSTS | off |
+| `CSRF_TRUSTED_ORIGINS` | comma-separated origins whose forms are taken, where a proxy changes the host | none |
+| `REQUEST_BODY_LIMIT_BYTES` | larger bodies are refused unread | 32 MB |
 | `PUBLIC_URL` | address of this service as partners see it | where `serve` answers, else http://localhost:8000 |
 | `TICK_SECONDS` | real seconds between scheduler ticks | 60 |
 | `GOPACS_URL`, `EXCHANGE_URL` | the market | none: the market tasks say so |

@@ -38,6 +38,13 @@ def test_every_test_that_a_document_names_exists(document):
     assert missing == []
 
 
+def test_the_settings_say_of_every_name_they_read_what_it_means():
+    settings, embedded = ((TESTS.parent / f"aggregator/{name}.py").read_text() for name in ("settings", "embedded"))
+    read = re.findall(r"""(?:env\.\w+|environ\.get)\(\s*"(\w+)\"""", settings + embedded)
+    table = re.findall(r"^\| (`.*?) \|", settings, re.MULTILINE)
+    assert sorted(set(read)) == sorted(re.findall(r"\w+", " ".join(table)))
+
+
 def rows_of(document, heading):
     """Return the cells of each row in the tables of a document whose first column is headed so."""
     text = (TESTS.parent / "docs" / document).read_text()
