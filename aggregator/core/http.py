@@ -1,19 +1,23 @@
 """The one HTTP client. Every outgoing call goes through it or, many at once, through `http_many`, under its rules.
 
 Addresses come from partners and counterparties, so they are untrusted: http(s) only, no private or loopback
-addresses unless the host is allowed by name, no redirects, a time limit, and a cap on what is read back.
+addresses unless the host is allowed by name, no redirects, a time limit, and a cap on what is read back. Where a name
+leads is looked at once more when the connection stands, before anything is sent: its owner may have changed it.
 """
 
 import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -101,6 +105,8 @@ class HttpClient:
                 return Response(
                     answer.status_code, dict(answer.headers), _read_capped(answer, url, 2 * silence_seconds)
                 )
+        except RequestRefused:  # by where its host turned out to lead
+            raise
         except (requests.RequestException, HTTPError, ValueError) as error:  # the last of a redirect to no address
             raise RequestFailed(f"{method} {url} failed: {error}") from error
 
@@ -109,6 +115,8 @@ class HttpClient:
         if session is None:
             session = self._local.session = requests.Session()
             session.trust_env = False  # a proxy or .netrc of the machine must not see or change market messages
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, _CheckedConnections(self.check_reached))
         return session
 
     def check_address(self, url: str) -> None:
@@ -131,11 +139,42 @@ class HttpClient:
         except OSError as error:
             raise RequestFailed(f"The host of {url} cannot be looked up: {error}") from error
         for *_, address in found:
-            if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
-                raise RequestRefused(
-                    f"{host} is on a private network ({address[0]}). Name it in HTTP_ALLOWED_PRIVATE_HOSTS "
-                    "if it is yours."
-                )
+            self.check_reached(host, str(address[0]))
+
+    def check_reached(self, host: str, address: str) -> None:
+        """Raise `RequestRefused` when a host that is not allowed leads to an IP address on a private network."""
+        if host in self._allowed_private_hosts or ipaddress.ip_address(address.partition("%")[0]).is_global:
+            return
+        raise RequestRefused(
+            f"{host} is on a private network ({address}). Name it in HTTP_ALLOWED_PRIVATE_HOSTS if it is yours."
+        )
+
+
+class _CheckedConnections(HTTPAdapter):
+    """Opens connections that are not used before `check` of host and IP address has passed."""
+
+    def __init__(self, check: Callable[[str, str], None]) -> None:
+        self._check = check
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of both schemes, of connections that check where they lead."""
+        super().init_poolmanager(*args, **kwargs)
+        check = self._check
+
+        class Plain(HTTPConnection):
+            def connect(self) -> None:
+                super().connect()
+                check(self.host, self.sock.getpeername()[0])
+
+        class Secure(HTTPSConnection):
+            def connect(self) -> None:
+                super().connect()
+                check(self.host, self.sock.getpeername()[0])
+
+        plain = type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": Plain})
+        secure = type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": Secure})
+        self.poolmanager.pool_classes_by_scheme = {"http": plain, "https": secure}
 
 
 def _read_capped(answer: requests.Response, url: str, longest_seconds: float) -> bytes:

@@ -5,11 +5,13 @@ and a cap on what is read back. A thread per request would spend most of its tim
 """
 
 import asyncio
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.abc import ResolveResult
 
 from aggregator.core.http import (
     CONNECT_TIMEOUT_SECONDS,
@@ -53,7 +55,7 @@ async def _exchange_all(http: HttpClient, requests: Sequence[Request], silence_s
     allowed = _Addresses(http)
     timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=silence_seconds)
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=AT_ONCE),
+        connector=aiohttp.TCPConnector(limit=AT_ONCE, resolver=_CheckedNames(http)),
         timeout=timeout,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,  # a proxy or .netrc of the machine must not see or change what we send
@@ -93,6 +95,22 @@ async def _read_capped(answer: aiohttp.ClientResponse, url: str, longest_seconds
             if len(body) > LARGEST_RESPONSE_BYTES:
                 raise RequestFailed(f"{url} answered with more than {LARGEST_RESPONSE_BYTES} bytes; no more was read.")
     return bytes(body)
+
+
+class _CheckedNames(aiohttp.ThreadedResolver):
+    """Looks names up for connections, which go to no address that a request may not reach."""
+
+    def __init__(self, http: HttpClient) -> None:
+        super().__init__()
+        self._http = http
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await super().resolve(host, port, family)
+        for one in found:
+            self._http.check_reached(host, one["host"])
+        return found
 
 
 class _Addresses:

@@ -1,4 +1,5 @@
 import contextlib
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -54,6 +55,37 @@ def peer():
 @pytest.fixture
 def client():
     return HttpClient(allowed_private_hosts=frozenset({"127.0.0.1"}))
+
+
+@pytest.fixture
+def rebound(monkeypatch):
+    """A listening socket, and a name that is a public address when it is looked up first and that socket's later on."""
+    look_up, public = socket.getaddrinfo, iter(["93.184.215.14"])
+
+    def changing(host, *args, **kwargs):
+        return look_up(next(public, "127.0.0.1") if host == "changing.example" else host, *args, **kwargs)
+
+    with socket.create_server(("127.0.0.1", 0)) as inside:
+        inside.settimeout(0.2)
+        monkeypatch.setattr(socket, "getaddrinfo", changing)
+        yield inside, f"http://changing.example:{inside.getsockname()[1]}/"
+
+
+def told_to(inside):
+    """What a listening socket was sent by whoever called it."""
+    try:
+        caller, _ = inside.accept()
+    except TimeoutError:
+        return b""
+    with caller:
+        return caller.recv(1024)
+
+
+def test_a_name_that_leads_elsewhere_after_it_was_checked_is_told_nothing(rebound):
+    inside, url = rebound
+    with pytest.raises(RequestRefused, match=r"changing\.example is on a private network \(127\.0\.0\.1\)"):
+        HttpClient(read_timeout_seconds=0.2).request(method="POST", url=url, body=b"secret")
+    assert told_to(inside) == b""
 
 
 def test_an_answer_that_drips_in_for_ever_is_given_up(peer):

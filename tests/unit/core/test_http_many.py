@@ -6,9 +6,9 @@ import pytest
 
 from aggregator.core.http import HttpClient, RequestFailed, RequestRefused
 from aggregator.core.http_many import Request, exchange_all
-from tests.unit.core.test_http import client, peer
+from tests.unit.core.test_http import client, peer, rebound, told_to
 
-__all__ = ["client", "peer"]  # fixtures
+__all__ = ["client", "peer", "rebound"]  # fixtures
 
 
 def get(url):
@@ -56,6 +56,13 @@ def test_an_answer_that_drips_in_for_ever_is_given_up(peer, client):
 @pytest.mark.parametrize("number", [0, 1])
 def test_few_requests_are_no_exception(peer, client, number):
     assert len(exchange_all(client, [get(f"{peer}/")] * number)) == number
+
+
+def test_a_name_that_leads_elsewhere_after_it_was_checked_is_told_nothing(rebound):
+    inside, url = rebound
+    (found,) = exchange_all(HttpClient(), [Request("POST", url, body=b"secret")], silence_seconds=0.2)
+    assert isinstance(found, RequestRefused)
+    assert told_to(inside) == b""
 
 
 def test_a_host_that_is_private_is_refused_each_time(peer):
