@@ -145,11 +145,11 @@ def _start_postgres(*, is_throwaway: bool) -> bool:
 
 
 def _postgres_pid() -> int | None:
-    return _living_pid(_postgres_data() / "postmaster.pid")
+    return _living_pid(_postgres_data() / "postmaster.pid", program="postgres")
 
 
 def _valkey_pid() -> int | None:
-    return _living_pid(data_directory() / "valkey" / "valkey.pid")
+    return _living_pid(data_directory() / "valkey" / "valkey.pid", program="valkey-server")
 
 
 def _start_valkey() -> bool:
@@ -183,14 +183,14 @@ def _start_valkey() -> bool:
     return True
 
 
-def _living_pid(pid_file: Path) -> int | None:
-    """Return the process id in the first line of `pid_file` if that process lives, and is ours to talk to."""
+def _living_pid(pid_file: Path, *, program: str) -> int | None:
+    """Return the process id in the first line of `pid_file` if that process lives, and did not get the number since."""
     try:
         pid = int(pid_file.read_text(encoding="ascii").split()[0])
-        os.kill(pid, 0)
+        running = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").rstrip("\n")
     except (FileNotFoundError, ValueError, IndexError, ProcessLookupError):
         return None
-    return None if _is_zombie(pid) else pid
+    return None if running != program or _is_zombie(pid) else pid
 
 
 def _is_zombie(pid: int) -> bool:
