@@ -175,13 +175,13 @@ class Supervisor:
     def _stop_leftovers(self) -> None:
         """Stop what an earlier run left when it was killed itself; only processes that run from our own folder."""
         for file in self._directory.glob("*.pid"):
-            pid = int(file.read_text(encoding="ascii"))
+            pid = file.read_text(encoding="ascii")
             try:
                 environment = Path(f"/proc/{pid}/environ").read_bytes()
             except OSError:
                 environment = b""
             if os.fsencode(str(self._directory.parent)) in environment:
-                _signal_group(pid, signal.SIGKILL)
+                _signal_group(int(pid), signal.SIGKILL)
             file.unlink()
 
 
