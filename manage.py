@@ -19,8 +19,8 @@ def main() -> None:
     from django.core.management import execute_from_command_line  # noqa: PLC0415 - after the settings are named
 
     command = sys.argv[1] if len(sys.argv) > 1 else ""
-    if command == "demo":  # a demo throws its data away, so it keeps them apart
-        os.environ.setdefault("AGGREGATOR_VAR", str(embedded.CHECKOUT / "var" / "demo"))
+    if command == "demo":  # a demo empties its folder first, so it has one of its own
+        os.environ["AGGREGATOR_VAR"] = str(embedded.data_directory() / "demo")
     with nullcontext() if command in COMMANDS_WITHOUT_SERVICES else embedded.services():
         execute_from_command_line(sys.argv)
 

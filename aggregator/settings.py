@@ -3,7 +3,7 @@
 | variable | meaning | default |
 |---|---|---|
 | `DATABASE_URL`, `REDIS_URL` | servers to use | embedded ones under `var/` |
-| `AGGREGATOR_VAR` | where a run keeps its files | `var/` in the checkout |
+| `AGGREGATOR_VAR` | where a run keeps its files; a demo in `demo/` below it | `var/` in the checkout |
 | `AGGREGATOR_CLOCK_FILE` | a shared virtual clock | the machine's clock |
 | `SECRET_KEY` | signs log-ins, seals stored keys: one for all processes, and for good | made once under `var/` |
 | `DEBUG` | developer errors | off |

@@ -41,7 +41,7 @@ class Demo:
     """A demo in a process of its own, with its files in a folder of its own."""
 
     def __init__(self, directory: Path, *arguments: str) -> None:
-        self.directory = directory
+        self.directory = directory / "demo"
         self.output = directory.parent / "output.txt"
         environment = {key: value for key, value in os.environ.items() if key not in {"DATABASE_URL", "REDIS_URL"}}
         with self.output.open("wb") as output:
@@ -208,7 +208,7 @@ def test_an_interrupted_evening_cleans_up(play):
     assert leftovers(demo.directory) == []
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_a_file_that_is_not_there_is_named_and_other_data_are_left_alone(tmp_path):
     result = subprocess.run(
         [sys.executable, "manage.py", "demo", "--sessions", "no-such-file.csv.gz"],
         cwd=CHECKOUT,
@@ -219,3 +219,4 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
     )
     assert result.returncode == 1
     assert "There is no file no-such-file.csv.gz" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]  # which is what a demo empties
