@@ -59,8 +59,8 @@ def report(
 
 def _window(result: WindowResult) -> dict[str, object]:
     return {
-        "starts_at": _utc(result.starts_s),
-        "ends_at": _utc(result.ends_s),
+        "starts_at": utc_text(result.starts_s),
+        "ends_at": utc_text(result.ends_s),
         "bid_kw": result.ours.bid_kw,
         "delivered": result.ours.is_delivered,
         "min_delivered_kw": result.ours.least_delivered_kw,
@@ -115,5 +115,6 @@ def _summary(
     )
 
 
-def _utc(instant_s: int) -> str:
+def utc_text(instant_s: int) -> str:
+    """Return UTC epoch seconds as ISO 8601."""
     return datetime.fromtimestamp(instant_s, UTC).isoformat().replace("+00:00", "Z")

@@ -21,7 +21,7 @@ from bidding.backtest.harness import WalkForward
 from bidding.backtest.options import BacktestOptions
 from bidding.backtest.plot import backtest_page
 from bidding.backtest.rehearsing_sizer import RehearsingSizer
-from bidding.backtest.report import report
+from bidding.backtest.report import report, utc_text
 from bidding.backtest.windows import Calendar, calendar
 from bidding.forecast.price_files import price_curve, read_prices
 from bidding.forecast.session_files import MOST_POWER_KW, SessionFile, SessionFileInvalid, read_sessions
@@ -192,9 +192,13 @@ def _stays(name: str) -> StayModels:
 def _check_prices_cover(file: SessionFile, options: BacktestOptions) -> None:
     if options.baseline != "price" or options.prices is None:
         return
-    table = file.table
-    if options.prices.starts_s > table.plug_in_s[0] or options.prices.ends_s < table.plug_in_s[-1]:
-        raise CommandError("The prices do not cover the sessions from the first to the last plug-in.")
+    prices, plug_in_s = options.prices, file.table.plug_in_s
+    if prices.starts_s > plug_in_s[0] or prices.ends_s < plug_in_s[-1]:
+        raise CommandError(
+            f"The prices do not cover the sessions: there are prices from {utc_text(prices.starts_s)} to "
+            f"{utc_text(prices.ends_s)}, plug-ins from {utc_text(plug_in_s[0])} to {utc_text(plug_in_s[-1])}. "
+            "Give prices from the first plug-in to the last."
+        )
 
 
 def _check_destinations(*paths: Path | None) -> None:

@@ -167,6 +167,17 @@ def test_a_wrong_price_is_told_with_its_file(sessions_csv, tmp_path):
         _run(sessions_csv, "--baseline", "price", "--prices", prices)
 
 
+def test_prices_that_end_before_the_sessions_are_told_with_both_periods(sessions_csv, tmp_path):
+    prices = tmp_path / "prices.csv"
+    prices.write_text(
+        "utc,eur_per_mwh\n2024-01-01T00:00:00Z,50\n2024-01-01T01:00:00Z,40\n2024-01-02T23:00:00Z,40\n",
+        encoding="utf-8",
+    )
+    told = r"from 2024-01-01T00:00:00Z to 2024-01-03T00:00:00Z, plug-ins from 2024-01-01T14:\d\d:00Z to 2024-02-29T"
+    with pytest.raises(CommandError, match=told):
+        _run(sessions_csv, "--baseline", "price", "--prices", prices)
+
+
 def test_a_price_baseline_opens_room_to_increase(sessions_csv, tmp_path):
     hours = FIRST + np.arange(24 * 70).astype("timedelta64[h]")
     dear = {16: 200, 17: 200, 18: 200}
