@@ -1,6 +1,6 @@
 import json
 import threading
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 
@@ -14,12 +14,12 @@ from aggregator.core.models import AuditEvent, Job, OutboxMessage
 from bidding import tasks
 from bidding.markets.exchange.orders import OrderState
 from bidding.markets.gopacs.announcements import ReceivedAnnouncement
-from bidding.models import Announcement, Bid, Commitment, Contract, LedgerEntry, NoBid, UftpMessage, UftpParticipant
+from bidding.models import Announcement, Bid, Commitment, LedgerEntry, NoBid
 from bidding.operations import approvals, bids, duties, order_changes, orders
 from bidding.operations.announcements import record_announcements
 from bidding.queries import announcements_to_answer
-from bidding.uftp.calls import take_call
 from bidding.uftp.demands import Demand
+from tests import called_contracts
 
 
 def offer(announcement, group, sized, exchange, now):
@@ -31,21 +31,9 @@ def call(group, now):
     """Have a contract called for two quarter hours in the middle of the announced window."""
 
     def take(called_w):
-        dso = UftpParticipant.objects.create(domain="dso.example.com", role="DSO", source="by_hand")
-        contract = Contract.objects.create(
-            contract_id="CSC-1", kind=Contract.Kind.CSC_A, dso=dso, aggregation_ean=group, congestion_point=group.ean,
-            volume_w=called_w, power_meaning="delta", price_eur_per_mwh=Decimal(95), active_from=date(2026, 1, 1),
-        )  # fmt: skip
-        message = UftpMessage.objects.create(
-            participant=dso, way="received", element="FlexOrder", message_id="1", conversation_id="1", document=b"",
-            at=now,
-        )  # fmt: skip
         starts_at = datetime(2026, 1, 14, 17, tzinfo=UTC)
         demands = [Demand(starts_at + n * timedelta(minutes=15), -called_w) for n in range(2)]
-        take_call(
-            contract=contract, order_reference="o", day=date(2026, 1, 14), message=message, offer=None, demands=demands,
-            now=now,
-        )  # fmt: skip
+        called_contracts.call(called_contracts.make_contract(group, volume_w=called_w), demands, now=now)
 
     return take
 

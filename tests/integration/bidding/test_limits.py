@@ -1,17 +1,15 @@
 """A called limit, dispatched on a fleet."""
 
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from assets import operations as portfolio
 from assets.models import AssetState, ChargingSession, Setpoint
 from bidding.dispatch.operations import run_activation
-from bidding.markets.uftp.messages import FlexOrder
-from bidding.models import Activation, Contract, UftpMessage, UftpParticipant
-from bidding.uftp.calls import take_call
+from bidding.models import Contract
 from bidding.uftp.demands import Demand
+from tests import called_contracts
 from tests.field_side import charger, make_assets, make_partner
 from tests.integration.bidding.evening import asked_w
 
@@ -68,21 +66,11 @@ def limited(group, cars):
     """Make an activation that limits the group's import for an hour."""
 
     def make(max_import_w):
-        dso = UftpParticipant.objects.create(domain="dso.example.com", role="DSO", source="by_hand")
-        contract = Contract.objects.create(
-            contract_id="CLC-1", kind=Contract.Kind.CLC_A, dso=dso, aggregation_ean=group, congestion_point=group.ean,
-            volume_w=200_000, price_eur_per_mwh=Decimal(95), active_from=date(2026, 1, 1),
-        )  # fmt: skip
-        message = UftpMessage.objects.create(
-            participant=dso, way="received", element=FlexOrder.element, message_id="1", conversation_id="1",
-            document=b"", at=BEFORE,
-        )  # fmt: skip
+        contract = called_contracts.make_contract(
+            group, contract_id="CLC-1", kind=Contract.Kind.CLC_A, power_meaning="limit", volume_w=200_000
+        )
         demands = [Demand(STARTS_AT + n * PTU, max_import_w, max_import_w) for n in range(4)]
-        take_call(
-            contract=contract, order_reference="o", day=date(2026, 1, 14), message=message, offer=None, demands=demands,
-            now=BEFORE,
-        )  # fmt: skip
-        return Activation.objects.get()
+        return called_contracts.call(contract, demands, now=BEFORE)
 
     return make
 

@@ -1,7 +1,6 @@
 """A bid and a call of one group in the same quarter hours: every kW counts for one of them."""
 
-from datetime import date, timedelta
-from decimal import Decimal
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,18 +9,9 @@ from django.db.models import F
 from assets.models import AssetState, Setpoint
 from bidding.dispatch.acts import stop_activation
 from bidding.dispatch.operations import run_activation
-from bidding.models import (
-    Activation,
-    ActivationPtu,
-    ActivationSample,
-    Contract,
-    Duty,
-    LedgerEntry,
-    UftpMessage,
-    UftpParticipant,
-)
-from bidding.uftp.calls import take_call
+from bidding.models import Activation, ActivationPtu, ActivationSample, Duty, LedgerEntry
 from bidding.uftp.demands import Demand
+from tests import called_contracts
 from tests.integration.bidding.evening import BEFORE, MINUTE, PTU, STARTS_AT, asked_w
 
 
@@ -35,20 +25,8 @@ def bid(activation):
 def call(bid, group):
     """60 kW less for the first half hour, called beside it, as the ledger allows."""
     LedgerEntry.objects.update(sellable_w=200_000)
-    dso = UftpParticipant.objects.create(domain="dso.example.com", role="DSO", source="by_hand")
-    contract = Contract.objects.create(
-        contract_id="CSC-1", kind=Contract.Kind.CSC_A, dso=dso, aggregation_ean=group, congestion_point=group.ean,
-        volume_w=60_000, power_meaning="delta", price_eur_per_mwh=Decimal(95), active_from=date(2026, 1, 1),
-    )  # fmt: skip
-    message = UftpMessage.objects.create(
-        participant=dso, way="received", element="FlexOrder", message_id="1", conversation_id="1", document=b"",
-        at=BEFORE,
-    )  # fmt: skip
-    take_call(
-        contract=contract, order_reference="o", day=date(2026, 1, 14), message=message, offer=None, now=BEFORE,
-        demands=[Demand(STARTS_AT + n * PTU, -60_000) for n in range(2)],
-    )  # fmt: skip
-    return Activation.objects.get(bid=None)
+    contract = called_contracts.make_contract(group, volume_w=60_000)
+    return called_contracts.call(contract, [Demand(STARTS_AT + n * PTU, -60_000) for n in range(2)], now=BEFORE)
 
 
 def asked_by(activation):

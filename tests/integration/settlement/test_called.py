@@ -12,7 +12,6 @@ from assets.models import Asset
 from bidding.markets.uftp.codec import parse, serialise
 from bidding.markets.uftp.vocabulary import SettlementDisposition
 from bidding.models import Activation, Contract, UftpMessage, UftpParticipant
-from bidding.uftp.calls import take_call
 from bidding.uftp.demands import Demand
 from bidding.uftp.own_keys import make_own_key
 from bidding.uftp.settlements import dispute_of_order, read_settlement
@@ -23,6 +22,7 @@ from settlement.queries import month_interval
 from settlement.reconciliation.operations import reconcile_due
 from settlement.statements.document import statement_document
 from settlement.statements.operations import issue_statement
+from tests import called_contracts
 from tests.conformance.uftp.samples import SAMPLES
 from tests.integration.settlement.conftest import WINDOW_START
 
@@ -40,20 +40,8 @@ def take(world, ptus):
     car = world.asset("c1", max_import_w=40_000)
     world.session(car, energy_wh=40_000, power_w=40_000)
     world.meter(car, *(0 if n in ptus else 10_000 for n in range(max(ptus) + 1)))
-    dso = UftpParticipant.objects.create(domain="dso.example.com", role="DSO", source="by_hand")
-    contract = Contract.objects.create(
-        contract_id="CSC-1", kind=Contract.Kind.CSC_A, dso=dso, aggregation_ean=world.ean, volume_w=100_000,
-        congestion_point=world.ean.ean, power_meaning="delta", price_eur_per_mwh=Decimal("95.00"),
-        active_from=date(2026, 1, 1),
-    )  # fmt: skip
-    message = UftpMessage.objects.create(
-        participant=dso, way="received", element="FlexOrder", message_id="1", conversation_id="1", document=b"",
-        at=WINDOW_START,
-    )  # fmt: skip
-    take_call(
-        contract=contract, order_reference="o", day=date(2026, 1, 14), message=message, offer=None, now=WINDOW_START,
-        demands=[Demand(WINDOW_START + n * PTU, -40_000) for n in ptus],
-    )  # fmt: skip
+    contract = called_contracts.make_contract(world.ean, volume_w=100_000)
+    called_contracts.call(contract, [Demand(WINDOW_START + n * PTU, -40_000) for n in ptus], now=WINDOW_START)
     Activation.objects.update(status=Activation.Status.FINISHED)
     return Activation.objects.get()
 
@@ -202,15 +190,10 @@ def test_what_was_ordered_is_compared_quarter_hour_by_quarter_hour(called, claim
 def test_a_reference_that_comes_back_another_day_or_is_very_long_names_its_own_call(called, claim):
     first = called.contract_call
     for day in (13, 15):
-        message = UftpMessage.objects.create(
-            participant=first.contract.dso, way="received", element="FlexOrder", message_id=str(day),
-            conversation_id="1", document=b"", at=WINDOW_START,
-        )  # fmt: skip
         starts_at = WINDOW_START + timedelta(days=day - 14)
-        take_call(
-            contract=first.contract, order_reference="o" if day == 15 else "x" * 300, day=date(2026, 1, day),
-            message=message, offer=None, now=WINDOW_START,
-            demands=[Demand(starts_at + n * PTU, -40_000) for n in range(2)],
+        called_contracts.call(
+            first.contract, [Demand(starts_at + n * PTU, -40_000) for n in range(2)], now=WINDOW_START,
+            day=date(2026, 1, day), reference="o" if day == 15 else "x" * 300,
         )  # fmt: skip
     for day, reference in ((14, "o"), (15, "o"), (13, "x" * 300)):
         claim(order_reference=reference, period=date(2026, 1, day))
