@@ -34,10 +34,11 @@ W_PER_KW = 1_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Intent:
-    """n assets with what each would take, is asked, and how it stands; cars first. Arrays of shape (n,)."""
+    """n assets with what each would take, takes when it may, is asked, and how it stands; cars first. Shape (n,)."""
 
     assets: tuple[Asset, ...]
     usual_kw: Floats
+    most_kw: Floats
     asked_kw: Floats
     records: Records
     delays_ptus: NDArray[np.int64]
@@ -102,6 +103,7 @@ def intent_of(
     return Intent(
         assets=chosen,
         usual_kw=np.concatenate([decision.plug_usual_kw, steady.usual_kw[part]]),
+        most_kw=np.concatenate([decision.plug_draw_kw, np.maximum(decision.plan.steady_kw, steady.usual_kw)[part]]),
         asked_kw=np.concatenate([plug_kw, steady_kw[part]]),
         records=records.of([place[asset.pk] for asset in chosen]),
         delays_ptus=np.concatenate(

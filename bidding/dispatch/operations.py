@@ -146,7 +146,7 @@ def _plan_alarms(activation: Activation, ptu: ActivationPtu, refused: str) -> di
     limited_w = min(short_w, ptu.limited_w)
     limited = f"{limited_w / W_PER_KW:,.0f} kW held back." if limited_w else ""
     return {
-        Kind.LIMITED: refused or limited,
+        Kind.LIMITED: f"{limited} {refused}".strip(),
         Kind.NOT_ENOUGH: f"{(short_w - limited_w) / W_PER_KW:,.0f} kW less than ordered can be moved."
         if short_w > limited_w
         else "",

@@ -14,15 +14,16 @@ from assets.control.reversals import may_turn
 from assets.control.scope_limits import ScopeLimit, Standing, ramp_of, reversals_of
 from assets.control.standing import limits_of, standing_of
 from assets.queries import leaving
+from bidding.dispatch.allocation.brings import Outlooks, brings_kw
 from bidding.dispatch.allocation.caps import Scope, capped_kw
 from bidding.dispatch.allocation.release import LONGEST_PTUS
 from bidding.dispatch.commands import Command, send_commands, start_ramp_s
 from bidding.dispatch.duties import NewDuty, remember
 from bidding.dispatch.intent import Intent, intent_of
 from bidding.models import Activation, ActivationPtu
+from bidding.models.directions import as_literal
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 W_PER_KW = 1_000
 
@@ -75,13 +76,12 @@ def plan(
     ]
     sent = send_commands(activation, commands, starts_at=ptu.ptu_start, ramp_s=ramp_s, now=now)
     is_in = np.array([asset.pk not in sent.left_out for asset in intent.assets], dtype=np.bool_)
-    planned_kw, wished_kw = (
-        _moved_kw(activation, intent.usual_kw[is_in], one[is_in], standing.alone_w[is_in])
-        for one in (asked_kw, intent.asked_kw)
-    )
-    ptu.planned_w, ptu.limited_w = watt(planned_kw), max(watt(wished_kw - planned_kw), 0)
-    ptu.save(update_fields=["planned_w", "limited_w"])
     is_told = is_in & bool(sent.setpoints or not sent.refused)
+    outlooks = Outlooks(as_literal(activation.direction), intent.usual_kw, intent.most_kw)
+    rules_kw = np.where(is_told, asked_kw, standing.told_w / W_PER_KW)
+    planned_kw, wanted_kw = (float(brings_kw(one, outlooks)[is_in].sum()) for one in (rules_kw, intent.asked_kw))
+    ptu.planned_w, ptu.limited_w = watt(planned_kw), max(watt(wanted_kw - planned_kw), 0)
+    ptu.save(update_fields=["planned_w", "limited_w"])
     remember(
         activation,
         [
@@ -93,13 +93,6 @@ def plan(
         now=now,
     )
     return Planned(sent.setpoints, sent.refused)
-
-
-def _moved_kw(activation: Activation, usual_kw: Floats, asked_kw: Floats, alone_w: Integers) -> float:
-    """Return what a plan brings if every asset does its part; whoever is left alone brings nothing."""
-    is_asked = np.abs(asked_kw * W_PER_KW - alone_w) >= 1
-    moved_kw = usual_kw - asked_kw if activation.direction == "reduce" else asked_kw - usual_kw
-    return float(moved_kw[is_asked].sum())
 
 
 def _within_limits(intent: Intent, standing: Standing, limits: Sequence[ScopeLimit], *, ramp_s: int) -> Floats:

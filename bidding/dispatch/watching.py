@@ -80,8 +80,10 @@ def look(activation: Activation, *, now: datetime) -> Seen | None:
     is_seen = duties.has_left | (~np.isnan(measured_kw) & _is_telling(duties, at))
     sign = -1.0 if activation.direction == "increase" else 1.0
     is_asked = duties.asked_kw != duties.alone_kw
-    part_kw = np.where(is_asked, sign * (duties.usual_kw - duties.asked_kw), 0.0)
     usual_kw = np.where(duties.has_left, 0.0, duties.usual_kw)
+    # Who charges ahead in an increase is left alone: what it brings is what it shows.
+    ahead_kw = np.nan_to_num(measured_kw - usual_kw) if activation.direction == "increase" else 0.0
+    part_kw = np.where(is_asked, sign * (duties.usual_kw - duties.asked_kw), ahead_kw)
     # Of whom nothing new is known, and nothing bad, it is taken that it does its part.
     assumed_kw = np.where((cause == "") & ~is_silent, part_kw, 0.0)
     asked_w = watt(float(part_kw[duties.is_counted].sum()))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bidding.dispatch.allocation.burden import merit_order, shared_fairly
-from bidding.dispatch.allocation.expectations import expected_baseline_kw
+from bidding.dispatch.allocation.expectations import expected, fitting_samples
 from bidding.dispatch.allocation.live_policy import LEAST_RESERVE_SHARE
 from bidding.dispatch.allocation.plan import PtuPlan, SteadyResources, plan_ptu
 from bidding.dispatch.allocation.release import laxity_h, need_h
@@ -48,13 +48,15 @@ class Decision:
 
     Attributes:
         plan: power asked of each asset [kW].
-        plug_usual_kw: what each car is expected to take when left alone.
+        plug_usual_kw: what each car would take by its baseline.
+        plug_draw_kw: what each is expected to take when it may charge.
         laxity_h: time each car has to spare after the window.
         need_h: time at full power that each car still wants.
     """
 
     plan: PtuPlan
     plug_usual_kw: Floats
+    plug_draw_kw: Floats
     laxity_h: Floats
     need_h: Floats
 
@@ -70,7 +72,7 @@ def decide(
     steady_records: Records,
 ) -> Decision:
     """Return who does what so that `wanted_kw` is moved in `direction`."""
-    usual_kw = expected_baseline_kw(plugs) if len(plugs.power_kw) else np.zeros(0)
+    usual_kw, draw_kw = _expected_kw(plugs)
     spare_h = laxity_h(plugs)
     share = reserve_share(
         gain_kw=np.concatenate([_gain_kw(plugs, usual_kw, direction), steady.movable_kw]),
@@ -95,7 +97,21 @@ def decide(
         laxity_h=spare_h[alike],
         burden=plug_records.burden[alike],
     )
-    return Decision(PtuPlan(plug_kw=plug_kw, steady_kw=plan.steady_kw), usual_kw, spare_h, need_h(plugs))
+    return Decision(
+        plan=PtuPlan(plug_kw=plug_kw, steady_kw=plan.steady_kw),
+        plug_usual_kw=usual_kw,
+        plug_draw_kw=draw_kw,
+        laxity_h=spare_h,
+        need_h=need_h(plugs),
+    )
+
+
+def _expected_kw(plugs: DispatchView) -> tuple[Floats, Floats]:
+    """Return what each car would take by its baseline, and what it takes when it may charge."""
+    if not len(plugs.power_kw):
+        return np.zeros(0), np.zeros(0)
+    now = expected(plugs, fitting_samples(plugs))
+    return now.baseline_kwh / plugs.ptu_h, now.draw_kwh / plugs.ptu_h
 
 
 def _gain_kw(plugs: DispatchView, usual_kw: Floats, direction: Direction) -> Floats:
