@@ -14,7 +14,7 @@ from assets.control.reversals import may_turn
 from assets.control.scope_limits import ScopeLimit, Standing, ramp_of, reversals_of
 from assets.control.standing import limits_of, standing_of
 from assets.queries import leaving
-from bidding.dispatch.allocation.brings import Outlooks, brings_kw
+from bidding.dispatch.allocation.brings import Outlooks, brings_kw, within_cap_kw
 from bidding.dispatch.allocation.caps import Scope, capped_kw
 from bidding.dispatch.allocation.release import LONGEST_PTUS
 from bidding.dispatch.commands import Command, send_commands, start_ramp_s
@@ -65,7 +65,9 @@ def plan(
     )
     ramp_s = ramp_of(limits)
     start_s = start_ramp_s(ramp_s, starts_at=ptu.ptu_start, now=now)
-    asked_kw = _within_limits(intent, standing, limits, ramp_s=start_s)
+    outlooks = _outlooks(activation, intent, standing)
+    wished_kw = _within_cap(activation, intent, outlooks)
+    asked_kw = _within_limits(intent, wished_kw, standing, limits, ramp_s=start_s)
     commands = [
         Command(
             asset,
@@ -77,9 +79,8 @@ def plan(
     sent = send_commands(activation, commands, starts_at=ptu.ptu_start, ramp_s=ramp_s, now=now)
     is_in = np.array([asset.pk not in sent.left_out for asset in intent.assets], dtype=np.bool_)
     is_told = is_in & bool(sent.setpoints or not sent.refused)
-    outlooks = Outlooks(as_literal(activation.direction), intent.usual_kw, intent.most_kw)
     rules_kw = np.where(is_told, asked_kw, standing.told_w / W_PER_KW)
-    planned_kw, wanted_kw = (float(brings_kw(one, outlooks)[is_in].sum()) for one in (rules_kw, intent.asked_kw))
+    planned_kw, wanted_kw = (float(brings_kw(one, outlooks)[is_in].sum()) for one in (rules_kw, wished_kw))
     ptu.planned_w, ptu.limited_w = watt(planned_kw), max(watt(wanted_kw - planned_kw), 0)
     ptu.save(update_fields=["planned_w", "limited_w"])
     remember(
@@ -95,12 +96,32 @@ def plan(
     return Planned(sent.setpoints, sent.refused)
 
 
-def _within_limits(intent: Intent, standing: Standing, limits: Sequence[ScopeLimit], *, ramp_s: int) -> Floats:
+def _outlooks(activation: Activation, intent: Intent, standing: Standing) -> Outlooks:
+    return Outlooks(
+        direction=as_literal(activation.direction),
+        usual_kw=intent.usual_kw,
+        most_kw=intent.most_kw,
+        alone_kw=standing.alone_w / W_PER_KW,
+        least_kw=np.array([asset.min_import_w for asset in intent.assets], dtype=np.float64) / W_PER_KW,
+    )
+
+
+def _within_cap(activation: Activation, intent: Intent, outlooks: Outlooks) -> Floats:
+    """Return what is asked under the operator's cap, cheapest first; the reserve does not pass it either."""
+    if activation.cap_w is None:
+        return intent.asked_kw
+    order = np.argsort(intent.records.burden, kind="stable")
+    return within_cap_kw(asked_kw=intent.asked_kw, outlooks=outlooks, order=order, cap_kw=activation.cap_w / W_PER_KW)
+
+
+def _within_limits(
+    intent: Intent, wished_kw: Floats, standing: Standing, limits: Sequence[ScopeLimit], *, ramp_s: int
+) -> Floats:
     """Return what may be asked under every limit, cheapest first, of assets that start within `ramp_s`."""
     most_turns = reversals_of(limits)
     alone_kw, told_kw = standing.alone_w / W_PER_KW, standing.told_w / W_PER_KW
     return capped_kw(
-        asked_kw=intent.asked_kw,
+        asked_kw=wished_kw,
         standing_kw=told_kw,
         before_kw=standing.before_w / W_PER_KW,
         alone_kw=alone_kw,
@@ -112,7 +133,7 @@ def _within_limits(intent: Intent, standing: Standing, limits: Sequence[ScopeLim
         else may_turn(
             reversals=standing.reversals,
             last_change=standing.last_change.astype(np.float64),
-            change_kw=intent.asked_kw - told_kw,
+            change_kw=wished_kw - told_kw,
             most_per_hour=most_turns,
         ),
     )

@@ -1,4 +1,4 @@
-"""What assets bring towards an order if every one does its part.
+"""What assets bring towards an order if every one does its part, and keeping that within what an operator allows.
 
 Counted on everybody, also on who is left alone: one that was held before charges beyond its baseline, which is how an
 increase is met, and what takes back a part of a reduction.
@@ -22,14 +22,37 @@ class Outlooks:
         direction: which way they are to move.
         usual_kw: what each would take without any order: its baseline.
         most_kw: what each takes when it may.
+        alone_kw: the setpoint that leaves it to its own ways.
+        least_kw: what it takes at least while it takes anything.
     """
 
     direction: Direction
     usual_kw: Floats
     most_kw: Floats
+    alone_kw: Floats
+    least_kw: Floats
 
 
 def brings_kw(asked_kw: Floats, outlooks: Outlooks) -> Floats:
     """Return what each asset brings towards the order when it is asked for `asked_kw`, shape (n,)."""
     moved_kw = outlooks.usual_kw - np.minimum(asked_kw, outlooks.most_kw)
     return moved_kw if outlooks.direction == "reduce" else -moved_kw
+
+
+def within_cap_kw(*, asked_kw: Floats, outlooks: Outlooks, order: NDArray[np.intp], cap_kw: float) -> Floats:
+    """Return what is asked so that all together bring no more than `cap_kw`, even if everybody follows.
+
+    Taken in `order`: the last that fits gives a part of what it was asked, those after it give nothing.
+    """
+    is_reduced = outlooks.direction == "reduce"
+    # Who is to charge ahead is left alone; to give nothing it keeps to its baseline.
+    own_kw = outlooks.alone_kw if is_reduced else outlooks.usual_kw
+    idle_kw = brings_kw(own_kw, outlooks)
+    part_kw = np.maximum(brings_kw(asked_kw, outlooks) - idle_kw, 0.0)
+    room_kw = cap_kw - float((brings_kw(asked_kw, outlooks) - part_kw).sum())
+    kept_kw = np.empty_like(part_kw)
+    kept_kw[order] = np.clip(room_kw - (np.cumsum(part_kw[order]) - part_kw[order]), 0.0, part_kw[order])
+    takes_kw = np.minimum(own_kw, outlooks.most_kw) + (-kept_kw if is_reduced else kept_kw)
+    is_between = (takes_kw > 0) & (takes_kw < outlooks.least_kw)  # which no car holds: it takes its least or nothing
+    takes_kw = np.where(is_between, outlooks.least_kw if is_reduced else own_kw, takes_kw)
+    return np.where(kept_kw < part_kw, np.where(kept_kw > 0, takes_kw, own_kw), asked_kw)

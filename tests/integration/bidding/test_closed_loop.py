@@ -269,8 +269,7 @@ def test_what_was_missed_is_not_made_good_beyond_a_cap(evening, operator):
         evening.minute(number)
 
     assert evening.alarms() == {"below_order", "not_following"}
-    # 60 kW and a reserve for who does not follow, both times
-    assert (first_w, ActivationPtu.objects.get(ptu_start=STARTS_AT).planned_w) == (81_000, 77_000)
+    assert (first_w, ActivationPtu.objects.get(ptu_start=STARTS_AT).planned_w) == (60_000, 60_000)
 
 
 @pytest.mark.parametrize("act", [acts.hold_activation, acts.stop_activation])

@@ -3,9 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 
 from assets.models import AssetState, ChargingSession, MeterInterval, Setpoint, SteeringLimit
 from bidding.dispatch import planning
+from bidding.dispatch.acts import cap_activation
 from bidding.dispatch.commands import send_commands
 from bidding.models import Activation, ActivationPtu, ActivationSample, DispatchAlarm
 from tests.integration.bidding.evening import BEFORE, STARTS_AT, asked_w
@@ -88,3 +90,16 @@ def test_of_a_correction_that_is_refused_what_was_told_before_is_still_planned(e
 
     assert planned_w() == before_w - 66_000
     assert "limited" in evening.alarms()
+
+
+def test_a_cap_holds_even_if_everybody_follows(evening):
+    cap_activation(
+        activation_id=evening.activation.pk, cap_w=60_000, now=BEFORE, reason="the grid operator rang",
+        actor=User.objects.create_user("night-shift"),
+    )  # fmt: skip
+
+    evening.plan().minute(2)
+
+    assert planned_w() == 60_000
+    assert ActivationSample.objects.get().delivered_w == 60_000
+    assert evening.alarms() == set()
