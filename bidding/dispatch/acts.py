@@ -19,6 +19,7 @@ from aggregator.core.ptu import PTU, ptu_start
 from assets.control.operations import PlannedSetpoint
 from assets.control.standing import left_alone_w
 from assets.models import Asset, AssetKind, Setpoint
+from bidding.dispatch.alarms import clear_alarms
 from bidding.dispatch.allocation.ramp import random_offsets_s
 from bidding.dispatch.commands import send_plan, standing_power_w
 from bidding.dispatch.together import with_a_part_elsewhere
@@ -81,6 +82,7 @@ def stop_activation(*, activation_id: int, now: datetime, actor: AbstractBaseUse
     """
     activation = _running(activation_id, now, reason)
     _change(activation, "stopped", {"stop_reason": reason}, _Act(now, actor, reason))
+    clear_alarms(activation, now=now)
     send_plan(activation, _release(activation, max(ptu_start(now), activation.starts_at)), now=now)
     return activation
 

@@ -43,34 +43,41 @@ class DutyTable:
 def read_duties(activation: Activation, *, now: datetime) -> DutyTable | None:
     """Return the duties of an activation, None when it has none yet.
 
-    A state from a clock ahead of ours counts as one of now.
+    A state from a clock ahead of ours counts as one of now. Nobody is asked anything of an order that was stopped, nor
+    is who is told nothing any more: what it was told lapsed, on hold, or a kill switch withdrew it.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT duty.id, duty.asked_w / 1000.0, duty.alone_w / 1000.0, duty.usual_w / 1000.0,
+            SELECT duty.id, CASE WHEN %(is_stopped)s OR newest.is_over THEN duty.alone_w ELSE duty.asked_w END / 1000.0,
+                   duty.alone_w / 1000.0, duty.usual_w / 1000.0,
                    extract(epoch FROM duty.judged_from), extract(epoch FROM duty.sampled_at), duty.misses, duty.cause,
                    extract(epoch FROM CASE WHEN state.at > %(now)s THEN %(now)s ELSE state.at END),
                    state.power_w / 1000.0, partner.name,
                    asset.kind = ANY(%(plugs)s) AND NOT EXISTS (
                        SELECT FROM assets_chargingsession AS session
                        WHERE session.asset_id = asset.id AND session.plug_out_at IS NULL),
-                   (SELECT CASE WHEN setpoint.status = %(rejected)s THEN %(cause_rejected)s
-                                WHEN message.dead_at IS NOT NULL THEN %(cause_undelivered)s END
-                    FROM assets_setpoint AS setpoint
-                    JOIN assets_setpointbatch AS batch ON batch.id = setpoint.batch_id
-                    LEFT JOIN core_outboxmessage AS message ON message.id = batch.message_id
-                    WHERE setpoint.asset_id = asset.id AND batch.order_reference = %(reference)s
-                    ORDER BY setpoint.batch_id DESC LIMIT 1),
-                   coalesce(duty.counted_from = max(duty.counted_from) OVER (), false)
+                   newest.refusal, coalesce(duty.counted_from = max(duty.counted_from) OVER (), false)
             FROM bidding_duty AS duty JOIN assets_asset AS asset ON asset.id = duty.asset_id
             JOIN assets_partner AS partner ON partner.id = asset.partner_id
             LEFT JOIN assets_assetstate AS state ON state.asset_id = asset.id
+            LEFT JOIN LATERAL (
+                SELECT setpoint.withdrawn_at IS NOT NULL
+                       OR setpoint.starts_at + setpoint.ttl_s * interval '1 second' <= %(now)s AS is_over,
+                       CASE WHEN setpoint.status = %(rejected)s THEN %(cause_rejected)s
+                            WHEN message.dead_at IS NOT NULL THEN %(cause_undelivered)s END AS refusal
+                FROM assets_setpoint AS setpoint
+                JOIN assets_setpointbatch AS batch ON batch.id = setpoint.batch_id
+                LEFT JOIN core_outboxmessage AS message ON message.id = batch.message_id
+                WHERE setpoint.asset_id = asset.id AND batch.order_reference = %(reference)s
+                ORDER BY setpoint.batch_id DESC LIMIT 1
+            ) AS newest ON true
             WHERE duty.activation_id = %(activation)s ORDER BY duty.id
             """,
             {
                 "activation": activation.pk,
                 "now": now,
+                "is_stopped": bool(activation.stop_reason),
                 "reference": activation.reference,
                 "plugs": [str(kind) for kind in PLUGGED_KINDS],
                 "rejected": str(Setpoint.Status.REJECTED),

@@ -132,7 +132,9 @@ def renew_order(activation: Activation, ptu: ActivationPtu, *, starts_at: dateti
 
 
 def within_cap(activation: Activation, ordered_w: int) -> int:
-    """Return what is delivered of an order under the operator's cap."""
+    """Return what is to be delivered of an order: no more than the operator's cap, nothing once it is stopped."""
+    if activation.stop_reason:
+        return 0
     return ordered_w if activation.cap_w is None else min(ordered_w, activation.cap_w)
 
 
