@@ -12,6 +12,7 @@ from django.db.models import Max
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, ptu_range
 from assets.control.fallback import time_to_live_s
+from assets.control.limits import LONGEST_SETPOINT
 from assets.control.operations import PlannedSetpoint, SetpointRefused, send_setpoints
 from assets.control.standing import left_alone_w
 from assets.models import Asset, Setpoint, SetpointBatch
@@ -91,10 +92,11 @@ def start_ramp_s(ramp_s: int, *, starts_at: datetime, now: datetime) -> int:
 def send_plan(activation: Activation, plan: Sequence[PlannedSetpoint], *, now: datetime) -> Sent:
     """Send a plan as the next revision of its order, without the assets that the gate names.
 
-    Each setpoint lasts as long as those it replaces. An asset or partner that left since the group was read must not
-    keep the others from delivering.
+    Each setpoint lasts as long as those it replaces, and no longer than any may: what is left of a long order is told
+    when its turn comes. An asset or partner that left since the group was read must not keep the others from
+    delivering.
     """
-    why, left_out, plan = "", frozenset[int](), outlasting(activation, plan)
+    why, left_out, plan = "", frozenset[int](), [_not_too_long(one) for one in outlasting(activation, plan)]
     while plan:
         try:
             _send(activation, plan, now)
@@ -106,6 +108,13 @@ def send_plan(activation: Activation, plan: Sequence[PlannedSetpoint], *, now: d
         else:
             return Sent(len(plan), why, left_out)
     return Sent(0, why, left_out)
+
+
+def _not_too_long(planned: PlannedSetpoint) -> PlannedSetpoint:
+    ends_at = planned.starts_at + LONGEST_SETPOINT
+    if planned.ends_at <= ends_at:
+        return planned
+    return replace(planned, ends_at=ends_at, power_w=planned.power_w[: LONGEST_SETPOINT // PTU], end_late_s=0)
 
 
 def standing_power_w(activation: Activation, at: datetime) -> dict[int, int]:

@@ -99,6 +99,35 @@ def test_what_another_order_asks_after_the_window_is_not_replaced(activation, ca
     assert [limit_w(car, ENDS_AT + number * PTU) for number in range(3)] == [11_000, 0, 0]
 
 
+def test_an_order_of_a_day_of_25_hours_is_told_in_two_parts(activation, fleet):
+    activation.ends_at = STARTS_AT + 25 * HOUR
+    activation.save()
+    wait = Command(fleet[0], 0, 2)
+
+    assert [told(activation, wait, starts_at=STARTS_AT + hours * HOUR) for hours in (0, 1, 24)] == [
+        Sent(1),
+        Sent(0),
+        Sent(1),
+    ]
+
+    periods = Setpoint.objects.order_by("batch_id").values_list("starts_at", "ends_at")
+    day = STARTS_AT + 24 * HOUR
+    assert list(periods) == [(STARTS_AT, day), (day, activation.ends_at + 2 * PTU)]
+
+
+def test_a_stop_in_the_first_hour_of_a_day_of_25_lets_everybody_go(activation, fleet):
+    activation.ends_at = STARTS_AT + 25 * HOUR
+    activation.save()
+    told(activation, Command(fleet[0], 0))
+
+    stop_activation(
+        activation_id=activation.pk, now=STARTS_AT, actor=User.objects.create_user("night-shift"), reason="a fault"
+    )
+
+    assert [limit_w(fleet[0], STARTS_AT + hours * HOUR) for hours in (1, 11)] == [11_000] * 2
+    assert not Setpoint.objects.filter(ends_at__gt=STARTS_AT + 24 * HOUR).exists()
+
+
 def test_who_leaves_the_group_in_between_is_let_go_all_the_same(activation, car):
     portfolio.end_membership(asset_id=car.pk, ends_at=ENDS_AT + HOUR, reason="it moved", now=STARTS_AT)
 
