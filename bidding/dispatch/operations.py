@@ -65,18 +65,18 @@ def _watch(activation: Activation, now: datetime) -> int:
     if not activation.starts_at <= now < activation.ends_at + PTU:
         return 0
     seen = look(activation, now=now)
-    if seen is None:
-        return 0
-    is_below = _is_below(activation)
-    set_alarms(activation, _loop_alarms(seen, is_below=is_below), now=now)
+    is_below = seen is not None and _is_below(activation)
+    if seen is not None:
+        set_alarms(activation, _loop_alarms(seen, is_below=is_below), now=now)
     ptu = activation.ptus.filter(ptu_start=ptu_start(now)).first()
     if ptu is None:
         return 0
     if is_limited(ptu):
-        renew_order(activation, ptu, starts_at=now, now=now)  # by who has come since
+        renew_order(activation, ptu, starts_at=now, now=now)  # by who has come since, the first of all too
     if not _is_correction_due(activation, ptu, seen, now=now, is_below=is_below):
         return 0
-    planned = plan(activation, ptu, starts_at=now, now=now, wanted_w=_wanted_w(activation, ptu, seen))
+    wanted_w = None if seen is None else _wanted_w(activation, ptu, seen)
+    planned = plan(activation, ptu, starts_at=now, now=now, wanted_w=wanted_w)
     set_alarms(activation, _plan_alarms(activation, ptu, planned.refused), now=now)
     activation.replanned_at = now
     activation.planned_until = ptu.ptu_start  # it reaches into the next PTU, so that is planned once more
@@ -84,20 +84,25 @@ def _watch(activation: Activation, now: datetime) -> int:
 
 
 def _is_correction_due(
-    activation: Activation, ptu: ActivationPtu, seen: Seen, *, now: datetime, is_below: bool
+    activation: Activation, ptu: ActivationPtu, seen: Seen | None, *, now: datetime, is_below: bool
 ) -> bool:
-    """Tell whether the plan of the running quarter hour should change now."""
-    is_in_time = ptu_start(seen.sample.at) == ptu_start(now) and now < ptu_start(now) + PTU - LAST_CORRECTION
+    """Tell whether the plan of the running quarter hour should change now, whether or not anything new is seen."""
+    is_of_now = seen is None or ptu_start(seen.sample.at) == ptu_start(now)
+    is_in_time = is_of_now and now < ptu_start(now) + PTU - LAST_CORRECTION
     if not (_is_steered(activation) and is_in_time and now < activation.ends_at):
         return False
     # What a limit held back goes out as soon as there is room; else every correction gets time to show.
     is_held_back = _is_held_back(activation, ptu)
     if not is_held_back and activation.replanned_at is not None and now - activation.replanned_at < REPLAN_EVERY:
         return False
-    # The reserve that was asked for from the start takes in the first losses; only then do others step in.
-    left_w = seen.sample.asked_w - seen.lost_by_assets_w
-    is_losing = bool(seen.found and left_w < within_cap(activation, seen.sample.ordered_w))
-    return is_below or is_held_back or is_losing or _has_outgrown_plan(activation, ptu)
+    return is_below or is_held_back or _is_losing(activation, seen) or _has_outgrown_plan(activation, ptu)
+
+
+def _is_losing(activation: Activation, seen: Seen | None) -> bool:
+    """Tell whether assets found in this look take away more than the reserve that was asked for from the start."""
+    if seen is None or not seen.found:
+        return False
+    return seen.sample.asked_w - seen.lost_by_assets_w < within_cap(activation, seen.sample.ordered_w)
 
 
 def _has_outgrown_plan(activation: Activation, ptu: ActivationPtu) -> bool:

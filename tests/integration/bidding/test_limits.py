@@ -165,3 +165,17 @@ def test_who_comes_unexpectedly_is_held_within_the_quarter_hour(limited, cars, l
     assert drawn_w[3] > LIMIT_W
     assert max(drawn_w[4:]) <= LIMIT_W
     assert max(means_w(drawn_w)) <= LIMIT_W
+
+
+def test_a_limit_holds_where_nobody_was_there_when_it_was_planned(limited, cars):
+    for car in cars:
+        remember_arrivals(car, CAME_AT)
+    activation = limited(LIMIT_W)
+
+    # they come when the next quarter hour is planned already
+    arrivals = {car.pk: 6 + number // 2 for number, car in enumerate(cars)}
+    drawn_w = play(activation, cars, arrivals=arrivals, minutes=30)
+
+    assert drawn_w[15] == CARS * 11_000
+    assert max(drawn_w[16:]) <= LIMIT_W
+    assert max(means_w(drawn_w)) <= LIMIT_W
