@@ -20,6 +20,7 @@ from bidding.dispatch.intent import renew_order, within_cap
 from bidding.dispatch.limits import is_limited
 from bidding.dispatch.planning import plan
 from bidding.dispatch.report import shortfall_note
+from bidding.dispatch.together import opposed_by
 from bidding.dispatch.watching import Seen, delivered_kwh_in_ptu, look
 from bidding.models import Activation, ActivationPtu, DispatchAlarm
 
@@ -44,6 +45,7 @@ def run_activation(*, activation_id: int, now: datetime) -> int:
     activation = Activation.objects.select_related("aggregation_ean").get(pk=activation_id)
     if activation.status in {Activation.Status.FINISHED, Activation.Status.SETTLED}:
         return 0
+    set_alarms(activation, _opposed_alarm(activation), now=now)
     sent = _watch(activation, now)
     for ptu in _ptus_to_plan(activation, now):
         planned = plan(activation, ptu, starts_at=max(ptu.ptu_start, now), now=now)
@@ -132,6 +134,13 @@ def _is_below(activation: Activation) -> bool:
     return len(newest) == SAMPLES_BELOW and all(
         one.delivered_w < BELOW_ORDER * within_cap(activation, one.ordered_w) for one in newest
     )
+
+
+def _opposed_alarm(activation: Activation) -> dict[Kind, str]:
+    """Say, from when both are ordered, that two orders work against each other: only people can choose."""
+    others = ", ".join(other.reference for other in opposed_by(activation))
+    what = "The group is measured as one, so both fall short: stop one of them, or tell a buyer."
+    return {Kind.OPPOSED: f"{others} runs the other way. {what}" if others else ""}
 
 
 def _loop_alarms(seen: Seen, *, is_below: bool) -> dict[Kind, str]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db.models import F, Q, QuerySet
 
 from bidding.models import Activation, Duty
+from bidding.models.directions import other_way
 
 _IS_ASKED = ~Q(asked_w=F("alone_w"))
 
@@ -36,6 +37,21 @@ def counted_elsewhere(activation: Activation, *, at: datetime) -> set[int]:
     later = others.filter(activation__gt=activation.pk, activation__direction=activation.direction)
     known = set(later.values_list("asset_id", flat=True)) - own
     return known | _taken(activation, own, others.filter(_IS_ASKED))
+
+
+def opposed_by(activation: Activation) -> list[Activation]:
+    """Return the group's orders that run the other way while this one does: each takes away what the other brings."""
+    if activation.stop_reason:
+        return []
+    found = Activation.objects.filter(
+        aggregation_ean=activation.aggregation_ean_id,
+        direction=other_way(activation.direction),
+        starts_at__lt=activation.ends_at,
+        ends_at__gt=activation.starts_at,
+        stop_reason="",
+        status__in=[Activation.Status.ORDERED, Activation.Status.PLANNED, Activation.Status.RUNNING],
+    )
+    return list(found.order_by("pk"))
 
 
 def _others(activation: Activation) -> QuerySet[Duty]:

@@ -87,6 +87,7 @@ class DispatchAlarm(models.Model):
         PARTNER_SILENT = "partner_silent", "A partner no longer reports"
         LIMITED = "limited", "Held back by a steering limit"
         NOT_ENOUGH = "not_enough", "Not enough left to move"
+        OPPOSED = "opposed", "Another order runs the other way"
 
     activation = models.ForeignKey(Activation, on_delete=models.CASCADE, related_name="alarms")
     kind = models.CharField(max_length=14, choices=Kind.choices)

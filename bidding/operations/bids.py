@@ -18,6 +18,7 @@ from aggregator.core.ptu import ptu_range
 from assets.models import AggregationEan
 from bidding.markets.exchange.venue import Venue
 from bidding.models import Announcement, BaselineNomination, Bid, Commitment, LedgerEntry, NoBid
+from bidding.models.directions import other_way
 from bidding.operations.announcements import why_asked_no_more
 from bidding.operations.approvals import judge, send_out
 from bidding.operations.duties import contract_id_for
@@ -60,9 +61,9 @@ def offer(
 ) -> Bid | NoBid:
     """Turn a sized window into a bid, or into the recorded reason why there is none.
 
-    The power is taken from the ledger in the same transaction; what is sold there already is not offered. A bid within
-    an automatic group's mandate goes out at once. Raises `AlreadyAnswered`, `AnnouncementChanged` when sizing took
-    longer than the announcement stood, or `PowerNotBackYet`.
+    The power is taken from the ledger in the same transaction; what is sold there already is not offered, and nothing
+    against what is sold the other way. A bid within an automatic group's mandate goes out at once. Raises
+    `AlreadyAnswered`, `AnnouncementChanged` when sizing took longer than the announcement stood, or `PowerNotBackYet`.
     """
     if reason := why_asked_no_more(announcement):
         raise AnnouncementChanged(reason)
@@ -142,18 +143,21 @@ def propose_by_hand(*, bid: Bid, now: datetime, actor: AbstractBaseUser) -> Bid:
     """Save a bid made by hand and take its power from the ledger; it goes out when approved.
 
     The operator vouches that the group can deliver it: what is offered counts as sellable. Raises `ValidationError`
-    with the product rule it breaks or what became of the announcement, `django.db.IntegrityError` when the power is
-    already sold.
+    with the product rule it breaks, what became of the announcement or what is sold the other way,
+    `django.db.IntegrityError` when the power is already sold.
     """
     if reason := why_asked_no_more(bid.announcement):
         raise ValidationError(reason)
-    AggregationEan.objects.select_for_update().get(pk=bid.aggregation_ean_id)
+    group = AggregationEan.objects.select_for_update().get(pk=bid.aggregation_ean_id)
+    ptus = ptu_range(Interval(bid.starts_at, bid.ends_at))
+    if reason := _why_not_against_it(group, bid.direction, ptus):
+        raise ValidationError(reason)
     decision = judge(bid=bid, autonomy=AggregationEan.Autonomy.MANUAL, now=now)
     bid.proposed_by_id, bid.people_needed = actor.pk, decision.people
     bid.explanation = {**bid.explanation, "standing": decision.reason}
     bid.full_clean()
     bid.save()
-    _commit(bid=bid, ptus=ptu_range(Interval(bid.starts_at, bid.ends_at)), sellable_w=bid.power_w, now=now)
+    _commit(bid=bid, ptus=ptus, sellable_w=bid.power_w, now=now)
     audit.record(now=now, action="bidding.bid.proposed", subject=bid, actor=actor, after={"power_w": bid.power_w})
     return bid
 
@@ -169,6 +173,10 @@ def _filled_in(bid: Bid, announcement: Announcement, group: AggregationEan, powe
 
 def _without_sold(sized: SizedWindow, group: AggregationEan, direction: str, ptus: Sequence[datetime]) -> SizedWindow:
     """Return what is left to offer beside the power that bids and contracts hold in the window."""
+    if reason := _why_not_against_it(group, direction, ptus):
+        if is_being_given_back(aggregation_ean=group, direction=other_way(direction), ptus=ptus):
+            raise PowerNotBackYet(f"{reason} One of them is being withdrawn; the answer waits for the exchange.")
+        return replace(sized, bid_w=0, reason=reason)
     held_w = sold_w(aggregation_ean=group, direction=direction, ptus=ptus)
     left_w = max(sized.sellable_w - held_w, 0)
     if held_w == 0 or sized.bid_w <= left_w:
@@ -186,6 +194,20 @@ def _without_sold(sized: SizedWindow, group: AggregationEan, direction: str, ptu
         f"{sized.sellable_w / 1000:,.0f} kW."
     )
     return replace(sized, bid_w=0, reason=reason)
+
+
+def _why_not_against_it(group: AggregationEan, direction: str, ptus: Sequence[datetime]) -> str:
+    """Return why nothing is sold in a direction beside what is sold in the other, empty where nothing is.
+
+    What a group moves is measured as one, so each would take away what the other brings.
+    """
+    held_w = sold_w(aggregation_ean=group, direction=other_way(direction), ptus=ptus)
+    if held_w == 0:
+        return ""
+    return (
+        f"Bids and contracts hold {held_w / 1000:,.0f} kW the other way in this window. A group is measured as one, so "
+        "both would fall short."
+    )
 
 
 def _commit(*, bid: Bid, ptus: Sequence[datetime], sellable_w: int, now: datetime) -> None:

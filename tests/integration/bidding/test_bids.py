@@ -152,14 +152,10 @@ def test_a_second_announcement_gets_what_the_first_left(announcement, other, gro
     assert committed() == {500_000}
 
 
-def test_what_was_sold_in_other_hours_or_the_other_way_is_not_taken_off(
-    announcement, other, group, exchange, sized, now
-):
+def test_what_was_sold_in_other_hours_is_not_taken_off(announcement, other, group, exchange, sized, now):
     offer(announcement, group, sized(), exchange, now)
     later = revise(other, starts_at=announcement.ends_at, ends_at=announcement.ends_at + timedelta(hours=3))
     assert offer(later, group, sized(), exchange, now).power_w == 300_000
-    opposite = revise(later, external_id="A3", direction="increase")
-    assert offer(opposite, group, sized(), exchange, now).power_w == 300_000
 
 
 def test_an_answer_waits_while_the_exchange_is_asked_to_give_power_back(

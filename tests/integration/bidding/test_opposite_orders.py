@@ -1,0 +1,105 @@
+"""Orders of one group in opposite directions at the same time: each takes away what the other brings."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+
+from bidding.dispatch.acts import stop_activation
+from bidding.dispatch.operations import run_activation
+from bidding.markets.exchange.orders import OrderState
+from bidding.models import Bid, DispatchAlarm, LedgerEntry, NoBid
+from bidding.operations import bids
+from bidding.operations.orders import follow_order
+from bidding.uftp.demands import Demand
+from tests import called_contracts
+from tests.integration.bidding.evening import PTU, STARTS_AT
+
+
+@pytest.fixture
+def more(group, now):
+    """A grid operator calls for 60 kW more in the second half hour of the announced window."""
+
+    def call():
+        demands = [Demand(STARTS_AT + n * PTU, 60_000) for n in (2, 3)]
+        return called_contracts.call(called_contracts.make_contract(group, volume_w=60_000), demands, now=now)
+
+    return call
+
+
+REASON = (
+    "Bids and contracts hold 60 kW the other way in this window. A group is measured as one, so both would fall short."
+)
+
+
+def test_no_bid_is_made_against_what_is_called_the_other_way(announcement, group, exchange, sized, now, more):
+    more()
+
+    answer = bids.offer(announcement=announcement, aggregation_ean=group, sized=sized(), exchange=exchange, now=now)
+
+    assert isinstance(answer, NoBid)
+    assert answer.reason == REASON
+    assert not LedgerEntry.objects.filter(direction="reduce").exists()
+
+
+def test_no_bid_is_made_by_hand_against_what_is_called_the_other_way(announcement, group, now, more):
+    more()
+    bid = bids.fill_in(
+        bid=Bid(), announcement=announcement, aggregation_ean=group, power_w=300_000, price_eur_per_mwh=Decimal(150),
+        now=now,
+    )  # fmt: skip
+
+    with pytest.raises(ValidationError) as refusal:
+        bids.propose_by_hand(bid=bid, now=now, actor=User.objects.create_user("op"))
+
+    assert refusal.value.messages == [REASON]
+    assert not Bid.objects.exists()
+
+
+def test_what_follows_on_an_order_the_other_way_is_offered(announcement, group, exchange, sized, now, more):
+    more()
+    announcement.starts_at = STARTS_AT + 4 * PTU
+    announcement.required_power_w = [1_600_000] * 8
+    announcement.save()
+
+    answer = bids.offer(
+        announcement=announcement, aggregation_ean=group, exchange=exchange, now=now,
+        sized=replace(sized(), baseline_w=[900_000] * 8),
+    )  # fmt: skip
+
+    assert isinstance(answer, Bid)
+
+
+def test_while_a_bid_the_other_way_is_being_withdrawn_the_answer_waits(announcement, group, exchange, sized, now):
+    bid = bids.offer(announcement=announcement, aggregation_ean=group, sized=sized(), exchange=exchange, now=now)
+    Bid.objects.update(withdrawal_asked_at=now)
+    announcement.pk, announcement.external_id, announcement.direction = None, "A2", "increase"
+    announcement.save()
+    act = {"announcement": announcement, "aggregation_ean": group, "sized": sized(), "exchange": exchange, "now": now}
+
+    with pytest.raises(bids.PowerNotBackYet, match="is being withdrawn"):
+        bids.offer(**act)
+
+    follow_order(bid_id=bid.pk, state=OrderState("X1", "", 0, None, True, True), now=now)
+    assert isinstance(bids.offer(**act), Bid)
+
+
+def test_a_call_against_a_bid_rings_as_soon_as_it_is_taken_on_and_until_one_is_stopped(activation, more, now):
+    call = more()
+    for order in (activation, call):
+        run_activation(activation_id=order.pk, now=now)
+
+    assert now < STARTS_AT - timedelta(hours=1)
+    alarms = DispatchAlarm.objects.filter(kind="opposed", cleared_at=None)
+    assert {alarm.activation_id: alarm.message.split(" runs")[0] for alarm in alarms.all()} == {
+        activation.pk: call.reference,
+        call.pk: activation.reference,
+    }
+
+    stop_activation(activation_id=call.pk, now=now, actor=User.objects.create_user("night-shift"), reason="agreed")
+    run_activation(activation_id=activation.pk, now=now)
+
+    assert not alarms.exists()
