@@ -13,7 +13,7 @@ from aggregator.operator.display import clock_time, clock_times, duration, kilo,
 from aggregator.operator.panels.cells import cell, kw_or_gap, list_of, page_of, table
 from aggregator.operator.queries import ActivationNow, Quarter
 from assets.models import AssetState, Partner, Setpoint
-from bidding.models import Activation, Direction
+from bidding.models import Activation, Direction, DispatchAlarm
 
 _BAD = (Setpoint.Status.REJECTED, Setpoint.Status.NOT_FOLLOWED)
 
@@ -29,16 +29,34 @@ def activations(*, now: datetime) -> dict[str, Any]:
         "list": list_of(Activation),
         "rows": [_activation(one, now) for one in found],
         "attention": [
-            {
-                "text": f"{one.activation.aggregation_ean.name}: stopped by an operator "
-                f"({shortened(one.activation.stop_reason, 60)}).",
-                "href": page_of(one.activation),
-                "tone": "warn",
-            }
-            for one in found
-            if one.activation.stop_reason and now < one.activation.ends_at
+            *_open_alarms(),
+            *(_stopped(one.activation) for one in found if one.activation.stop_reason and now < one.activation.ends_at),
         ],
     }
+
+
+def _open_alarms() -> list[dict[str, str]]:
+    alarms = DispatchAlarm.objects.filter(cleared_at=None).select_related("activation__aggregation_ean")
+    return [
+        {
+            "text": f"{alarm.activation.aggregation_ean.name}: {alarm.get_kind_display().lower()}. {alarm.message}",
+            "href": _live(alarm.activation),
+            "tone": "bad",
+        }
+        for alarm in alarms.order_by("raised_at", "pk")
+    ]
+
+
+def _stopped(activation: Activation) -> dict[str, str]:
+    return {
+        "text": f"{activation.aggregation_ean.name}: stopped by an operator ({shortened(activation.stop_reason, 60)}).",
+        "href": page_of(activation),
+        "tone": "warn",
+    }
+
+
+def _live(activation: Activation) -> str:
+    return reverse("admin:bidding_activation_live", args=[activation.pk])
 
 
 def _activation(one: ActivationNow, now: datetime) -> dict[str, Any]:
@@ -46,10 +64,8 @@ def _activation(one: ActivationNow, now: datetime) -> dict[str, Any]:
     return {
         "title": f"{activation.aggregation_ean.name}: {activation.get_direction_display().lower()}",
         "href": page_of(activation),
-        "live": reverse("admin:bidding_activation_live", args=[activation.pk]),
-        "status": cell(
-            "Stopped" if activation.stop_reason else activation.get_status_display(), tone=_tone(activation)
-        ),
+        "live": _live(activation),
+        "status": cell(_state(activation), tone=_tone(activation)),
         "period": period(activation.starts_at, activation.ends_at),
         "when": _when(activation, now),
         "shortfall": activation.shortfall_note,

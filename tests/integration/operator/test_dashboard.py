@@ -7,7 +7,7 @@ from aggregator.core.models import Breaker, Job
 from aggregator.core.ptu import PTU
 from aggregator.operator.dashboard import overview
 from assets.models import Setpoint
-from bidding.models import Bid, NoBid
+from bidding.models import Bid, DispatchAlarm, NoBid
 
 NOW = datetime(2026, 1, 14, 16, 20, tzinfo=UTC)
 WINDOW_START = datetime(2026, 1, 14, 16, tzinfo=UTC)
@@ -158,6 +158,23 @@ def test_what_needs_attention_comes_first_with_its_row(pages, evening):
         "1 message given up in the last 24 hours.": "/admin/core/outboxmessage/?dead_at__isempty=0",
         "1 job failed in the last 24 hours.": "/admin/core/job/?status__exact=failed",
     }
+
+
+def test_an_alarm_that_is_open_is_told_on_the_first_page(evening):
+    call = evening.announcement("a", starts_at=WINDOW_START, ends_at=WINDOW_START + timedelta(hours=1))
+    activation = evening.activation(evening.bid(announcement=call, group=evening.group(name="Centrum")))
+    for kind, cleared_at in (("below_order", None), ("limited", NOW)):
+        DispatchAlarm.objects.create(
+            activation=activation, kind=kind, message="150 kW of 200 kW ordered.", raised_at=NOW, cleared_at=cleared_at
+        )
+
+    assert overview(now=NOW, may=everything_visible)["attention"] == [
+        {
+            "text": "Centrum: delivers less than ordered. 150 kW of 200 kW ordered.",
+            "href": f"/admin/bidding/activation/{activation.pk}/live/",
+            "tone": "bad",
+        }
+    ]
 
 
 def test_promises_are_counted_against_what_was_kept(evening):
