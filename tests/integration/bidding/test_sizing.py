@@ -11,7 +11,7 @@ from assets.models import Asset, ChargingSession, SteeringLimit
 from assets.operations import end_membership
 from bidding.forecast.sessions import NO_CARD
 from bidding.markets.exchange.orders import OrderState
-from bidding.models import Activation, Bid, Commitment, LedgerEntry
+from bidding.models import Activation, Bid, Commitment, LedgerEntry, NoBid
 from bidding.operations import bids, sizing
 from bidding.operations.orders import follow_order
 from bidding.portfolio import group_at, plug_history
@@ -77,6 +77,23 @@ def test_no_more_is_offered_than_limits_let_dispatch_move(fleet, group, announce
     limited = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
     assert free.bid_w > limited.bid_w == 100_000
     assert limited.explanation["limited_by"] == "maximum_bid"
+
+
+def test_a_group_never_offers_more_than_its_maximum_by_itself(fleet, group, announcement, exchange, now):
+    free = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
+    group.max_bid_w = 100_000
+    group.save()
+    capped = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
+    assert free.bid_w > capped.bid_w == 100_000
+    assert capped.explanation["limited_by"] == "maximum_bid"
+
+    first = bids.offer(announcement=announcement, aggregation_ean=group, sized=capped, exchange=exchange, now=now)
+    announcement.pk, announcement.external_id = None, "A2"
+    announcement.save()
+    second = bids.offer(announcement=announcement, aggregation_ean=group, sized=capped, exchange=exchange, now=now)
+
+    assert first.power_w == 100_000
+    assert isinstance(second, NoBid)  # all of the maximum is sold
 
 
 def test_assets_that_leave_before_the_window_ends_are_not_counted_on(fleet, group, announcement):
