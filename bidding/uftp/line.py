@@ -50,11 +50,9 @@ class Line:
         return self._tokens is not None and urlsplit(url)[:2] == urlsplit(self._broker_url)[:2]
 
 
-def verdict_on(message: OutboxMessage, answer: Response) -> Verdict:
-    """Judge an answer by the protocol's table; a repeat that is refused as a duplicate has arrived."""
-    outcome = outcome_of_status(
-        answer.status_code, body=answer.body.decode("utf-8", "replace"), repeated=message.attempts > 1
-    )
+def verdict_on(_message: OutboxMessage, answer: Response) -> Verdict:
+    """Judge an answer by the protocol's table; what is refused as a duplicate has arrived."""
+    outcome = outcome_of_status(answer.status_code, body=answer.body.decode("utf-8", "replace"))
     if outcome is Outcome.DELIVERED:
         return Verdict.DELIVERED
     return Verdict.HOPELESS if outcome is Outcome.GIVE_UP else Verdict.TRY_AGAIN

@@ -85,7 +85,6 @@ def _send(key: int) -> bool:
 
 
 def _attempt(message: UftpMessage) -> Outcome:
-    repeated = message.attempts > 0
     message.attempts += 1
     try:
         response = _client.request(
@@ -101,7 +100,7 @@ def _attempt(message: UftpMessage) -> Outcome:
     text = response.body.decode(errors="replace")
     message.status = response.status_code
     message.last_error = "" if response.is_success else text[:1000].replace("\x00", "")
-    return outcome_of_status(response.status_code, body=text, repeated=repeated)
+    return outcome_of_status(response.status_code, body=text)
 
 
 def new_message_id() -> str:

@@ -95,15 +95,15 @@ def condition_of_error(error: BodyTooLarge | InvalidXml | InvalidMessage | Signa
     return Condition.NOT_VALID
 
 
-def outcome_of_status(
-    status: int | None, *, body: str = "", repeated: bool = False, token_renewable: bool = False
-) -> Outcome:
+def outcome_of_status(status: int | None, *, body: str = "", token_renewable: bool = False) -> Outcome:
     """Return what a sender does after an attempt.
+
+    A duplicate has arrived, also at what seems to be the first attempt: a sender that dies leaves no trace of having
+    sent, and a MessageID never stands for other content.
 
     Args:
         status: the HTTP status, or None when there was no answer (timeout, reset, no connection).
         body: of the answer.
-        repeated: these bytes were sent before, so they may have arrived although we never heard.
         token_renewable: the request carried an access token that was not renewed for this attempt, so a 401 may be
             about the token and not about the signature.
     """
@@ -115,7 +115,7 @@ def outcome_of_status(
         return Outcome.FOLLOW_REDIRECT
     if status == 401 and token_renewable:  # noqa: PLR2004 - statuses are known by their numbers
         return Outcome.RENEW_TOKEN
-    if status == 400 and repeated and _DUPLICATE in body.lower():  # noqa: PLR2004 - same
+    if status == 400 and body.strip().lower() == _DUPLICATE:  # noqa: PLR2004 - same
         return Outcome.DELIVERED
     # 404 often means that a front server lost its back end; 403 and 405 will say the same again tomorrow.
     permanent = status in range(400, 500) and status not in {404, 408, 419, 425, 429}

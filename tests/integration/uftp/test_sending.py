@@ -5,6 +5,7 @@ import pytest
 from aggregator.core.models import OutboxMessage
 from bidding.markets.uftp.transport import MESSAGE_PATH
 from bidding.uftp import services
+from bidding.uftp.line import Line
 from tests.conformance.uftp.samples import NOW
 from tests.integration.uftp.operator_side import counterparty_server, limit_request, post, sealed
 
@@ -77,8 +78,33 @@ def test_a_repeat_refused_as_duplicate_has_arrived(asked, tick, other_side, set_
     assert not OutboxMessage.objects.filter(delivered_at=None).exists()
 
 
-def test_a_first_attempt_refused_as_duplicate_is_given_up(asked, tick, other_side):
+class Killed(BaseException):
+    """Ends a worker like SIGKILL: nothing of what it did not commit remains."""
+
+
+def test_a_repeat_by_the_successor_of_a_sender_that_died_has_arrived(asked, tick, other_side, monkeypatch):
+    send = Line.request
+
+    def send_and_die(line, **request):
+        send(line, **request)
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Line, "request", send_and_die)
+        with pytest.raises(Killed):
+            tick()
+    assert set(OutboxMessage.objects.values_list("attempts", flat=True)) == {0}, "nobody knows that one was sent"
     other_side.answers[MESSAGE_PATH] = [(400, "Duplicate message")]
+    tick()
+    assert elements(other_side) == ["FlexRequestResponse", "FlexRequestResponse", "FlexOffer"]
+    assert not OutboxMessage.objects.filter(delivered_at=None).exists()
+
+
+@pytest.mark.parametrize("words", ["Duplicate MessageID, other content", "Duplicate Identifier", "Invalid"])
+def test_a_repeat_refused_for_another_reason_is_given_up(asked, tick, other_side, set_clock, words):
+    other_side.answers[MESSAGE_PATH] = [(500, ""), (400, words)]
+    tick()
+    set_clock(NOW + timedelta(minutes=1))
     tick()
     assert OutboxMessage.objects.filter(dead_at__isnull=False).count() == 2
 

@@ -94,7 +94,8 @@ def test_401_may_be_about_the_token_once():
     assert outcome_of_status(401, token_renewable=False) is Outcome.GIVE_UP
 
 
-def test_duplicate_of_a_repeated_message_is_delivered_and_of_a_first_one_is_not():
-    assert outcome_of_status(400, body="Duplicate message", repeated=True) is Outcome.DELIVERED
-    assert outcome_of_status(400, body="Duplicate message", repeated=False) is Outcome.GIVE_UP
-    assert outcome_of_status(400, body="Invalid", repeated=True) is Outcome.GIVE_UP
+def test_a_duplicate_is_delivered_and_nothing_else_that_is_refused():
+    assert outcome_of_status(400, body="Duplicate message\n") is Outcome.DELIVERED
+    for words in ("Duplicate MessageID, other content", "Duplicate Identifier", "Invalid", ""):
+        assert outcome_of_status(400, body=words) is Outcome.GIVE_UP
+    assert outcome_of_status(401, body="Duplicate message") is Outcome.GIVE_UP
