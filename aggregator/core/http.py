@@ -8,17 +8,15 @@ leads is looked at once more when the connection stands, before anything is sent
 import ipaddress
 import socket
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
+
+from aggregator.core.guarded_connections import SILENCES, AnswerTooSlow, GuardedAdapter
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 30.0
@@ -85,7 +83,7 @@ class HttpClient:
     ) -> Response:
         """Send one request and return the answer, whatever its status.
 
-        The other side may be silent for `timeout_seconds`, and take twice as long in all for its body.
+        The other side may be silent for `timeout_seconds`, and take twice as long in all for its answer.
 
         Raises `RequestRefused` before anything is sent when the address may not be called, and `RequestFailed` when
         no usable answer came.
@@ -102,11 +100,13 @@ class HttpClient:
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                return Response(
-                    answer.status_code, dict(answer.headers), _read_capped(answer, url, 2 * silence_seconds)
-                )
+                return Response(answer.status_code, dict(answer.headers), _read_capped(answer, url))
         except RequestRefused:  # by where its host turned out to lead
             raise
+        except AnswerTooSlow as slow:
+            raise RequestFailed(
+                f"{url} sent its answer too slowly; after {SILENCES * silence_seconds:.0f} s it was not complete."
+            ) from slow
         except (requests.RequestException, HTTPError, ValueError) as error:  # the last of a redirect to no address
             raise RequestFailed(f"{method} {url} failed: {error}") from error
 
@@ -116,7 +116,7 @@ class HttpClient:
             session = self._local.session = requests.Session()
             session.trust_env = False  # a proxy or .netrc of the machine must not see or change market messages
             for scheme in ("http://", "https://"):
-                session.mount(scheme, _CheckedConnections(self.check_reached))
+                session.mount(scheme, GuardedAdapter(self.check_reached))
         return session
 
     def check_address(self, url: str) -> None:
@@ -150,39 +150,10 @@ class HttpClient:
         )
 
 
-class _CheckedConnections(HTTPAdapter):
-    """Opens connections that are not used before `check` of host and IP address has passed."""
-
-    def __init__(self, check: Callable[[str, str], None]) -> None:
-        self._check = check
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of both schemes, of connections that check where they lead."""
-        super().init_poolmanager(*args, **kwargs)
-        check = self._check
-
-        class Plain(HTTPConnection):
-            def connect(self) -> None:
-                super().connect()
-                check(self.host, self.sock.getpeername()[0])
-
-        class Secure(HTTPSConnection):
-            def connect(self) -> None:
-                super().connect()
-                check(self.host, self.sock.getpeername()[0])
-
-        plain = type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": Plain})
-        secure = type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": Secure})
-        self.poolmanager.pool_classes_by_scheme = {"http": plain, "https": secure}
-
-
-def _read_capped(answer: requests.Response, url: str, longest_seconds: float) -> bytes:
-    body, until = bytearray(), time.monotonic() + longest_seconds
+def _read_capped(answer: requests.Response, url: str) -> bytes:
+    body = bytearray()
     while chunk := answer.raw.read1(_CHUNK_BYTES, decode_content=True):  # what has come in, without waiting for more
         body += chunk
         if len(body) > LARGEST_RESPONSE_BYTES:
             raise RequestFailed(f"{url} answered with more than {LARGEST_RESPONSE_BYTES} bytes; the rest was not read.")
-        if time.monotonic() > until:
-            raise RequestFailed(f"{url} sent its answer too slowly; after {longest_seconds:.0f} s it was not complete.")
     return bytes(body)

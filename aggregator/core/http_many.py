@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.abc import ResolveResult
 
+from aggregator.core.guarded_connections import SILENCES
 from aggregator.core.http import (
     CONNECT_TIMEOUT_SECONDS,
     LARGEST_RESPONSE_BYTES,
@@ -53,7 +54,11 @@ async def _exchange_all(http: HttpClient, requests: Sequence[Request], silence_s
     outcomes: list[Outcome | None] = [None] * len(requests)
     waiting = iter(range(len(requests)))
     allowed = _Addresses(http)
-    timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=silence_seconds)
+    timeout = aiohttp.ClientTimeout(
+        total=SILENCES * silence_seconds,
+        sock_connect=CONNECT_TIMEOUT_SECONDS,
+        sock_read=silence_seconds,
+    )
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=AT_ONCE, resolver=_CheckedNames(http)),
         timeout=timeout,
@@ -64,36 +69,31 @@ async def _exchange_all(http: HttpClient, requests: Sequence[Request], silence_s
 
         async def work() -> None:
             for index in waiting:
-                outcomes[index] = await _exchange(session, requests[index], allowed, 2 * silence_seconds)
+                outcomes[index] = await _exchange(session, requests[index], allowed)
 
         await asyncio.gather(*(work() for _ in range(min(AT_ONCE, len(requests)))))
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-async def _exchange(
-    session: aiohttp.ClientSession, request: Request, allowed: "_Addresses", longest_seconds: float
-) -> Outcome:
+async def _exchange(session: aiohttp.ClientSession, request: Request, allowed: "_Addresses") -> Outcome:
     try:
         allowed.check(request.url)
         async with session.request(
             request.method, request.url, headers=request.headers, data=request.body, allow_redirects=False
         ) as answer:
-            return Response(
-                answer.status, dict(answer.headers), await _read_capped(answer, request.url, longest_seconds)
-            )
+            return Response(answer.status, dict(answer.headers), await _read_capped(answer, request.url))
     except (RequestFailed, RequestRefused) as error:
         return error
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         return RequestFailed(f"{request.method} {request.url} failed: {error!r}")
 
 
-async def _read_capped(answer: aiohttp.ClientResponse, url: str, longest_seconds: float) -> bytes:
+async def _read_capped(answer: aiohttp.ClientResponse, url: str) -> bytes:
     body = bytearray()
-    async with asyncio.timeout(longest_seconds):
-        async for chunk in answer.content.iter_any():
-            body += chunk
-            if len(body) > LARGEST_RESPONSE_BYTES:
-                raise RequestFailed(f"{url} answered with more than {LARGEST_RESPONSE_BYTES} bytes; no more was read.")
+    async for chunk in answer.content.iter_any():
+        body += chunk
+        if len(body) > LARGEST_RESPONSE_BYTES:
+            raise RequestFailed(f"{url} answered with more than {LARGEST_RESPONSE_BYTES} bytes; no more was read.")
     return bytes(body)
 
 

@@ -225,7 +225,7 @@ def test_a_message_that_we_fail_on_is_put_off_and_holds_up_no_other(clock, caplo
 
 @pytest.mark.django_db
 def test_a_round_that_is_out_of_time_ends_and_the_next_begins_with_another_message(clock):
-    # a receiver can drip its answer's head for ever; what it was sent may have arrived, so that counts
+    # whatever took so long: what the receiver was sent may have arrived, so that counts
     for key in ("a1", "b1"):
         write(key, conversation=key, body=key.encode())
     with pytest.raises(SoftTimeLimitExceeded):

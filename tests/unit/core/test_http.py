@@ -9,6 +9,12 @@ import pytest
 from aggregator.core import http
 from aggregator.core.http import HttpClient, RequestFailed, RequestRefused
 
+BEFORE_THE_DRIP = {
+    "/drip/head": b"X-Head: ",
+    "/drip/body": b"Connection: close\r\n\r\n",
+    "/drip/chunk": b"Transfer-Encoding: chunked\r\n\r\n",
+}
+
 
 class _Peer(BaseHTTPRequestHandler):
     def do_GET(self):
@@ -25,13 +31,12 @@ class _Peer(BaseHTTPRequestHandler):
             self.end_headers()
             for _ in range(64):
                 self.wfile.write(b"x" * 65_536)
-        elif self.path == "/drip":
-            self.send_response(200)
-            self.end_headers()
+        elif self.path in BEFORE_THE_DRIP:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n" + BEFORE_THE_DRIP[self.path])
             for _ in range(100):
                 time.sleep(0.05)
                 with contextlib.suppress(OSError):
-                    self.wfile.write(b"x")
+                    self.wfile.write(b"0")
         else:
             self.send_response(200)
             self.end_headers()
@@ -88,12 +93,13 @@ def test_a_name_that_leads_elsewhere_after_it_was_checked_is_told_nothing(reboun
     assert told_to(inside) == b""
 
 
-def test_an_answer_that_drips_in_for_ever_is_given_up(peer):
+@pytest.mark.parametrize("path", BEFORE_THE_DRIP)
+def test_an_answer_that_drips_in_for_ever_is_given_up(peer, path):
     # each byte comes in time, all of them together do not
     impatient = HttpClient(allowed_private_hosts=frozenset({"127.0.0.1"}), read_timeout_seconds=0.2)
     started = time.monotonic()
     with pytest.raises(RequestFailed, match="too slowly"):
-        impatient.request(method="GET", url=f"{peer}/drip")
+        impatient.request(method="GET", url=f"{peer}{path}")
     assert time.monotonic() - started < 2  # the drip takes five seconds
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from aggregator.core.http import HttpClient, RequestFailed, RequestRefused
 from aggregator.core.http_many import Request, exchange_all
-from tests.unit.core.test_http import client, peer, rebound, told_to
+from tests.unit.core.test_http import BEFORE_THE_DRIP, client, peer, rebound, told_to
 
 __all__ = ["client", "peer", "rebound"]  # fixtures
 
@@ -46,9 +46,10 @@ def test_an_answer_that_is_too_large_is_not_read(peer, client, monkeypatch):
     assert "more than 100000 bytes" in str(found)
 
 
-def test_an_answer_that_drips_in_for_ever_is_given_up(peer, client):
+@pytest.mark.parametrize("path", BEFORE_THE_DRIP)
+def test_an_answer_that_drips_in_for_ever_is_given_up(peer, client, path):
     started = time.monotonic()
-    (found,) = exchange_all(client, [get(f"{peer}/drip")], silence_seconds=0.2)
+    (found,) = exchange_all(client, [get(f"{peer}{path}")], silence_seconds=0.2)
     assert isinstance(found, RequestFailed)
     assert time.monotonic() - started < 2  # the drip takes five seconds
 
