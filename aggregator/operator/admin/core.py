@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
@@ -52,6 +53,7 @@ class OutboxMessageAdmin(HistoryAdmin):
         """Give dead messages a second life."""
         actor = operator_of(request)
 
+        @transaction.atomic
         def act(message: Model, reason: str) -> None:
             now = clock().now()
             sent = resend(now=now, message_id=message.pk, deadline_at=now + SECOND_LIFE)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from aggregator.core import audit
 from aggregator.core.http import HttpClient
 from aggregator.core.models import AuditEvent, OutboxMessage
 from aggregator.operator.admin import bidding as bid_pages
@@ -131,6 +132,19 @@ def test_dead_messages_get_another_hour_with_a_reason(pages, evening):
     assert (dead.dead_at, dead.deadline_at) == (None, NOW + timedelta(hours=1))
     assert OutboxMessage.objects.get(pk=waiting.pk).deadline_at == waiting.deadline_at
     assert last_event() == ("core.message.resent", "operator", "The market is back.")
+
+
+def test_a_message_goes_out_again_only_with_its_entry_in_the_audit_trail(pages, evening, monkeypatch):
+    dead = evening.message("dead", dead_at=NOW)
+
+    def die(**_event):
+        raise SystemExit("the process dies here")
+
+    monkeypatch.setattr(audit, "record", die)
+    with pytest.raises(SystemExit):
+        act(pages, "/admin/core/outboxmessage/", "send_again", dead, reason="The market is back.")
+    dead.refresh_from_db()
+    assert dead.dead_at == NOW
 
 
 @pytest.mark.parametrize("action", ["approve", "change_order"])
