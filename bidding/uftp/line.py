@@ -1,13 +1,16 @@
 """How a sealed message travels: the protocol's meaning of statuses around the one HTTP client."""
 
+import logging
 from collections.abc import Mapping
 from urllib.parse import urljoin, urlsplit
 
-from aggregator.core.http import HttpClient, RequestFailed, Response
+from aggregator.core.http import HttpClient, RequestFailed, RequestRefused, Response
 from aggregator.core.messaging.operations import Verdict
 from aggregator.core.models import OutboxMessage
 from bidding.markets.uftp.transport import Outcome, outcome_of_status
 from bidding.uftp.tokens import TokenSource
+
+logger = logging.getLogger(__name__)
 
 MOST_REDIRECTS = 2  # as many as the reference library follows
 TIMEOUT_SECONDS = 10.0  # the receiver only stores; a worker holds the row meanwhile
@@ -20,7 +23,18 @@ class Line:
         self._http, self._tokens, self._broker_url = http, tokens, broker_url
 
     def request(self, *, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Response:
-        """Return the last answer; raises as `HttpClient.request`."""
+        """Return the last answer; raises `RequestFailed`.
+
+        Also where our settings or an entered endpoint name an address that may not be called: people can mend that,
+        and the message waits until then.
+        """
+        try:
+            return self._request(method, url, headers, body)
+        except RequestRefused as refusal:
+            logger.warning("Messages to %s wait: %s", url, refusal)
+            raise RequestFailed(str(refusal)) from refusal
+
+    def _request(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Response:
         answer = self._once(method, url, headers, body)
         if outcome_of_status(answer.status_code, token_renewable=self._is_broker(url)) is Outcome.RENEW_TOKEN:
             self._tokens.forget()  # type: ignore[union-attr]  # there is one, or nothing could be renewed

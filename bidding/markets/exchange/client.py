@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import quote, urlencode
 
-from aggregator.core.http import RequestFailed, Response, SendsRequests
+from aggregator.core.http import RequestFailed, RequestRefused, Response, SendsRequests
 from aggregator.core.ptu import PTU
 from bidding.markets.exchange.orders import (
     Order,
@@ -113,7 +113,7 @@ class Exchange:
     def _get(self, url: str) -> Response:
         try:
             answer = self.http.request(method="GET", url=url, headers=self.credentials(), body=b"")
-        except RequestFailed as failure:
+        except (RequestFailed, RequestRefused) as failure:  # the address is a setting of ours, which people can mend
             raise ExchangeUnavailable(str(failure)) from failure
         if not answer.is_success:
             raise ExchangeUnavailable(f"The exchange answered HTTP {answer.status_code} to {url}.")

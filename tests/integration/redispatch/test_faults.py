@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import pytest
 
+from aggregator.core.http import HttpClient
 from aggregator.core.models import OutboxMessage
-from bidding import tasks
+from bidding import services, tasks
 from bidding.models import Activation, Announcement, Bid, Commitment, LedgerEntry, OrderChange
 from bidding.operations.approvals import approve
 from bidding.operations.order_changes import change, withdraw
@@ -198,6 +199,18 @@ def test_a_worker_that_dies_between_sending_and_writing_loses_nothing(field, mon
         assert Activation.objects.count() == 1
     else:
         assert_one_order_in_time(field)
+
+
+def test_an_order_waits_while_our_settings_forbid_to_call_the_exchange(field, monkeypatch):
+    with monkeypatch.context() as misconfigured:
+        misconfigured.setattr(services, "http_client", HttpClient)
+        exchange.cache_clear()
+        field.tick()
+        assert "HTTP_ALLOWED_PRIVATE_HOSTS" in OutboxMessage.objects.get().last_error
+        assert field.bid().status == Bid.Status.APPROVED
+    exchange.cache_clear()
+    field.at(NOW + timedelta(minutes=1))
+    assert_one_order_in_time(field)
 
 
 def test_an_exchange_that_is_away_until_the_gate_gets_nothing_late(field):

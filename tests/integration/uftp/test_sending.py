@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from aggregator.core import services as core_services
 from aggregator.core.models import OutboxMessage
 from bidding.markets.uftp.transport import MESSAGE_PATH
 from bidding.uftp import services
@@ -137,6 +138,29 @@ def test_a_participant_with_an_endpoint_gets_no_token(asked, tick, other_side, c
         assert elements(elsewhere) == ["FlexRequestResponse", "FlexOffer"]
         assert all("Authorization" not in headers for _, headers, _ in elsewhere.requests)
     assert other_side.tokens_given == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "mended"), [("UFTP_TOKEN_URL", "/token"), ("HTTP_ALLOWED_PRIVATE_HOSTS", ["127.0.0.1"])]
+)
+def test_what_a_setting_forbids_to_call_waits_until_that_is_mended(
+    asked, tick, other_side, set_clock, settings, caplog, setting, mended
+):
+    def set_to(value):
+        setattr(settings, setting, value)
+        for made_once in (core_services.http_client, services.tokens, services.line):
+            made_once.cache_clear()
+
+    set_to("http://10.0.0.1/token" if setting == "UFTP_TOKEN_URL" else [])
+    tick()
+    first = OutboxMessage.objects.order_by("id")[0]
+    assert (first.attempts, first.dead_at) == (1, None)
+    assert "is on a private network" in first.last_error
+    assert first.last_error in caplog.text
+    set_to(other_side.address + mended if setting == "UFTP_TOKEN_URL" else mended)
+    set_clock(NOW + timedelta(minutes=1))
+    tick()
+    assert elements(other_side) == ["FlexRequestResponse", "FlexOffer"]
 
 
 def test_without_a_token_the_message_waits(asked, tick, other_side, set_clock):
