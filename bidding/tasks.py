@@ -134,7 +134,8 @@ def send_market_messages(**_unknown: object) -> None:
         if market_messages.purpose_of(message) != "order":
             return None
         bid = Bid.objects.get(reference=message.conversation)
-        if bid.status != Bid.Status.APPROVED and not bid.exchange_order_id:
+        is_unsent = bid.status != Bid.Status.APPROVED and not bid.exchange_order_id
+        if is_unsent or bid.status in Bid.ENDED_UNSOLD:
             raise RequestRefused("The bid has ended, so its order must not be placed any more.")
         # The book does not recognise repeats: ask whether the order is there before placing it.
         found = market.find(message.conversation)

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.db.models import F, Q, QuerySet
 
 from aggregator.core import audit
 from aggregator.core.messaging.operations import cancel_untried
@@ -46,20 +47,26 @@ def withdraw(*, bid_id: int, now: datetime, actor: AbstractBaseUser | None, reas
 
 def ask_withdrawals(*, exchange: Venue, now: datetime) -> int:
     """Put in the outbox what must be taken out of the book and has stood there long enough; return how many."""
-    due = Bid.objects.filter(
-        status=Bid.Status.SUBMITTED, withdrawal_asked_at__isnull=False, placed_at__lte=now - exchange.minimum_dwell
+    bid_ids = _to_take_out(exchange, now).order_by("pk").values_list("pk", flat=True)
+    return sum(_ask_withdrawal(bid_id, exchange, now) for bid_id in bid_ids)
+
+
+def _to_take_out(exchange: Venue, now: datetime) -> QuerySet[Bid]:
+    found_after_its_end = Q(status__in=Bid.ENDED_UNSOLD, placed_at__gte=F("updated_at"))
+    return Bid.objects.filter(
+        Q(status=Bid.Status.SUBMITTED) | found_after_its_end,
+        withdrawal_asked_at__isnull=False,
+        placed_at__lte=now - exchange.minimum_dwell,
+        starts_at__gt=now + exchange.gate,
     )
-    return sum(_ask_withdrawal(bid_id, exchange, now) for bid_id in due.order_by("pk").values_list("pk", flat=True))
 
 
 @transaction.atomic
 def _ask_withdrawal(bid_id: int, exchange: Venue, now: datetime) -> bool:
-    bid = Bid.objects.select_for_update().get(pk=bid_id)
-    is_asked = OutboxMessage.objects.filter(idempotency_key=f"withdraw-{bid.reference}").exists()
-    closes_at = bid.starts_at - exchange.gate
-    if is_asked or now >= closes_at or bid.status != Bid.Status.SUBMITTED:
+    bid = _to_take_out(exchange, now).select_for_update().filter(pk=bid_id).first()
+    if bid is None or OutboxMessage.objects.filter(idempotency_key=f"withdraw-{bid.reference}").exists():
         return False
-    request = exchange.withdrawing(bid.exchange_order_id)
+    request, closes_at = exchange.withdrawing(bid.exchange_order_id), bid.starts_at - exchange.gate
     key = str(bid.reference)
     enqueue_request(bid=bid, purpose="withdraw", key=key, request=request, closes_at=closes_at, now=now)
     return True

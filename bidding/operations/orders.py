@@ -26,13 +26,16 @@ def follow_order(*, bid_id: int, state: OrderState, now: datetime) -> Bid:
     """Take over what the exchange says of an order, however we learnt it. The same or older news changes nothing.
 
     Cleared power is ordered at once, also while the rest of the order still waits; a later fill raises the order. A
-    fill of a bid that was ended here is nobody's to plan, as its power may be sold again: it is logged for people.
+    fill of a bid that was ended here is nobody's to plan, as its power may be sold again: it is logged for people, and
+    an order that nobody had found when its bid was ended is taken out of the book.
     """
     bid = Bid.objects.select_for_update().get(pk=bid_id)
     if bid.status not in _FOLLOWED or 0 < state.version < bid.order_version:
         if reason := unplanned_fill(bid=bid, state=state):
             audit.record(now=now, action="bidding.bid.cleared-after-its-end", subject=bid, reason=reason)
             logger.error("%s", reason)
+        if bid.status in Bid.ENDED_UNSOLD and not bid.exchange_order_id and not state.is_final:
+            _have_taken_out(bid=bid, state=state, now=now)
         return bid
     if bid.status != Bid.Status.SUBMITTED:
         bid.status, bid.exchange_order_id, bid.placed_at = Bid.Status.SUBMITTED, state.order_id, now
@@ -61,6 +64,16 @@ def follow_order(*, bid_id: int, state: OrderState, now: datetime) -> Bid:
         ]
     )
     return bid
+
+
+def _have_taken_out(*, bid: Bid, state: OrderState, now: datetime) -> None:
+    """Note an order that turned up in the book after its bid was ended, for `ask_withdrawals`; the bid stays ended."""
+    bid.exchange_order_id, bid.order_version = state.order_id, state.version
+    bid.placed_at = max(now, bid.updated_at)  # its mark: not before its end; clocks differ
+    bid.withdrawal_asked_at = bid.withdrawal_asked_at or now
+    bid.save(update_fields=["exchange_order_id", "order_version", "placed_at", "withdrawal_asked_at"])
+    audit.record(now=now, action="bidding.bid.found-after-its-end", subject=bid, after={"order": state.order_id})
+    logger.warning("Order %s of bid %s is in the book, although the bid was ended", state.order_id, bid.reference)
 
 
 def unplanned_fill(*, bid: Bid, state: OrderState) -> str:

@@ -9,7 +9,7 @@ from aggregator.core.models import AuditEvent, InboxMessage
 from bidding import tasks
 from bidding.markets.exchange.orders import OrderState
 from bidding.models import Activation, ActivationPtu, Bid, LedgerEntry
-from bidding.operations import bids, orders, pushes
+from bidding.operations import bids, order_changes, orders, pushes
 from bidding.operations.orders import follow_order
 
 
@@ -105,10 +105,11 @@ def test_a_fill_of_a_bid_that_was_ended_is_an_error_for_people_to_act_on(
     pushes.process(now=now)
 
     assert InboxMessage.objects.get().error == text
-    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [("ERROR", text)]
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [text]
     assert AuditEvent.objects.get(action="bidding.bid.cleared-after-its-end").reason == text
     assert not Activation.objects.exists()
     assert committed() == {0}
+    assert order_changes.ask_withdrawals(exchange=exchange, now=now + timedelta(minutes=3)) == 1  # of what is open
 
 
 @pytest.mark.parametrize("cleared_w", [0, 300_000])

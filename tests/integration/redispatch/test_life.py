@@ -7,8 +7,10 @@ import pytest
 from django.conf import settings
 
 from aggregator.celery import app
+from aggregator.core.models import AuditEvent, OutboxMessage
 from bidding import tasks
 from bidding.models import Activation, Announcement, Bid, BidDutyContract, LedgerEntry, NoBid, OrderChange
+from bidding.operations import orders
 from bidding.operations.approvals import NotInState
 from bidding.operations.order_changes import ChangeRefused, change, withdraw
 from bidding.services import exchange
@@ -106,6 +108,28 @@ def test_a_bid_that_was_never_sent_is_stopped_before_it_goes_out(field, operator
     assert field.orders() == []
     assert field.bid().status == Bid.Status.WITHDRAWN
     assert committed() == {0}
+
+
+def test_an_order_that_turns_up_after_its_bid_was_ended_is_taken_out_of_the_book(field, operator):
+    field.at(NOW, tick=False)
+    tasks.poll_announcements()
+    tasks.offer_bids()
+    under_way = OutboxMessage.objects.get()
+    withdraw(bid_id=field.bid().pk, now=NOW, actor=operator, reason="Wrong price.")
+    field.at(NOW + timedelta(minutes=3))
+    assert (field.bid().status, committed()) == (Bid.Status.WITHDRAWN, {0})
+
+    answer = exchange().http.request(  # of a sender that died over it, and that nobody heard of again
+        method="POST", url=under_way.url, headers={**under_way.headers, **exchange().credentials()},
+        body=bytes(under_way.body),
+    )  # fmt: skip
+    orders.follow_order(bid_id=field.bid().pk, state=exchange().state_in(answer), now=field.now())
+    later(field, seconds=30)
+    later(field, seconds=30)
+
+    assert [order["status"] for order in field.orders()] == ["CANCELLED"]
+    assert (field.bid().status, committed()) == (Bid.Status.WITHDRAWN, {0})
+    assert AuditEvent.objects.filter(action="bidding.bid.found-after-its-end").count() == 1
 
 
 def test_an_order_stands_for_the_minimum_dwell_time(field, settings, operator, monkeypatch):
