@@ -22,7 +22,7 @@ from bidding.models.directions import other_way
 from bidding.operations.announcements import why_asked_no_more
 from bidding.operations.approvals import judge, send_out
 from bidding.operations.duties import contract_id_for
-from bidding.operations.ledger import is_being_given_back, locked_entries, sold_w
+from bidding.operations.ledger import locked_entries, sold_w, unsettled_bids
 from bidding.operations.pricing import NotPriceable, quote
 from bidding.queries import is_answered
 
@@ -36,7 +36,7 @@ class AnnouncementChanged(RuntimeError):
 
 
 class PowerNotBackYet(RuntimeError):
-    """A bid that is being withdrawn still holds the power; the next round tries again."""
+    """A bid that is being withdrawn, or whose gate comes sooner, holds the power; the next round tries again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +182,18 @@ def _without_sold(sized: SizedWindow, group: AggregationEan, direction: str, ptu
     if held_w == 0 or sized.bid_w <= left_w:
         return sized
     holds = f"Bids and contracts hold {held_w / 1000:,.0f} kW in this window"
-    if is_being_given_back(aggregation_ean=group, direction=direction, ptus=ptus):
+    unsettled = unsettled_bids(aggregation_ean=group, direction=direction, ptus=ptus)
+    if unsettled.filter(withdrawal_asked_at__isnull=False).exists():
         raise PowerNotBackYet(
             f"{holds}; a bid among them is being withdrawn, and the answer waits until the exchange confirms that."
         )
     bid_w = left_w // group.bid_step_w * group.bid_step_w
     if bid_w >= group.min_bid_w:
         return replace(sized, bid_w=bid_w)
+    if unsettled.filter(starts_at__lt=ptus[0]).exists():
+        raise PowerNotBackYet(
+            f"{holds}; the gate of a bid among them comes sooner, and the answer waits for what that gives back."
+        )
     reason = (
         f"{holds}; beside that, less than the product's minimum of {group.min_bid_w / 1000:,.0f} kW is left of "
         f"{sized.sellable_w / 1000:,.0f} kW."

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Sum
+from django.db.models import Max, QuerySet, Sum
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU
@@ -59,13 +59,12 @@ def sold_w(*, aggregation_ean: AggregationEan, direction: str, ptus: Sequence[da
     return most or 0
 
 
-def is_being_given_back(*, aggregation_ean: AggregationEan, direction: str, ptus: Sequence[datetime]) -> bool:
-    """Tell whether a bid holds power in any of `ptus` only until the exchange confirms its withdrawal."""
-    return Commitment.objects.filter(
-        entry__aggregation_ean=aggregation_ean,
-        entry__direction=direction,
-        entry__ptu_start__in=ptus,
-        released_at__isnull=True,
-        bid__withdrawal_asked_at__isnull=False,
-        bid__status__in=[Bid.Status.APPROVED, Bid.Status.SOUGHT, Bid.Status.SUBMITTED],
-    ).exists()
+def unsettled_bids(*, aggregation_ean: AggregationEan, direction: str, ptus: Sequence[datetime]) -> QuerySet[Bid]:
+    """Return the bids that hold power in any of `ptus` and may still give it back, once per PTU that they hold."""
+    return Bid.objects.filter(
+        status__in=[Bid.Status.PROPOSED, Bid.Status.APPROVED, Bid.Status.SOUGHT, Bid.Status.SUBMITTED],
+        commitments__released_at__isnull=True,
+        commitments__entry__aggregation_ean=aggregation_ean,
+        commitments__entry__direction=direction,
+        commitments__entry__ptu_start__in=ptus,
+    )

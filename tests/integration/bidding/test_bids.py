@@ -187,6 +187,22 @@ def test_an_answer_waits_while_the_exchange_is_asked_to_give_power_back(
     assert Bid.objects.get(announcement=other).power_w == 300_000
 
 
+@pytest.mark.parametrize(("cleared_w", "left_w"), [(0, 300_000), (100_000, 200_000), (300_000, 0)])
+def test_an_answer_waits_for_the_end_of_an_order_whose_gate_comes_sooner(
+    announcement, other, group, exchange, sized, now, cleared_w, left_w
+):
+    bid = offer(announcement, group, sized(), exchange, now)
+    an_hour = timedelta(hours=1)
+    later = revise(other, starts_at=announcement.starts_at + an_hour, ends_at=announcement.ends_at + an_hour)
+    with pytest.raises(bids.PowerNotBackYet, match="300 kW in this window"):
+        offer(later, group, sized(), exchange, now)
+
+    price = Decimal(180) if cleared_w else None
+    orders.follow_order(bid_id=bid.pk, state=OrderState("X1", "", cleared_w, price, True, False), now=now)
+    answer = offer(later, group, sized(), exchange, now)
+    assert (answer.power_w if left_w else answer.reason[:30]) == (left_w or "Bids and contracts hold 300 kW")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_at_once_sell_the_same_power_once(announcement, other, group, exchange, sized, now):
     barrier = threading.Barrier(2)
