@@ -11,6 +11,7 @@ from bidding.markets.uftp.codec import parse
 from bidding.markets.uftp.powers import PowerMeaning
 from bidding.markets.uftp.references import reference_of
 from bidding.models import Contract, ContractCall, UftpMessage, UftpParticipant
+from bidding.uftp.demands import is_active
 from bidding.uftp.services import own_domain
 
 CONGESTION_POINT_PREFIX = "ean."
@@ -24,7 +25,10 @@ def congestion_point_of(contract: Contract) -> str:
 
 
 def contract_of(participant: UftpParticipant, message: m.PayloadMessage) -> Contract | None:
-    """Return the contract a message is about: the one it names, that of its offer, or the only one at its place."""
+    """Return the contract a message is about: the one it names, that of its offer, or the only one at its place.
+
+    Of several there, the only one that can be called for its day.
+    """
     contracts = participant.contracts.select_related("aggregation_ean")
     name = getattr(message, "contract_id", None)
     if name is None and isinstance(message, m.FlexOrder) and message.flex_offer_message_id:
@@ -33,8 +37,9 @@ def contract_of(participant: UftpParticipant, message: m.PayloadMessage) -> Cont
     if name:
         return contracts.filter(contract_id=name).first()
     place = getattr(message, "congestion_point", "").removeprefix(CONGESTION_POINT_PREFIX)
-    found = list(contracts.filter(congestion_point=place)[:2])
-    return found[0] if len(found) == 1 else None
+    there, day = list(contracts.filter(congestion_point=place)), getattr(message, "period", None)
+    fitting = [one for one in there if one.limit_w is None and day is not None and is_active(one, day)] or there
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def agreement_with(participant: UftpParticipant, contract: Contract | None) -> Agreement:
