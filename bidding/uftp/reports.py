@@ -12,6 +12,7 @@ from django.db import transaction
 from aggregator.core.isolation import failing_alone
 from aggregator.core.ptu import MARKET_ZONE, PTU, day_interval, ptus_of_day
 from assets.energy import group_readings
+from assets.models import AggregationEan
 from bidding.markets.uftp import messages as m
 from bidding.markets.uftp import settlement_messages as s
 from bidding.markets.uftp.codec import parse
@@ -57,7 +58,10 @@ def _send_prognosis(contract: Contract, now: datetime) -> int:
     if local.time() < settings.UFTP_PROGNOSIS_AT or not is_active(contract, day) or _last(contract, m.DPrognosis, day):
         return 0
     period = day_interval(day)
-    power_w = expected_w(aggregation_ean=contract.aggregation_ean, period=period, now=now)
+    of_groups = [
+        expected_w(aggregation_ean=group, period=period, now=now)
+        for group in _groups_at(contract, "sends_prognosis", day)
+    ]
     message = m.DPrognosis(
         **metadata(contract.dso, now=now),
         isp_duration=PTU,
@@ -65,10 +69,17 @@ def _send_prognosis(contract: Contract, now: datetime) -> int:
         period=day,
         congestion_point=congestion_point_of(contract),
         revision=1,
-        isps=_isps(power_w),
+        isps=_isps([sum(powers_w) for powers_w in zip(*of_groups, strict=True)]),
     )
     send(participant=contract.dso, message=message, now=now, deadline_at=period.starts_at, void_from=period.starts_at)
     return 1
+
+
+def _groups_at(contract: Contract, wanted: str, day: date) -> list[AggregationEan]:
+    """Return the groups that are reported together, as those of one place: of all contracts there that want it."""
+    there = contract.dso.contracts.filter(congestion_point=contract.congestion_point, **{wanted: True})
+    eans = {one.aggregation_ean_id for one in there if is_active(one, day)}
+    return list(AggregationEan.objects.filter(pk__in=eans).order_by("pk"))
 
 
 def _isps(power_w: list[int]) -> tuple[m.PrognosisIsp, ...]:
@@ -110,23 +121,25 @@ def _send_day(contract: Contract, day: date, now: datetime) -> int:
 
 
 def _profiles(contract: Contract, day: date) -> tuple[s.MeteringProfile, ...] | None:
-    """Return what the group's assets took and fed in, in kWh per PTU; None while a value is missing."""
-    readings = group_readings(aggregation_ean=contract.aggregation_ean_id, ptu_starts=ptus_of_day(day))
-    if not readings.is_member.any() or (readings.is_member & ~readings.has_meter_value).any():
+    """Return what the assets at a contract's place took and fed in, in kWh per PTU; None while a value is missing."""
+    of_groups = [
+        group_readings(aggregation_ean=group.pk, ptu_starts=ptus_of_day(day))
+        for group in _groups_at(contract, "sends_metering", day)
+    ]
+    if any(not one.is_member.any() or (one.is_member & ~one.has_meter_value).any() for one in of_groups):
         return None
+    import_wh = sum((one.import_wh * one.is_member).sum(axis=0) for one in of_groups)
+    export_wh = sum((one.export_wh * one.is_member).sum(axis=0) for one in of_groups)
     return tuple(
         s.MeteringProfile(
             profile_type=profile,
             unit=MeteringUnit.KWH,
             isps=tuple(
                 s.MeteringIsp(start=ptu, value=(Decimal(int(wh)) / 1000).quantize(KWH))
-                for ptu, wh in enumerate((energy_wh * readings.is_member).sum(axis=0), start=1)
+                for ptu, wh in enumerate(energy_wh, start=1)
             ),
         )
-        for profile, energy_wh in (
-            (Profile.IMPORT_ENERGY, readings.import_wh),
-            (Profile.EXPORT_ENERGY, readings.export_wh),
-        )
+        for profile, energy_wh in ((Profile.IMPORT_ENERGY, import_wh), (Profile.EXPORT_ENERGY, export_wh))
     )
 
 

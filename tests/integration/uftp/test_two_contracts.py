@@ -5,10 +5,16 @@ from decimal import Decimal
 
 import pytest
 
+from assets.models import AggregationEan, Membership
 from bidding.markets.uftp import messages as m
+from bidding.markets.uftp import settlement_messages as s
 from bidding.models import Contract, ContractCall
-from tests.conformance.uftp.samples import DAY
+from bidding.uftp.reports import send_reports
+from tests.conformance.uftp.samples import DAY, NOW
 from tests.integration.uftp.operator_side import limit_request, order_for
+from tests.integration.uftp.test_reports import THE_DAY_AFTER, THE_DAY_BEFORE, cars, meter
+
+__all__ = ["cars"]  # a fixture
 
 pytestmark = pytest.mark.django_db
 
@@ -49,3 +55,40 @@ def test_a_call_that_may_be_under_either_is_rejected(say, tick, contract, other_
     tick()
     (answer,) = other_side.messages()
     assert answer.rejection_reason == "Unknown reference ContractID"
+
+
+@pytest.fixture
+def two_groups(contract, cars):
+    """Each has one of the two cars, and its contract at the same place."""
+    other = AggregationEan.objects.get(pk=contract.aggregation_ean_id)
+    other.ean, other.name = "871685900000000017", "Centrum bij winkels"
+    other.save(force_insert=True)
+    Membership.objects.filter(asset=cars[1]).update(aggregation_ean=other)
+    return contract, beside(contract, aggregation_ean=other)
+
+
+def test_the_prognosis_of_a_place_is_that_of_all_its_groups(two_groups, tick, other_side, set_clock):
+    Contract.objects.update(sends_prognosis=True)
+    due = THE_DAY_BEFORE + timedelta(hours=4)
+    assert [send_reports(now=due) for _ in range(2)] == [1, 0]
+    set_clock(due)
+    tick()
+    (prognosis,) = other_side.messages()
+    assert max(isp.power_w for isp in prognosis.isps) == 22_000
+
+
+def test_a_place_is_metered_once_with_all_its_groups(two_groups, cars, tick, other_side, set_clock):
+    Contract.objects.update(sends_metering=True)
+    for one in two_groups:
+        ContractCall.objects.create(
+            contract=one, order_reference="o", day=DAY, direction="reduce", starts_at=NOW,
+            ends_at=NOW + timedelta(hours=1), called_at=NOW,
+        )  # fmt: skip
+    set_clock(THE_DAY_AFTER)
+    meter(cars[:1], 250)
+    assert send_reports(now=THE_DAY_AFTER) == 0, "the other group's values are missing"
+    meter(cars[1:], 500)
+    assert [send_reports(now=THE_DAY_AFTER) for _ in range(3)] == [1, 0, 0]
+    tick()
+    (metering,) = [message for message in other_side.messages() if isinstance(message, s.Metering)]
+    assert {isp.value for isp in metering.profiles[0].isps} == {Decimal("0.750")}
