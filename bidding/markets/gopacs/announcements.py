@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Literal
 
 from aggregator.core.interval import Interval, InvalidInterval
@@ -69,7 +69,7 @@ def read_announcement(
         if len(required_mw) == ptus:  # else it may be too long to look at each
             ptu_range(period)
         _require_storable(announcement)
-    except (KeyError, TypeError, ValueError, InvalidOperation, InvalidInterval, OverflowError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, OSError, InvalidInterval, RecursionError) as error:
         name = str(document.get("id", "without an id")) if isinstance(document, Mapping) else "that is no object"
         name = name if name.isprintable() else ascii(name)
         raise UnreadableAnnouncement(f"Announcement {name} cannot be read: {type(error).__name__} {error}.") from error
@@ -107,7 +107,7 @@ def helping_eans(
                 if category_directions.get(category.rpartition("_")[2], direction) == direction:
                     for ean in eans:
                         named[str(ean)].append(during)
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, OSError) as error:
         raise UnreadableAnnouncement(f"The list of EANs that help cannot be read: {error!r}.") from error
     return sorted(ean for ean, parts in named.items() if _cover(parts, period))
 
@@ -135,6 +135,7 @@ def _cover(parts: Sequence[Interval], whole: Interval) -> bool:
 
 
 def _instant(epoch_milliseconds: int) -> datetime:
+    """Return an instant; raises `ValueError`, `OverflowError` or `OSError` for one that no calendar holds."""
     return datetime.fromtimestamp(epoch_milliseconds / 1000, UTC)
 
 

@@ -65,6 +65,8 @@ def test_a_withdrawn_mandatory_one_is_told_apart():
         ({"note": {"en": ["a\0b"]}}, "NUL"),
         ({"note": float("nan")}, "not JSON compliant"),
         ({"requiredProblemProfileInMW": [1e13] * 12}, "10000000000000000000 W"),
+        ({"requiredProblemProfileInMW": ["1e999999"] * 12}, "Overflow"),
+        ({"problemPeriod": {"startTime": 10**20, "endTime": 1768417200000}}, "too large"),
     ],
 )
 def test_what_cannot_be_read_is_named(changes, says):
@@ -124,6 +126,7 @@ def test_the_category_tells_the_side():
     [
         {"eansByCategory": {"X_REDUCE": ["a"]}},
         {"during": {"startTime": "16:00", "endTime": 0}, "eansByCategory": {}},
+        {"during": {"startTime": 0, "endTime": 10**20}, "eansByCategory": {}},
         part(19, 16, X_REDUCE=["a"]),
         {**part(16, 19), "eansByCategory": ["a"]},
     ],
