@@ -130,17 +130,6 @@ def send_market_messages(**_unknown: object) -> None:
     order_changes.ask_withdrawals(exchange=market, now=clock().now())
     refused: set[int] = set()
 
-    def earlier_answer(message: OutboxMessage) -> Response | None:
-        if market_messages.purpose_of(message) != "order":
-            return None
-        bid = Bid.objects.get(reference=message.conversation)
-        is_unsent = bid.status != Bid.Status.APPROVED and not bid.exchange_order_id
-        if is_unsent or bid.status in Bid.ENDED_UNSOLD:
-            raise RequestRefused("The bid has ended, so its order must not be placed any more.")
-        # The book does not recognise repeats: ask whether the order is there before placing it.
-        found = market.find(message.conversation)
-        return found[1] if found else None
-
     def judge(message: OutboxMessage, answer: Response) -> Verdict:
         outcome = market.meaning_of(market_messages.purpose_of(message), answer)
         if outcome is Outcome.REFUSED:
@@ -162,12 +151,29 @@ def send_market_messages(**_unknown: object) -> None:
         channel=market_messages.CHANNEL,
         http=market.http,
         credentials=lambda _message: market.credentials(),
-        find_answer=earlier_answer,
+        find_answer=lambda message: _earlier_answer(market, message),
         judge=judge,
         on_answer=lambda message, answer: _answered(market, message, answer),
         on_dead=on_dead,
         longest_wait=LONGEST_WAIT,
     )
+
+
+def _earlier_answer(market: Venue, message: OutboxMessage) -> Response | None:
+    """Return the answer to an order that is in the book already: the book does not recognise repeats.
+
+    Raises `RequestRefused` when it must not be placed any more.
+    """
+    if market_messages.purpose_of(message) != "order":
+        return None
+    bid = Bid.objects.get(reference=message.conversation)
+    is_unsent = bid.status != Bid.Status.APPROVED and not bid.exchange_order_id
+    if is_unsent or bid.status in Bid.ENDED_UNSOLD:
+        raise RequestRefused("The bid has ended, so its order must not be placed any more.")
+    found = market.find(message.conversation)
+    if found is None and bid.withdrawal_asked_at is not None:
+        raise RequestRefused(f"Withdrawn: {bid.status_reason}")
+    return found[1] if found else None
 
 
 def _answered(market: Venue, message: OutboxMessage, answer: Response) -> None:

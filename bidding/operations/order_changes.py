@@ -25,9 +25,9 @@ class ChangeRefused(RuntimeError):
 def withdraw(*, bid_id: int, now: datetime, actor: AbstractBaseUser | None, reason: str) -> Bid:
     """Take a bid back: what is not cleared leaves the book, what is cleared stays a duty.
 
-    A proposed bid ends at once. One that was never sent is stopped, and ends when the exchange says that it has no
-    such order. For one in the book `ask_withdrawals` asks the exchange, and the bid ends when that confirms. Raises
-    `NotInState`, also when it was asked before.
+    A proposed bid ends at once. One that is not in the book is not sent any more, and ends when the exchange says that
+    it has no such order. For one in the book `ask_withdrawals` asks the exchange, and the bid ends when that confirms.
+    Raises `NotInState`, or `ChangeRefused` when it was asked before.
     """
     bid = Bid.objects.select_for_update().get(pk=bid_id)
     require(bid, Bid.Status.PROPOSED, Bid.Status.APPROVED, Bid.Status.SOUGHT, Bid.Status.SUBMITTED)

@@ -110,6 +110,18 @@ def test_a_bid_that_was_never_sent_is_stopped_before_it_goes_out(field, operator
     assert committed() == {0}
 
 
+def test_a_bid_whose_withdrawal_is_asked_between_two_attempts_is_not_placed_any_more(field, operator):
+    field.fault(kind="reset", method="POST", path="/public-api", times=1)
+    field.at(NOW)
+    assert (field.bid().status, OutboxMessage.objects.get().attempts) == (Bid.Status.APPROVED, 1)
+    withdraw(bid_id=field.bid().pk, now=NOW, actor=operator, reason="Wrong price.")
+    for minutes in (1, 2, 4):
+        field.at(NOW + timedelta(minutes=minutes))
+    assert field.orders() == []
+    assert (field.bid().status, field.bid().status_reason) == (Bid.Status.WITHDRAWN, "Withdrawn: Wrong price.")
+    assert committed() == {0}
+
+
 def test_an_order_that_turns_up_after_its_bid_was_ended_is_taken_out_of_the_book(field, operator):
     field.at(NOW, tick=False)
     tasks.poll_announcements()
