@@ -88,8 +88,9 @@ class Margin:
         drift: spreads by which broken promises have lowered the level.
         windows: known outcomes.
         windows_with_bid: of these, where there would have been a bid.
-        guaranteed: reliability of this level whatever the distribution, if the next window is like those with a bid
-            (split conformal: with m of n outcomes below the level, 1 - (m + 1) / (n + 1)); few guarantee little.
+        guaranteed: reliability of the bid whatever the distribution, if the next window is like those with a bid
+            (split conformal: with m of n outcomes below its level, 1 - (m + 1) / (n + 1)); few guarantee little. 0
+            when the power makes no bid of the product.
     """
 
     realised_share: float
@@ -193,9 +194,11 @@ class Calibrator:
             known = replace(means, drift=drift, windows_with_bid=int(counted.sum()))
             if level == -inf or not usual[max(int(np.searchsorted(LEVELS, level, side="right")) - 1, 0)]:
                 return known
-            shift = residuals.middle + residuals.spread * level
-            placed = replace(known, root_shift=shift, guaranteed=self._guaranteed(counted, root_shift=shift))
-            return replace(placed, miss_share=corrected.miss_share(placed.power_kw(curve)))
+            placed = replace(known, root_shift=residuals.middle + residuals.spread * level)
+            power_kw = placed.power_kw(curve)
+            bid_kw = float(product_bids_kw(np.asarray(power_kw)))
+            guaranteed = self._guaranteed(counted, bid_kw=bid_kw, expected_kw=placed.expected_kw(curve))
+            return replace(placed, miss_share=corrected.miss_share(power_kw), guaranteed=guaranteed)
 
         return tuple(margin(reliability) for reliability in reliabilities)
 
@@ -205,9 +208,11 @@ class Calibrator:
     def _root_residuals(self, counted: Flags) -> Floats:
         return np.asarray(np.sqrt(self._realised_kw) - np.sqrt(self._expected_kw))[counted]
 
-    def _guaranteed(self, counted: Flags, *, root_shift: float) -> float:
-        """Return the reliability of a level by rank alone: one-sided split conformal, which knows no distribution."""
-        below = self._root_residuals(counted) < root_shift
+    def _guaranteed(self, counted: Flags, *, bid_kw: float, expected_kw: float) -> float:
+        """Return the reliability of a bid by rank alone: one-sided split conformal, which knows no distribution."""
+        if bid_kw <= 0:
+            return 0.0
+        below = self._root_residuals(counted) < sqrt(bid_kw) - sqrt(expected_kw)
         return 1 - (int(below.sum()) + 1) / (len(below) + 1)
 
     def _residuals(self, counted: Flags, *, claimed: float) -> "_Residuals":

@@ -91,11 +91,30 @@ def test_a_level_is_kept_as_often_as_its_rank_guarantees():
             outcome_kw = 40.0 * float(rng.beta(2.0, 0.7))
             margin = calibrator.margin(curve, reliability=0.8, product_bids_kw=product_bids_kw)
             if window >= 30:
-                kept.append(outcome_kw >= margin.power_kw(curve))
+                kept.append(outcome_kw >= product_bids_kw(margin.power_kw(curve)))
                 guaranteed.append(margin.guaranteed)
             calibrator.learn(curve, realised_kw=outcome_kw)
     assert 0.7 < np.mean(guaranteed) <= np.mean(kept) + 0.01
     assert max(guaranteed) <= 1 - 1 / 60  # by rank among so few windows nothing is surer
+
+
+def test_the_guarantee_is_that_of_the_bid_and_not_of_the_power_before_rounding():
+    """Half of the outcomes lie below the power that is sure enough, none below the whole step that is bid."""
+
+    def in_steps_of_40_kw(power_kw):
+        return np.floor(power_kw / 40) * 40
+
+    calibrator = Calibrator()
+    for window in range(40):
+        calibrator.learn(curve_around(60.0, spread=0.001), realised_kw=50.0 if window % 2 else 70.0)
+
+    def guaranteed(mean_kw, product_bids_kw):
+        curve = curve_around(mean_kw, spread=0.001)
+        return calibrator.margin(curve, reliability=0.6, product_bids_kw=product_bids_kw).guaranteed
+
+    assert guaranteed(60.0, product_bids_kw) == pytest.approx(1 - 21 / 41)
+    assert guaranteed(60.0, in_steps_of_40_kw) == pytest.approx(1 - 1 / 41)
+    assert guaranteed(1.0, in_steps_of_40_kw) == 0  # less than a step: nothing is bid
 
 
 def test_where_order_statistics_guarantee_more_than_a_normal_law_they_count():
