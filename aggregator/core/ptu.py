@@ -50,3 +50,16 @@ def ptu_range(interval: Interval) -> tuple[datetime, ...]:
                 ":00, :15, :30 or :45."
             )
     return tuple(piece.starts_at for piece in interval.steps(PTU))
+
+
+def dutch_time(instant: datetime, pattern: str = "%Y-%m-%d %H:%M") -> str:
+    """Write an instant in Dutch time; in the hour that comes twice in October the zone is added.
+
+    >>> dutch_time(datetime(2026, 1, 14, 16, tzinfo=UTC))
+    '2026-01-14 17:00'
+    >>> dutch_time(datetime(2026, 10, 25, 1, 15, tzinfo=UTC), "%H:%M")
+    '02:15 CET'
+    """
+    local = instant.astimezone(MARKET_ZONE)
+    comes_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+    return local.strftime(f"{pattern} %Z" if comes_twice else pattern)

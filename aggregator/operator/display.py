@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from aggregator.core.ptu import MARKET_ZONE
+from aggregator.core.ptu import MARKET_ZONE, dutch_time
 from aggregator.core.units import kilowatt
 
 MISSING = "—"
@@ -37,7 +37,7 @@ def moment(instant: datetime | None) -> str:
     >>> moment(datetime(2026, 1, 14, 16, tzinfo=UTC))
     '2026-01-14 17:00'
     """
-    return MISSING if instant is None else _local(instant, "%Y-%m-%d %H:%M")
+    return MISSING if instant is None else dutch_time(instant)
 
 
 def clock_time(instant: datetime | None) -> str:
@@ -47,7 +47,7 @@ def clock_time(instant: datetime | None) -> str:
     >>> clock_time(datetime(2026, 10, 25, 1, 15, tzinfo=UTC))
     '02:15 CET'
     """
-    return MISSING if instant is None else _local(instant, "%H:%M")
+    return MISSING if instant is None else dutch_time(instant, "%H:%M")
 
 
 def clock_times(starts_at: datetime, ends_at: datetime) -> str:
@@ -63,8 +63,8 @@ def period(starts_at: datetime, ends_at: datetime) -> str:
     "'Wed 14 Jan 17:00\\u201320:00'"
     """
     same_day = starts_at.astimezone(MARKET_ZONE).date() == ends_at.astimezone(MARKET_ZONE).date()
-    end = clock_time(ends_at) if same_day else _local(ends_at, "%a %-d %b %H:%M")
-    return f"{_local(starts_at, '%a %-d %b %H:%M')}{TO}{end}"
+    end = clock_time(ends_at) if same_day else dutch_time(ends_at, "%a %-d %b %H:%M")
+    return f"{dutch_time(starts_at, '%a %-d %b %H:%M')}{TO}{end}"
 
 
 def duration(length: timedelta) -> str:
@@ -86,10 +86,3 @@ def shortened(text: str, longest: int = 140) -> str:
     """Return a text on one line, cut where it gets too long for a table."""
     line = " ".join(text.split())
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
-
-
-def _local(instant: datetime, pattern: str) -> str:
-    """Write an instant in Dutch time; in the hour that comes twice in October the zone is added."""
-    local = instant.astimezone(MARKET_ZONE)
-    comes_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
-    return local.strftime(f"{pattern} %Z" if comes_twice else pattern)

@@ -3,6 +3,7 @@ from django.db import models
 from django.db.models import Q
 
 from aggregator.core.fields import Ean18Field
+from aggregator.core.ptu import dutch_time
 from assets.validation import kinds
 
 
@@ -109,4 +110,4 @@ class AssetState(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"state of {self.asset_id} at {self.at:%Y-%m-%d %H:%M}"
+        return f"state of {self.asset_id} at {dutch_time(self.at)}"

@@ -1,6 +1,8 @@
 from django.db import models
 from django.db.models import Q
 
+from aggregator.core.ptu import dutch_time
+
 
 class OcpiConnection(models.Model):
     """A partner's OCPI platform: what we agreed on, and how it is reached once it is registered."""
@@ -176,7 +178,7 @@ class OcpiEdge(models.Model):
         indexes = [models.Index(fields=["starts_at"], name="ocpi_edge_by_age")]
 
     def __str__(self) -> str:
-        return f"part of {self.asset_id} from {self.starts_at:%Y-%m-%d %H:%M} by {self.session_key}"
+        return f"part of {self.asset_id} from {dutch_time(self.starts_at)} by {self.session_key}"
 
 
 class ProfileCommand(models.Model):

@@ -1,6 +1,7 @@
 from django.db import models
 from django.db.models import F, Q
 
+from aggregator.core.ptu import dutch_time
 from assets.validation import kinds
 
 
@@ -82,4 +83,4 @@ class Declaration(models.Model):
         indexes = [models.Index(fields=["told_at"], name="declaration_by_age")]
 
     def __str__(self) -> str:
-        return f"declaration of {self.told_at} about session {self.session_id}"
+        return f"declaration of {dutch_time(self.told_at)} about session {self.session_id}"

@@ -3,6 +3,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.expressions import RawSQL
 
+from aggregator.core.ptu import dutch_time
+
 
 class SetpointBatch(models.Model):
     """What one partner is told at one moment for one purpose; it leaves as one message and is never changed."""
@@ -90,4 +92,4 @@ class Setpoint(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"setpoint for {self.asset_id} from {self.starts_at:%Y-%m-%d %H:%M}"
+        return f"setpoint for {self.asset_id} from {dutch_time(self.starts_at)}"

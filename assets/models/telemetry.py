@@ -8,6 +8,8 @@ import pgtrigger
 from django.db import models
 from django.db.models import Q
 
+from aggregator.core.ptu import dutch_time
+
 _KNOWN_ASSETS = """
     IF EXISTS (
         SELECT FROM (SELECT DISTINCT asset_id FROM new_values) AS named
@@ -66,7 +68,7 @@ class MeterInterval(models.Model):
         triggers = [known_assets("meter_values")]
 
     def __str__(self) -> str:
-        return f"meter interval {self.asset_id} {self.starts_at:%Y-%m-%d %H:%M} revision {self.revision}"
+        return f"meter interval {self.asset_id} {dutch_time(self.starts_at)} revision {self.revision}"
 
 
 class MinuteReading(models.Model):
@@ -85,7 +87,7 @@ class MinuteReading(models.Model):
         triggers = [known_assets("readings")]
 
     def __str__(self) -> str:
-        return f"{self.power_w} W of {self.asset_id} at {self.starts_at:%Y-%m-%d %H:%M} revision {self.revision}"
+        return f"{self.power_w} W of {self.asset_id} at {dutch_time(self.starts_at)} revision {self.revision}"
 
 
 class ReadingQuarter(models.Model):
@@ -112,4 +114,4 @@ class ReadingQuarter(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"readings of {self.asset_id} from {self.starts_at:%Y-%m-%d %H:%M}, {self.minutes} minutes"
+        return f"readings of {self.asset_id} from {dutch_time(self.starts_at)}, {self.minutes} minutes"

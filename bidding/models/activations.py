@@ -1,6 +1,7 @@
 from django.db import models
 from django.db.models import F, Q
 
+from aggregator.core.ptu import dutch_time
 from bidding.models.bids import Bid
 from bidding.models.contracts import ContractCall
 from bidding.models.directions import Direction
@@ -75,4 +76,4 @@ class ActivationPtu(models.Model):
         constraints = [models.UniqueConstraint(fields=["activation", "ptu_start"], name="one_order_per_activation_ptu")]
 
     def __str__(self) -> str:
-        return f"{self.ordered_w} W at {self.ptu_start:%Y-%m-%d %H:%M}"
+        return f"{self.ordered_w} W at {dutch_time(self.ptu_start)}"

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from aggregator.core.fields import Ean18Field
+from aggregator.core.ptu import dutch_time
 from bidding.markets.uftp.powers import PowerMeaning, Side
 from bidding.models.directions import Direction
 from bidding.models.participants import UftpParticipant
@@ -155,7 +156,7 @@ class ContractReservation(models.Model):
         constraints = [models.UniqueConstraint(fields=["contract", "ptu_start"], name="one_reservation_per_ptu")]
 
     def __str__(self) -> str:
-        return f"{self.power_w} W of {self.contract_id} at {self.ptu_start:%Y-%m-%d %H:%M}"
+        return f"{self.power_w} W of {self.contract_id} at {dutch_time(self.ptu_start)}"
 
 
 class ContractCall(models.Model):
@@ -210,4 +211,4 @@ class ContractCallPtu(models.Model):
         constraints = [models.UniqueConstraint(fields=["call", "ptu_start"], name="one_demand_per_call_and_ptu")]
 
     def __str__(self) -> str:
-        return f"{self.power_w} W at {self.ptu_start:%Y-%m-%d %H:%M}"
+        return f"{self.power_w} W at {dutch_time(self.ptu_start)}"

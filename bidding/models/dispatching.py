@@ -1,6 +1,7 @@
 from django.db import models
 from django.db.models import Q
 
+from aggregator.core.ptu import dutch_time
 from bidding.models.activations import Activation
 
 
@@ -75,7 +76,7 @@ class ActivationSample(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.delivered_w} of {self.ordered_w} W at {self.at:%Y-%m-%d %H:%M}"
+        return f"{self.delivered_w} of {self.ordered_w} W at {dutch_time(self.at)}"
 
 
 class DispatchAlarm(models.Model):

@@ -9,6 +9,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 
+from aggregator.core.ptu import dutch_time
 from bidding.models.directions import Direction
 
 _NO_SANDBOX = """
@@ -54,7 +55,7 @@ class LedgerEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.aggregation_ean_id} {self.ptu_start:%Y-%m-%d %H:%M} {self.direction}"
+        return f"{self.aggregation_ean_id} {dutch_time(self.ptu_start)} {self.direction}"
 
 
 _ADD_UP = """

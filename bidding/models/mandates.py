@@ -1,6 +1,6 @@
 """How far a group's bids may go without people, and when it must bid."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pgtrigger
 from django.conf import settings
@@ -9,7 +9,7 @@ from django.contrib.postgres.fields import DateRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q, Value
 
-from aggregator.core.ptu import MARKET_ZONE
+from aggregator.core.ptu import MARKET_ZONE, dutch_time
 
 
 class Mandate(models.Model):
@@ -73,7 +73,7 @@ class Mandate(models.Model):
         triggers = [pgtrigger.Protect(name="mandate_append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
-        return f"mandate of {self.aggregation_ean_id} from {self.active_from.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return f"mandate of {self.aggregation_ean_id} from {dutch_time(self.active_from)}"
 
 
 class BidDutyContract(models.Model):

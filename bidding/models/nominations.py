@@ -1,5 +1,7 @@
 from django.db import models
 
+from aggregator.core.ptu import dutch_time
+
 
 class BaselineNomination(models.Model):
     """What the group was expected to consume in a PTU, written down before the bid. Never changed."""
@@ -14,4 +16,4 @@ class BaselineNomination(models.Model):
         constraints = [models.UniqueConstraint(fields=["bid", "ptu_start"], name="one_nomination_per_bid_and_ptu")]
 
     def __str__(self) -> str:
-        return f"{self.power_w} W at {self.ptu_start:%Y-%m-%d %H:%M} for {self.aggregation_ean_id}"
+        return f"{self.power_w} W at {dutch_time(self.ptu_start)} for {self.aggregation_ean_id}"

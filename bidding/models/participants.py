@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
+from aggregator.core.ptu import dutch_time
 from bidding.markets.uftp.vocabulary import Role
 
 
@@ -65,7 +66,7 @@ class UftpPublicKey(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"key of {self.participant_id} from {self.valid_from:%Y-%m-%d %H:%M}"
+        return f"key of {self.participant_id} from {dutch_time(self.valid_from)}"
 
 
 class OwnKey(models.Model):
@@ -80,4 +81,4 @@ class OwnKey(models.Model):
         verbose_name = "own UFTP key"
 
     def __str__(self) -> str:
-        return f"own key from {self.signs_from:%Y-%m-%d %H:%M}"
+        return f"own key from {dutch_time(self.signs_from)}"

@@ -1,6 +1,8 @@
 from django.db import models
 from django.db.models import Q
 
+from aggregator.core.ptu import dutch_time
+
 
 class PauseTest(models.Model):
     """A short pause of one car, to learn whether it charges on afterwards: the evidence that beliefs are made of."""
@@ -29,4 +31,4 @@ class PauseTest(models.Model):
         indexes = [models.Index(fields=["car"], name="pause_test_by_car")]
 
     def __str__(self) -> str:
-        return f"pause test at {self.starts_at:%Y-%m-%d %H:%M}"
+        return f"pause test at {dutch_time(self.starts_at)}"

@@ -1,12 +1,13 @@
 """What a group asks for moving energy. Rows are added, never changed."""
 
-from datetime import UTC
 from decimal import Decimal
 
 import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+
+from aggregator.core.ptu import dutch_time
 
 
 class PricingPolicy(models.Model):
@@ -84,4 +85,4 @@ class PricingPolicy(models.Model):
         triggers = [pgtrigger.Protect(name="policy_append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
-        return f"pricing of {self.aggregation_ean_id} from {self.active_from.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return f"pricing of {self.aggregation_ean_id} from {dutch_time(self.active_from)}"

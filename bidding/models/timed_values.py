@@ -6,6 +6,8 @@ from typing import ClassVar, Self
 import pgtrigger
 from django.db import models
 
+from aggregator.core.ptu import dutch_time
+
 
 class TimedValue(models.Model):
     """One value of a period as it was known from a moment on; a correction, or a newer forecast, is a new row."""
@@ -42,7 +44,7 @@ class DayAheadPrice(TimedValue):
         triggers = [pgtrigger.Protect(name="price_append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
-        return f"€ {self.price_eur_per_mwh} per MWh from {self.starts_at:%Y-%m-%d %H:%M} UTC"
+        return f"€ {self.price_eur_per_mwh} per MWh from {dutch_time(self.starts_at)}"
 
 
 class OutdoorTemperature(TimedValue):
@@ -59,4 +61,4 @@ class OutdoorTemperature(TimedValue):
         triggers = [pgtrigger.Protect(name="temperature_append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
-        return f"{self.celsius} °C from {self.starts_at:%Y-%m-%d %H:%M} UTC"
+        return f"{self.celsius} °C from {dutch_time(self.starts_at)}"

@@ -10,7 +10,7 @@ from django.db.models.functions import Abs, Extract
 
 from aggregator.core import audit
 from aggregator.core.money import CENT
-from aggregator.core.ptu import MARKET_ZONE, day_interval
+from aggregator.core.ptu import MARKET_ZONE, day_interval, dutch_time
 from bidding.autonomy import Limits, Standing, standing
 from bidding.markets.exchange.venue import Venue
 from bidding.models import Bid, Mandate
@@ -111,7 +111,7 @@ def require_time(*, bid: Bid, exchange: Venue, now: datetime) -> None:
     closes_at = bid.starts_at - exchange.gate
     if now >= closes_at:
         raise GateClosed(
-            f"The exchange takes orders for this window until {closes_at.isoformat()}; that has passed. "
+            f"The exchange takes orders for this window until {dutch_time(closes_at)} Dutch time; that has passed. "
             "Bid for a later window; this bid lapses by itself."
         )
     if now >= closes_at - exchange.minimum_dwell:

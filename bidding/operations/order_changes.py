@@ -10,6 +10,7 @@ from django.db.models import F, Q, QuerySet
 from aggregator.core import audit
 from aggregator.core.messaging.operations import cancel_untried
 from aggregator.core.models import OutboxMessage
+from aggregator.core.ptu import dutch_time
 from bidding.markets.exchange.venue import Venue
 from bidding.models import Bid, OrderChange
 from bidding.operations.approvals import GateClosed, end, judge, require, worth
@@ -93,7 +94,7 @@ def change(
     closes_at = bid.starts_at - exchange.gate
     if now >= closes_at:
         raise GateClosed(
-            f"The exchange takes changes for this window until {closes_at.isoformat()}; that has passed. "
+            f"The exchange takes changes for this window until {dutch_time(closes_at)} Dutch time; that has passed. "
             "The order stands as it is; bid for a later window."
         )
     if bid.withdrawal_asked_at is not None or bid.changes.filter(status=OrderChange.Status.ASKED).exists():

@@ -1,13 +1,13 @@
 """What the exchange did with our orders: clearing becomes a duty to deliver. Each function is one act."""
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from aggregator.core import audit
 from aggregator.core.interval import Interval
-from aggregator.core.ptu import ptu_range
+from aggregator.core.ptu import dutch_time, ptu_range
 from bidding.markets.exchange.orders import OrderState
 from bidding.models import Activation, ActivationPtu, Bid
 from bidding.operations.approvals import end
@@ -84,7 +84,7 @@ def unplanned_fill(*, bid: Bid, state: OrderState) -> str:
     ended_as = ": ".join(filter(None, [bid.get_status_display(), bid.status_reason]))
     return (
         f"Call the exchange: order {state.order_id} cleared {cleared_w / W_PER_KW:,.0f} kW of bid {bid.reference} of "
-        f"{bid.aggregation_ean_id} from {bid.starts_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, which was ended here "
+        f"{bid.aggregation_ean_id} from {dutch_time(bid.starts_at)} Dutch time, which was ended here "
         f"({ended_as}) and freed its power. There is a duty to deliver that nobody plans."
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Q, Sum
 
 from aggregator.core.interval import Interval
-from aggregator.core.ptu import MARKET_ZONE, ptu_range
+from aggregator.core.ptu import dutch_time, ptu_range
 from assets.models import AggregationEan, Asset
 from bidding.models import DayAheadPrice, PricingPolicy
 from bidding.models.directions import as_literal
@@ -74,10 +74,9 @@ def known_prices(*, period: Interval, now: datetime) -> Sequence[Decimal]:
     )
     missing = [ptu for ptu in ptus if ptu not in known]
     if missing:
-        first = missing[0].astimezone(MARKET_ZONE)
         raise NotPriceable(
             f"No day-ahead price is known for {len(missing)} of the {len(ptus)} quarter hours in which energy comes "
-            f"back, the first {first:%Y-%m-%d %H:%M}. Bring them in with manage.py import_day_ahead_prices."
+            f"back, the first {dutch_time(missing[0])}. Bring them in with manage.py import_day_ahead_prices."
         )
     return [known[ptu] for ptu in ptus]
 

@@ -2,6 +2,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from aggregator.core.ptu import dutch_time
+
 
 class Delivery(models.Model):
     """One calculation of what an activation delivered. Late data make a new version; nothing is overwritten."""
@@ -59,7 +61,7 @@ class DeliveryPtu(models.Model):
         constraints = [models.UniqueConstraint(fields=["delivery", "ptu_start"], name="one_delivery_row_per_ptu")]
 
     def __str__(self) -> str:
-        return f"{self.delivered_w} W delivered at {self.ptu_start:%Y-%m-%d %H:%M}"
+        return f"{self.delivered_w} W delivered at {dutch_time(self.ptu_start)}"
 
 
 class DeliveryShare(models.Model):

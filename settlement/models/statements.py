@@ -1,6 +1,8 @@
 from django.db import models
 from django.db.models import F, Q
 
+from aggregator.core.ptu import dutch_time
+
 
 class Statement(models.Model):
     """Money for the deliveries of a period, per partner and aggregation EAN. A correction is a new version."""
@@ -23,7 +25,7 @@ class Statement(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"statement {self.starts_at:%Y-%m-%d}, version {self.version}"
+        return f"statement {dutch_time(self.starts_at, '%Y-%m-%d')}, version {self.version}"
 
 
 class StatementLine(models.Model):

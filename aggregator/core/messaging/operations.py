@@ -21,6 +21,7 @@ from aggregator.core.clock import Clock
 from aggregator.core.http import RequestFailed, RequestRefused, Response, SendsRequests
 from aggregator.core.messaging import breaker
 from aggregator.core.models import DeliveryAttempt, OutboxMessage
+from aggregator.core.ptu import dutch_time
 from aggregator.core.storable import storable
 
 logger = logging.getLogger(__name__)
@@ -182,7 +183,8 @@ def resend(*, now: datetime, message_id: int, deadline_at: datetime) -> OutboxMe
         message = OutboxMessage.objects.select_for_update().get(pk=message_id, dead_at__isnull=False)
         if message.void_from is not None and now >= message.void_from:
             raise TooLate(
-                f"Message {message.pk} was for use before {message.void_from.isoformat()}. Leave it as it is."
+                f"Message {message.pk} was for use before {dutch_time(message.void_from)} Dutch time. "
+                "Leave it as it is."
             )
         message.dead_at, message.next_attempt_at = None, now
         message.deadline_at = min(deadline_at, message.void_from or deadline_at)

@@ -2,6 +2,8 @@ import pgtrigger
 from django.conf import settings
 from django.db import models
 
+from aggregator.core.ptu import dutch_time
+
 
 class AuditEvent(models.Model):
     """Who did what to what, and why. Rows are only ever added; the database refuses to change or delete them."""
@@ -23,4 +25,4 @@ class AuditEvent(models.Model):
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M} {self.actor_name} {self.action} {self.subject_type} {self.subject_id}"
+        return f"{dutch_time(self.at)} {self.actor_name} {self.action} {self.subject_type} {self.subject_id}"

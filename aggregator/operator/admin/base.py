@@ -179,7 +179,7 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # Unfold has no type
 
     extra = 0
     can_delete = False
-    hide_title = True  # the models' own titles are in UTC
+    hide_title = True  # it would repeat what the columns say
     ordering = ("pk",)
     per_page = 100
 

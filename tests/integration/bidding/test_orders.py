@@ -94,9 +94,9 @@ def test_a_fill_of_a_bid_that_was_ended_is_an_error_for_people_to_act_on(
     orders.conclude_absent(bid_id=bid.pk, gate=exchange.gate, now=now + timedelta(minutes=3))
     caplog.clear()
     text = (
-        f"Call the exchange: order X1 cleared 200 kW of bid {bid.reference} of {group.ean} from 2026-01-14 16:00 UTC, "
-        "which was ended here (Not accepted by the exchange: The exchange did not answer.) and freed its power. There "
-        "is a duty to deliver that nobody plans."
+        f"Call the exchange: order X1 cleared 200 kW of bid {bid.reference} of {group.ean} from 2026-01-14 17:00 Dutch "
+        "time, which was ended here (Not accepted by the exchange: The exchange did not answer.) and freed its power. "
+        "There is a duty to deliver that nobody plans."
     )
     other = {"orderType": "SELL", "status": "OPEN", "fills": [{"quantity": 0.2, "price": 180}], "id": "X1"}
     order = {**other, "final": False, "clearedQuantity": 0.2, "metaData": {"clientOrderId": str(bid.reference)}}

@@ -84,6 +84,7 @@ NOW = datetime(2026, 1, 14, 16, 20, tzinfo=UTC)  # 17:20 in Amsterdam
 WINDOW_START = datetime(2026, 1, 14, 16, tzinfo=UTC)
 WINDOW_END = WINDOW_START + timedelta(hours=1)
 LONG_AGO = datetime(2025, 6, 1, tzinfo=UTC)
+DUTCH_JUNE = LONG_AGO - timedelta(hours=2)
 GRID_OPERATOR = Ean13("8716892000005")
 
 
@@ -389,7 +390,7 @@ class Evening:
         )
         delivery = self.delivery(activation, paid_wh={partner: 100_000})
         statement = Statement.objects.create(
-            starts_at=LONG_AGO, ends_at=NOW, version=number, issued_at=NOW, total_eur=Decimal("18.00")
+            starts_at=DUTCH_JUNE, ends_at=NOW, version=number, issued_at=NOW, total_eur=Decimal("18.00")
         )
         statement.deliveries.add(delivery)
         StatementLine.objects.create(

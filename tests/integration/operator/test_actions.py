@@ -98,7 +98,7 @@ def test_a_bid_somebody_else_decided_upon_is_told_and_the_others_go_on(pages, ev
 def test_a_bid_after_the_gate_is_not_approved(pages, evening):
     late = evening.bid(announcement=evening.announcement("now"), group=evening.group(), status=Bid.Status.PROPOSED)
     text = act(pages, "/admin/bidding/bid/", "approve", late, reason="Go.").content.decode()
-    assert "that has passed" in text
+    assert "until 2026-01-14 16:45 Dutch time; that has passed" in text
     late.refresh_from_db()
     assert late.status == "proposed"
 

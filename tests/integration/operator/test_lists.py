@@ -1,13 +1,17 @@
 """Every list and every page of the admin, over all registered models."""
 
+import re
+
 import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.db import connection
+from django.db.models import DateTimeField
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from aggregator.operator.admin.base import HistoryAdmin
+from aggregator.operator.display import moment
 from aggregator.operator.navigation import _GROUPS
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
@@ -49,6 +53,19 @@ def test_every_row_has_a_page(pages, evening):
         if row is not None:
             answer = pages.get(address(model, "change", row.pk))
             assert answer.status_code == 200, model
+
+
+def test_what_a_row_is_called_is_in_dutch_time(evening):
+    """The title of its page stands right above its moments."""
+    evening.everything()
+    titles = {}
+    for row in (row for model in MODELS for row in model.objects.all()):
+        moments = [getattr(row, field.name) for field in row._meta.fields if isinstance(field, DateTimeField)]
+        shown = [moment(instant) for instant in moments if instant is not None]
+        for written in re.findall(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d)?.*?(?=$|[, ])", str(row)):
+            titles[str(row)] = any(instant.startswith(written) for instant in shown)
+    assert len(titles) > 15
+    assert [title for title, is_dutch in titles.items() if not is_dutch] == []
 
 
 def test_the_menu_leads_to_every_list():
