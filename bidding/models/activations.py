@@ -51,7 +51,7 @@ class Activation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"activation {self.reference}"
+        return f"activation {self.reference} of {self.aggregation_ean_id} from {dutch_time(self.starts_at)}"
 
 
 class ActivationPtu(models.Model):

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Mod
 
+from aggregator.core.ptu import dutch_time
 from bidding.models.announcements import Announcement
 from bidding.models.directions import Direction
 
@@ -132,7 +133,8 @@ class Bid(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"bid of {self.power_w // 1000} kW for {self.aggregation_ean_id}, {self.get_status_display().lower()}"
+        what = f"bid of {self.power_w // 1000} kW for {self.aggregation_ean_id} from {dutch_time(self.starts_at)}"
+        return f"{what}, {self.get_status_display().lower()}"
 
 
 class NoBid(models.Model):

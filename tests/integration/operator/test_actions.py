@@ -57,10 +57,16 @@ def test_an_act_first_asks_why_and_does_nothing(pages, bid):
     answer = act(pages, "/admin/bidding/bid/", "refuse", bid)
     text = answer.content.decode()
     assert "Refuse these bids" in text
-    assert "bid of 200 kW" in text
+    assert f"bid of 200 kW for {bid.aggregation_ean_id} from 2026-01-15 17:00" in text
     assert f'name="_selected_action" value="{bid.pk}"' in text
     bid.refresh_from_db()
     assert bid.status == "proposed"
+
+
+def test_an_activation_to_act_on_is_named_by_its_group_and_its_window(pages, evening):
+    activation = evening.activation(evening.bid(announcement=evening.announcement("now"), group=evening.group()))
+    text = act(pages, "/admin/bidding/activation/", "stop", activation).content.decode()
+    assert f"of {activation.aggregation_ean_id} from 2026-01-14 17:00" in text
 
 
 @pytest.mark.parametrize("reason", ["", "   "])
