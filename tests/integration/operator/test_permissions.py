@@ -1,6 +1,9 @@
 """Who may see and do what on the operator pages."""
 
 import pytest
+from django.test import Client
+
+from aggregator.core.problems import server_error
 
 PANELS = {
     "bidding.view_announcement": "announcements",
@@ -98,3 +101,32 @@ def test_meter_values_need_both_permissions(client, colleague, evening):
         assert client.get(path).status_code == 403
     client.force_login(colleague("assets.view_asset", "assets.view_meterinterval"))
     assert client.get(path).status_code == 200
+
+
+def is_no_dead_end(answer, *, status, words):
+    """Hold a page of refusal against what somebody needs who lands on it."""
+    text = answer.content.decode()
+    assert answer.status_code == status
+    assert words in text
+    assert '<a href="/admin/">' in text
+
+
+def test_who_may_not_see_a_page_is_told_who_can_help(client, colleague, db):
+    client.force_login(colleague("bidding.view_bid"))
+    is_no_dead_end(client.get("/admin/core/job/"), status=403, words="Ask an administrator")
+
+
+def test_an_address_that_leads_nowhere_leads_back(client, colleague, db):
+    client.force_login(colleague("bidding.view_activation"))
+    is_no_dead_end(client.get("/admin/bidding/activation/77/live/"), status=404, words="nothing at this address")
+
+
+def test_a_form_from_before_the_last_log_in_says_what_to_do(colleague, db):
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(colleague("bidding.change_bid"))
+    answer = strict.post("/admin/bidding/bid/", {"action": "approve"})
+    is_no_dead_end(answer, status=403, words="Nothing was done")
+
+
+def test_a_failure_of_ours_does_not_leave_people_without_a_way_on(rf):
+    is_no_dead_end(server_error(rf.get("/admin/")), status=500, words="We failed")
