@@ -1,9 +1,13 @@
 """Who may see and do what on the operator pages."""
 
+import re
+
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 
 from aggregator.core.problems import server_error
+from tests.shared_data import REPOSITORY
 
 PANELS = {
     "bidding.view_announcement": "announcements",
@@ -56,6 +60,19 @@ def test_a_view_permission_opens_its_panel_only(client, colleague, evening, perm
     evening.everything()
     client.force_login(colleague(permission))
     assert set(client.get("/admin/").context["panels"]) == {panel}
+
+
+def test_a_role_as_the_guide_describes_it_can_open_what_the_panels_link_to(client, django_user_model, evening):
+    evening.everything()
+    person = django_user_model.objects.create_user("night-shift", is_staff=True)
+    guide = (REPOSITORY / "docs" / "operator-guide.md").read_text(encoding="utf-8").partition("## People")[2]
+    kinds = re.findall(r"`([a-z ]+)`", guide)
+    person.user_permissions.set(Permission.objects.filter(name__in=[f"Can view {kind}" for kind in kinds]))
+    client.force_login(person)
+    page = client.get("/admin/")
+    assert set(page.context["panels"]) == set(PANELS.values())
+    links = set(re.findall(r'href="(/admin/[^"]*)"', page.content.decode()))
+    assert {link: client.get(link.replace("&amp;", "&")).status_code for link in links} == dict.fromkeys(links, 200)
 
 
 @pytest.mark.parametrize(("path", "permission"), LISTS.items())
