@@ -1,6 +1,7 @@
 """Keep the service running with the demo's portfolio, for a person to click through."""
 
 import signal
+import socket
 import threading
 from argparse import ArgumentParser
 from typing import Any
@@ -13,7 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from aggregator import embedded
 from aggregator.demo.evening import DAY, Evening, StepFailed
-from aggregator.demo.stage import Stage
+from aggregator.demo.stage import LOOPBACK, Stage
 from aggregator.processes import ProcessFailed
 
 DEMO_USER, DEMO_PASSWORD = "operator", "operator-demo"
@@ -31,6 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--speed", type=float, default=CLOCK_SPEED, help="virtual seconds per real second")
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        _require_free(options["port"])
         console = Console()
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -66,3 +68,13 @@ class Command(BaseCommand):
         user, _ = User.objects.get_or_create(username=DEMO_USER, defaults={"is_staff": True, "is_superuser": True})
         user.set_password(DEMO_PASSWORD)
         user.save()
+
+
+def _require_free(port: int) -> None:
+    """Refuse a port that nobody can listen on, before a minute is spent on starting everything else."""
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the web server does, to start again soon
+            probe.bind((LOOPBACK, port))
+    except (OSError, OverflowError) as error:
+        raise CommandError(f"Port {port} cannot be used ({error}). Give another with --port.") from error
