@@ -1,6 +1,6 @@
 """How people read our numbers and moments: kilowatts, euros, Dutch time."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from aggregator.core.ptu import MARKET_ZONE, dutch_time
@@ -38,6 +38,24 @@ def moment(instant: datetime | None) -> str:
     '2026-01-14 17:00'
     """
     return MISSING if instant is None else dutch_time(instant)
+
+
+def day(value: date | None) -> str:
+    """Return a date, for lists.
+
+    >>> day(date(2026, 1, 14))
+    '2026-01-14'
+    """
+    return MISSING if value is None else value.isoformat()
+
+
+def time_of_day(value: time | None) -> str:
+    """Return a time that is Dutch time already.
+
+    >>> time_of_day(time(16, 30))
+    '16:30'
+    """
+    return MISSING if value is None else f"{value:%H:%M}"
 
 
 def clock_time(instant: datetime | None) -> str:

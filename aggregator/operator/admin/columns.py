@@ -12,7 +12,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.utils.html import format_html
 
-from aggregator.operator.display import MISSING, TO, clock_time, euros, kilo, moment
+from aggregator.operator.display import MISSING, TO, clock_time, day, euros, kilo, moment, time_of_day
 
 Column = str | Callable[[Any], Any]
 
@@ -23,6 +23,11 @@ _UNITS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("_eur", "", euros),
     ("_eur_per_mwh", "per MWh", euros),
     ("_eur_per_kwh", "per kWh", "€ {:.4f}".format),
+)
+_TIMES: tuple[tuple["type[models.Field[Any, Any]]", Callable[[Any], str]], ...] = (
+    (models.DateTimeField, moment),
+    (models.DateField, day),  # after moments, which Django holds for dates too
+    (models.TimeField, time_of_day),
 )
 
 
@@ -48,7 +53,10 @@ def _readable(model: type[models.Model], name: str) -> Column:
     for ending, unit, write in _UNITS:
         if field.name.endswith(ending):
             return _column(name, field, field.name.removesuffix(ending), unit, write)
-    return _column(name, field, field.name, "", moment) if isinstance(field, models.DateTimeField) else name
+    for kind, write in _TIMES:
+        if isinstance(field, kind):
+            return _column(name, field, field.name, "", write)
+    return name
 
 
 def _column(path: str, field: Any, title: str, unit: str, write: Callable[[Any], str]) -> Column:

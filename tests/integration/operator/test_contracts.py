@@ -95,6 +95,17 @@ def test_a_contract_ends_with_a_day_and_a_reason_but_not_under_a_call(pages, eve
     assert "It ends on 2026-01-31 already" in text
 
 
+def test_days_and_hours_of_a_contract_are_written_as_everywhere_else(pages, evening):
+    evening.everything()
+    Contract.objects.update(window_starts=time(16), window_ends=time(21, 30))
+    contract = Contract.objects.get()
+    page = pages.get(f"{CONTRACTS}{contract.pk}/change/").content.decode()
+    for words in ("16:00", "21:30", "2025-06-01"):
+        assert words in page
+    assert "p.m." not in page
+    assert "2025-06-01" in pages.get(CONTRACTS).content.decode()
+
+
 def test_an_accepted_offer_is_taken_back_with_a_reason(pages, evening, settings):
     settings.UFTP_DOMAIN, settings.UFTP_BROKER_URL = AGR, "https://broker.example/message"
     contract = evening.called_contract(evening.group(), number=1)
