@@ -28,7 +28,7 @@ def messages(*, now: datetime) -> dict[str, Any]:
     return {
         "list": list_of(OutboxMessage),
         "table": table(
-            "Messages not delivered yet",
+            "Waiting messages, by channel",
             "To,#Messages,Oldest,First is worthless at",
             [_waiting(one, now) for one in found],
         ),

@@ -174,7 +174,7 @@ def partners(*, today: Interval, now: datetime) -> dict[str, Any]:
     return {
         "list": list_of(Partner),
         "table": table(
-            "Partners: setpoints sent today",
+            "Setpoints sent today, by partner",
             "Partner,#Assets,#Silent,#Setpoints,#Rejected,#Not followed,#Not answered",
             rows,
         ),

@@ -70,7 +70,7 @@ def duties(*, now: datetime) -> dict[str, Any]:
     return {
         "list": list_of(BidDutyContract),
         "table": table(
-            "Bid duties that are not met yet",
+            "Bid duties, the first to close on top",
             "Group,Contract,Announcement,Window,Gate closes in,State",
             [_duty(duty, now) for duty in found],
         ),
@@ -116,7 +116,7 @@ def _call(call: OpenAnnouncement, now: datetime) -> dict[str, Any]:
         else f"closed at {clock_time(call.gate_closes_at)}",
         "is_mandatory": announcement.is_mandatory,
         "answers": table(
-            "Answers of the groups in the area",
+            f"Answers of the groups to announcement {announcement.external_id}",
             "Group,Answer,#Offered kW,#Cleared kW,#Price per MWh,Reason",
             [_answer(answer, gate_is_open=gate_is_open) for answer in call.answers],
         ),

@@ -1,13 +1,17 @@
 """The front page: what an operator reads there."""
 
+import html
 import json
+import re
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from aggregator.core.models import Breaker, Job
 from aggregator.core.ptu import PTU
 from aggregator.operator.dashboard import overview
 from assets.models import Setpoint
-from bidding.models import Bid, DispatchAlarm, NoBid
+from bidding.models import Activation, Bid, DispatchAlarm, NoBid
 
 NOW = datetime(2026, 1, 14, 16, 20, tzinfo=UTC)
 WINDOW_START = datetime(2026, 1, 14, 16, tzinfo=UTC)
@@ -43,6 +47,22 @@ def test_the_page_has_every_panel_and_no_model_objects(pages, evening):
     }  # fmt: skip
     assert model_objects(answer.context["panels"]) == []
     assert "17:20, Dutch time" in answer.content.decode().replace("</strong>", "")
+
+
+@pytest.mark.parametrize("place", ["", "bidding/activation/{activation}/live/", "assets/asset/{asset}/meter-values/"])
+def test_each_page_of_ours_has_one_main_part_and_no_two_regions_of_one_name(pages, evening, place):
+    evening.everything()
+    rows = {"activation": Activation.objects.get().pk, "asset": evening.assets[0].pk}
+    text = pages.get(f"/admin/{place.format(**rows)}").content.decode()
+    assert text.count("<main>") == 1
+    named = re.findall(r'<(?:section|div)[^>]* aria-label="([^"]*)"', text)
+    headed = [
+        re.search(rf'id="{name}">([^<]*)<', text)[1]
+        for name in re.findall(r'<section[^>]* aria-labelledby="([^"]*)"', text)
+    ]
+    names = [html.unescape(name) for name in named + headed]
+    assert len(names) > 1
+    assert sorted(set(names)) == sorted(names)
 
 
 def test_an_empty_service_says_what_to_do(pages):
