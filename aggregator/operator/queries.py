@@ -67,6 +67,8 @@ class Quarter:
     metered_w: int | None
     received: int
     members: int
+    limit_w: int | None = None
+    """The consumption that a call allows at most; where it is to rise, at least: what may be fed in is below zero."""
 
     @property
     def is_complete(self) -> bool:
@@ -190,7 +192,8 @@ def activations_now() -> list[ActivationNow]:
 # that moment whose meter value is in, at its highest revision.
 _QUARTERS = """
     WITH quarter AS MATERIALIZED (
-        SELECT activation.id, activation.aggregation_ean_id AS ean, ptu.ptu_start, ptu.ordered_w, nomination.power_w
+        SELECT activation.id, activation.aggregation_ean_id AS ean, ptu.ptu_start, ptu.ordered_w, nomination.power_w,
+               coalesce(ptu.max_import_w, -ptu.max_export_w) AS limit_w
           FROM bidding_activation activation
           JOIN bidding_activationptu ptu ON ptu.activation_id = activation.id
           LEFT JOIN bidding_baselinenomination nomination
@@ -206,12 +209,12 @@ _QUARTERS = """
          ORDER BY asset_id, starts_at, revision DESC
     )
     SELECT quarter.id, quarter.ptu_start, quarter.ordered_w, quarter.power_w,
-           sum(latest.net_wh)::bigint, count(latest.asset_id), count(member.asset_id)
+           sum(latest.net_wh)::bigint, count(latest.asset_id), count(member.asset_id), quarter.limit_w
       FROM quarter
       LEFT JOIN assets_membership member
         ON member.aggregation_ean_id = quarter.ean AND member.period @> quarter.ptu_start
       LEFT JOIN latest ON latest.asset_id = member.asset_id AND latest.starts_at = quarter.ptu_start
-     GROUP BY quarter.id, quarter.ptu_start, quarter.ordered_w, quarter.power_w
+     GROUP BY quarter.id, quarter.ptu_start, quarter.ordered_w, quarter.power_w, quarter.limit_w
      ORDER BY quarter.id, quarter.ptu_start
 """
 
@@ -229,9 +232,9 @@ def _quarters(activations: Sequence[Activation]) -> dict[int, list[Quarter]]:
                 "last": max(activation.ends_at for activation in activations),
             },
         )
-        for activation_id, starts_at, ordered_w, expected_w, net_wh, received, members in cursor.fetchall():
+        for activation_id, starts_at, ordered_w, expected_w, net_wh, *counted in cursor.fetchall():
             metered_w = None if net_wh is None else net_wh * (timedelta(hours=1) // PTU)
-            found[activation_id].append(Quarter(starts_at, ordered_w, expected_w, metered_w, received, members))
+            found[activation_id].append(Quarter(starts_at, ordered_w, expected_w, metered_w, *counted))
     return found
 
 

@@ -111,12 +111,27 @@ def _quarter(quarter: Quarter, direction: str, now: datetime) -> list[dict[str, 
     tone = "" if moved is None else "good" if moved >= quarter.ordered_w else "bad"
     return [
         cell(clock_times(quarter.starts_at, quarter.starts_at + PTU)),
-        cell(kilo(quarter.ordered_w)),
+        cell(kilo(quarter.ordered_w), note=_limit(quarter, direction)),
         cell(kilo(quarter.expected_w)),
-        cell(kilo(quarter.metered_w)),
+        cell(kilo(quarter.metered_w), tone=_limit_tone(quarter, direction)),
         cell(_received(quarter, now)),
         cell(kilo(moved), tone=tone),
     ]
+
+
+def _limit(quarter: Quarter, direction: str) -> str:
+    """Return what a call allows, in words; empty where an order moves power and sets no limit."""
+    if quarter.limit_w is None:
+        return ""
+    way = "fed in" if direction == Direction.INCREASE else "taken"
+    return f"at most {kilo(abs(quarter.limit_w))} kW {way}"
+
+
+def _limit_tone(quarter: Quarter, direction: str) -> str:
+    if quarter.limit_w is None or quarter.metered_w is None or not quarter.is_complete:
+        return ""
+    over_w = quarter.metered_w - quarter.limit_w
+    return "good" if (over_w >= 0 if direction == Direction.INCREASE else over_w <= 0) else "bad"
 
 
 def _received(quarter: Quarter, now: datetime) -> str:
@@ -150,6 +165,8 @@ def _activation_chart(one: ActivationNow) -> Chart:
 
 
 def _target_w(quarter: Quarter, direction: str) -> int | None:
+    if quarter.limit_w is not None:
+        return quarter.limit_w
     if quarter.expected_w is None:
         return None
     return quarter.expected_w + (quarter.ordered_w if direction == Direction.INCREASE else -quarter.ordered_w)

@@ -105,6 +105,37 @@ def test_ordered_is_shown_against_metered_and_what_is_unknown_is_a_dash(evening)
     assert series["Metered, not all in"] == [None, 240.0, None, None]
 
 
+def test_a_called_limit_stands_beside_what_is_metered_though_nothing_was_nominated(evening):
+    group = evening.group()
+    asset = evening.asset(group=group, partner=evening.partner())
+    activation = evening.activation(evening.bid(announcement=evening.announcement("a"), group=group))
+    activation.bid.nominations.all().delete()
+    activation.ptus.update(max_import_w=300_000)
+    evening.meter(asset, WINDOW_START, 75_000)
+    evening.meter(asset, WINDOW_START + PTU, 76_000)
+
+    (row,) = panels()["activations"]["rows"]
+
+    ordered, metered = ([cells[column][0] for cells in row["quarters"]["rows"][:2]] for column in (1, 3))
+    assert [cell["note"] for cell in ordered] == ["at most 300 kW taken"] * 2
+    assert [(cell["text"], cell["tone"]) for cell in metered] == [("300", "good"), ("304", "bad")]
+    series = {one["label"]: one["data"] for one in json.loads(row["chart"].data)["datasets"]}
+    assert series["Expected with the order"] == [300.0] * 4
+
+
+def test_a_called_limit_on_feeding_in_asks_for_consumption(evening):
+    group = evening.group()
+    asset = evening.asset(group=group, partner=evening.partner())
+    call = evening.announcement("a", direction="increase")
+    activation = evening.activation(evening.bid(announcement=call, group=group))
+    activation.bid.nominations.all().delete()
+    activation.ptus.update(max_export_w=100_000)
+    evening.meter(asset, WINDOW_START, 0, export_wh=25_000)
+    (row,) = panels()["activations"]["rows"]
+    cells = [cell for cell, _ in row["quarters"]["rows"][0]]
+    assert (cells[1]["note"], cells[3]["text"], cells[3]["tone"]) == ("at most 100 kW fed in", "-100", "good")
+
+
 def test_moved_power_of_an_increase_counts_the_other_way(evening):
     group, partner = evening.group(), evening.partner()
     asset = evening.asset(group=group, partner=partner)
