@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest
 
 from aggregator.core import audit
@@ -174,31 +174,40 @@ def _filled_in(bid: Bid, announcement: Announcement, group: AggregationEan, powe
 def _without_sold(sized: SizedWindow, group: AggregationEan, direction: str, ptus: Sequence[datetime]) -> SizedWindow:
     """Return what is left to offer beside the power that bids and contracts hold in the window."""
     if reason := _why_not_against_it(group, direction, ptus):
-        if is_being_given_back(aggregation_ean=group, direction=other_way(direction), ptus=ptus):
-            raise PowerNotBackYet(f"{reason} One of them is being withdrawn; the answer waits for the exchange.")
+        against = unsettled_bids(aggregation_ean=group, direction=other_way(direction), ptus=ptus)
+        _await_withdrawal(against, reason)
+        _await_gate(against, ptus, reason)
         return replace(sized, bid_w=0, reason=reason)
     held_w = sold_w(aggregation_ean=group, direction=direction, ptus=ptus)
     left_w = max(sized.sellable_w - held_w, 0)
     if held_w == 0 or sized.bid_w <= left_w:
         return sized
     holds = f"Bids and contracts hold {held_w / 1000:,.0f} kW in this window"
-    unsettled = unsettled_bids(aggregation_ean=group, direction=direction, ptus=ptus)
-    if unsettled.filter(withdrawal_asked_at__isnull=False).exists():
-        raise PowerNotBackYet(
-            f"{holds}; a bid among them is being withdrawn, and the answer waits until the exchange confirms that."
-        )
+    beside = unsettled_bids(aggregation_ean=group, direction=direction, ptus=ptus)
+    _await_withdrawal(beside, f"{holds}.")
     bid_w = left_w // group.bid_step_w * group.bid_step_w
     if bid_w >= group.min_bid_w:
         return replace(sized, bid_w=bid_w)
-    if unsettled.filter(starts_at__lt=ptus[0]).exists():
-        raise PowerNotBackYet(
-            f"{holds}; the gate of a bid among them comes sooner, and the answer waits for what that gives back."
-        )
+    _await_gate(beside, ptus, f"{holds}.")
     reason = (
         f"{holds}; beside that, less than the product's minimum of {group.min_bid_w / 1000:,.0f} kW is left of "
         f"{sized.sellable_w / 1000:,.0f} kW."
     )
     return replace(sized, bid_w=0, reason=reason)
+
+
+def _await_withdrawal(unsettled: QuerySet[Bid], holds: str) -> None:
+    if unsettled.filter(withdrawal_asked_at__isnull=False).exists():
+        raise PowerNotBackYet(
+            f"{holds} A bid among them is being withdrawn, and the answer waits until the exchange confirms that."
+        )
+
+
+def _await_gate(unsettled: QuerySet[Bid], ptus: Sequence[datetime], holds: str) -> None:
+    if unsettled.filter(starts_at__lt=ptus[0]).exists():
+        raise PowerNotBackYet(
+            f"{holds} The gate of a bid among them comes sooner, and the answer waits for what that gives back."
+        )
 
 
 def _why_not_against_it(group: AggregationEan, direction: str, ptus: Sequence[datetime]) -> str:

@@ -170,7 +170,7 @@ def test_an_answer_waits_while_the_exchange_is_asked_to_give_power_back(
 
     tasks.offer_bids()
     waits = (
-        "Bids and contracts hold 300 kW in this window; a bid among them is being withdrawn, and the answer waits "
+        "Bids and contracts hold 300 kW in this window. A bid among them is being withdrawn, and the answer waits "
         "until the exchange confirms that."
     )
     assert (Job.objects.get().summary, announcements_to_answer(gate=exchange.gate, now=now)) == (

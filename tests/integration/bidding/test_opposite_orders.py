@@ -87,6 +87,26 @@ def test_while_a_bid_the_other_way_is_being_withdrawn_the_answer_waits(announcem
     assert isinstance(bids.offer(**act), Bid)
 
 
+@pytest.mark.parametrize(("cleared_w", "answer"), [(0, Bid), (300_000, NoBid)])
+def test_the_answer_waits_for_a_bid_the_other_way_whose_gate_comes_sooner(
+    announcement, group, exchange, sized, now, cleared_w, answer
+):
+    bid = bids.offer(announcement=announcement, aggregation_ean=group, sized=sized(), exchange=exchange, now=now)
+    announcement.pk, announcement.external_id, announcement.direction = None, "A2", "increase"
+    announcement.starts_at, announcement.ends_at = (
+        instant + PTU for instant in (announcement.starts_at, announcement.ends_at)
+    )
+    announcement.save()
+    act = {"announcement": announcement, "aggregation_ean": group, "sized": sized(), "exchange": exchange, "now": now}
+
+    with pytest.raises(bids.PowerNotBackYet, match="comes sooner"):
+        bids.offer(**act)
+
+    price = Decimal(180) if cleared_w else None
+    follow_order(bid_id=bid.pk, state=OrderState("X1", "", cleared_w, price, True, False), now=now)
+    assert isinstance(bids.offer(**act), answer)
+
+
 def test_a_call_against_a_bid_rings_as_soon_as_it_is_taken_on_and_until_one_is_stopped(activation, more, now):
     call = more()
     for order in (activation, call):
