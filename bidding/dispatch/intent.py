@@ -13,7 +13,7 @@ from assets.control.standing import left_alone_w
 from assets.models import Asset
 from assets.queries import out_of_use
 from bidding.dispatch.allocation.decision import Decision, Records, decide
-from bidding.dispatch.allocation.live_policy import LIVE_POLICY
+from bidding.dispatch.allocation.live_policy import live_policy
 from bidding.dispatch.allocation.release import release_delays_ptus
 from bidding.dispatch.allocation.reserve import LEAST_TRUSTED
 from bidding.dispatch.commands import standing_power_w
@@ -23,6 +23,7 @@ from bidding.dispatch.records import records_of
 from bidding.dispatch.situation import arriving_kw, plugs_at
 from bidding.dispatch.steady import steady_resources
 from bidding.dispatch.together import with_a_part_elsewhere
+from bidding.driver_record import driver_record
 from bidding.models import Activation, ActivationPtu
 from bidding.models.directions import as_literal
 from bidding.portfolio import group_at
@@ -81,7 +82,7 @@ def intent_of(
         wanted_kw=wanted_w / W_PER_KW,
         plugs=plugs.view,
         steady=steady,
-        policy=LIVE_POLICY,
+        policy=live_policy(driver_record(aggregation_ean=activation.aggregation_ean, now=now).most_risk),
         plug_records=plug_records,
         steady_records=steady_records,
     )

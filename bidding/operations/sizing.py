@@ -14,7 +14,9 @@ from aggregator.core.units import watt
 from assets.control.standing import steerable_w
 from assets.models import AggregationEan, Asset, AssetKind
 from assets.queries import may_feed_in
+from bidding.dispatch.allocation.live_policy import rehearsed_policy
 from bidding.dispatch.steady import steady_resources, usual_heat_kw
+from bidding.driver_record import driver_record
 from bidding.forecast.baselines import arrival_kwh
 from bidding.forecast.local_time import WEEK_S, local_seconds, utc_seconds
 from bidding.forecast.sessions import SessionTable
@@ -57,6 +59,7 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
     histories = {category: plug_history(plugs=plugs, now=now) for category, plugs in _by_category(group.plugs).items()}
     plugs = {asset.pk: asset for asset in group.plugs}
     feeding_in = may_feed_in(asset_ids=plugs)
+    drivers = driver_record(aggregation_ean=aggregation_ean, now=now)
     steerable = steerable_w(aggregation_ean=aggregation_ean.ean, assets=group.members)
     sized = size_window(
         window=WindowSpec(
@@ -91,14 +94,16 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
         placed=placed_bids(since=now - RECORD_KEPT_FOR, aggregation_ean=aggregation_ean),
         margin_history=earlier_margins(aggregation_ean=aggregation_ean, since=now - RECORD_KEPT_FOR),
         seed=int(period.starts_at.timestamp()) // PTU_SECONDS + int(aggregation_ean.ean) % 1_000_003,
+        policy=rehearsed_policy(drivers.most_risk),
         memory=_REHEARSED,
     )
     bid_w = watt(sized.bid_kw)
+    is_at_drivers_risk = bool(group.plugs) and direction == "reduce"
     return SizedWindow(
         bid_w=bid_w,
         sellable_w=bid_w,
         baseline_w=[watt(power_kw) for power_kw in _baseline_kw(group, list(histories.values()), period, now)],
-        explanation=sized.explanation,
+        explanation={**sized.explanation, "drivers": drivers.to_json()} if is_at_drivers_risk else sized.explanation,
         reason=str(sized.explanation["reason"]),
     )
 

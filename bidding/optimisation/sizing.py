@@ -29,7 +29,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bidding.dispatch.allocation.live_policy import REHEARSED_POLICY
+from bidding.dispatch.allocation.driver_budget import FIRST_RISK
+from bidding.dispatch.allocation.live_policy import rehearsed_policy
 from bidding.dispatch.allocation.urgency import DispatchPolicy
 from bidding.forecast.baselines import PriceCurve
 from bidding.forecast.near_stays import NearStays
@@ -60,6 +61,9 @@ SCENARIOS = 400
 
 JUST_BELOW = 0.999
 
+FIRST_POLICY = rehearsed_policy(FIRST_RISK)
+"""For a group of whose drivers nothing is on record yet."""
+
 REMEMBERED_WINDOWS = 150
 """Half a year of weekdays: the longest record a level is judged by, and what its scores were corrected with."""
 
@@ -86,7 +90,7 @@ def size_window(
     calibrator: Calibrator | None = None,
     scenarios: int = SCENARIOS,
     seed: int = 0,
-    policy: DispatchPolicy = REHEARSED_POLICY,
+    policy: DispatchPolicy = FIRST_POLICY,
     prices: PriceCurve | None = None,
     outdoor_c: Mapping[int, float] | None = None,
     placed: Sequence[PlacedBid] = (),
@@ -102,7 +106,7 @@ def size_window(
         groups: chargers by category.
         contributions: power of other assets.
         calibrator: forecasts with outcomes; None rehearses past windows on the groups' own history.
-        policy: how the window will be dispatched, for the rehearsals.
+        policy: how the window will be dispatched, for the rehearsals; within the group's limit on drivers' risk.
         scenarios: number of scenarios.
         seed: same seed, same bid.
         prices: day-ahead prices when the window's baseline is `price`.

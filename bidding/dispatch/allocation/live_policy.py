@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bidding.dispatch.allocation.driver_budget import FIRST_RISK, KEEPING_FACTOR
+from bidding.dispatch.allocation.driver_budget import KEEPING_FACTOR
 from bidding.dispatch.allocation.tranches import Tranches
 from bidding.dispatch.allocation.urgency import DispatchPolicy, UrgencyPolicy
 from bidding.dispatch.allocation.view import DispatchView
@@ -18,10 +18,6 @@ LIVE_SAFETY = 1.0
 
 LEAST_RESERVE_SHARE = 0.05
 """Asked beyond an order of a fleet that always follows: what its forecast errs by."""
-
-LIVE_POLICY = UrgencyPolicy(most_risk=KEEPING_FACTOR * FIRST_RISK, safety=LIVE_SAFETY)
-SIZED_POLICY = UrgencyPolicy(most_risk=FIRST_RISK, safety=LIVE_SAFETY)
-"""What a bid counts on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +32,14 @@ class Reserved:
         return self.policy.powers_kw(view, direction=direction, promise_kw=promise_kw * (1.0 + self.share))
 
 
-REHEARSED_POLICY = Reserved(Tranches(SIZED_POLICY), LEAST_RESERVE_SHARE)
-"""What `decision.decide` does with cars that all follow, at the risk that bids count on; those that do not follow are
-for dispatch to find and replace."""
+def live_policy(most_risk: float) -> UrgencyPolicy:
+    """Return what keeps a promise that was sized with `most_risk`: with some more of it."""
+    return UrgencyPolicy(most_risk=KEEPING_FACTOR * most_risk, safety=LIVE_SAFETY)
+
+
+def rehearsed_policy(most_risk: float) -> Reserved:
+    """Return what `decision.decide` does with cars that all follow, at the risk that a bid counts on.
+
+    Those that do not follow are for dispatch to find and replace.
+    """
+    return Reserved(Tranches(UrgencyPolicy(most_risk=most_risk, safety=LIVE_SAFETY)), LEAST_RESERVE_SHARE)

@@ -7,14 +7,13 @@ from bidding.backtest.harness import WalkForward
 from bidding.backtest.options import BacktestOptions
 from bidding.backtest.rehearsing_sizer import RehearsingSizer
 from bidding.backtest.windows import calendar
-from bidding.dispatch.allocation.live_policy import REHEARSED_POLICY
 from bidding.forecast.declarations import Declarations
 from bidding.forecast.sessions import SessionTable
 from bidding.forecast.window_forecast import ForecastWindow
 from bidding.optimisation.interface import WindowSpec
 from bidding.optimisation.rehearsal import group_at as known_at
 from bidding.optimisation.rehearsal import rehearse
-from bidding.optimisation.sizing import CalibratedSizer
+from bidding.optimisation.sizing import FIRST_POLICY, CalibratedSizer
 from bidding.replay.past_windows import PastWindows
 from tests.unit.bidding.forecast.fleets import evening_fleet, group_at, instant_s
 
@@ -35,7 +34,7 @@ def past_window(day=50):
 
 
 def played(group, *, now_s=NOW_S):
-    return PastWindows([group], now_s=now_s, policy=REHEARSED_POLICY, timezone="UTC")
+    return PastWindows([group], now_s=now_s, policy=FIRST_POLICY, timezone="UTC")
 
 
 def declared(sessions, *, told_after_s=0, stay_h=None):
