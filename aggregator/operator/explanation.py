@@ -72,11 +72,24 @@ def explained(explanation: Mapping[str, Any]) -> str:
             table("What the record says", "Correction,#Value", _margin_rows(explanation)),
         ],
         "standing": explanation.get("standing", ""),
+        "drivers": drivers_in_words(explanation["drivers"]) if "drivers" in explanation else "",
         "basis": f"{explanation['scenarios']} scenarios from {explanation['past_days']} past days"
         if {"scenarios", "past_days"} <= explanation.keys()
         else "",
     }
     return render_to_string("operator/explanation.html", context)
+
+
+def drivers_in_words(drivers: Mapping[str, Any]) -> str:
+    """Return what drivers of a group missed when it was called, and how much risk that leaves, as sentences."""
+    limit = f"a car only while the risk that it leaves before it could catch up is at most {drivers['most_risk']:.0%}"
+    if drivers["missed_share"] is None:
+        return f"Nothing is known yet of what drivers missed when the group was called. A bid counts on {limit}."
+    windows = drivers["windows"]
+    return (
+        f"Drivers missed {drivers['missed_share']:.2%} of the energy they came for on the last {windows:,} "
+        f"{'day' if windows == 1 else 'days'} with a call; promised is less than 0.5%. So a bid counts on {limit}."
+    )
 
 
 def _margin_rows(explanation: Mapping[str, Any]) -> list[list[dict[str, str]]]:

@@ -15,6 +15,7 @@ from aggregator.operator.admin.forms import AssetForm, ChargingSessionForm, EndM
 from aggregator.operator.admin.reasons import with_reason
 from aggregator.operator.admin.refusals import SaveRefused
 from aggregator.operator.display import TO, moment
+from aggregator.operator.explanation import drivers_in_words
 from aggregator.operator.meter_values import meter_values_view
 from assets.models import (
     AggregationEan,
@@ -28,6 +29,7 @@ from assets.models import (
 )
 from assets.operations import UnableToEndMembership, end_membership, resume_partner, stop_partner
 from assets.operations.reports import remember_declaration
+from bidding.driver_record import driver_record
 
 
 @admin.register(Partner)
@@ -103,8 +105,13 @@ class AggregationEanAdmin(RegisterAdmin):
     search_fields = ("name", "ean")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Column]:
-        """A group's EAN is its identity: it is chosen once."""
-        return ("ean",) if obj else super().get_readonly_fields(request, obj)
+        """A group's EAN is its identity: it is chosen once. A new one has no record yet."""
+        return ("ean", "drivers") if obj else super().get_readonly_fields(request, obj)
+
+    @admin.display(description="What drivers missed")
+    def drivers(self, group: AggregationEan) -> str:
+        """Show what calls cost drivers, and how much risk that leaves today."""
+        return drivers_in_words(driver_record(aggregation_ean=group, now=clock().now()).to_json())
 
 
 class MembershipInline(ReadOnlyInline):

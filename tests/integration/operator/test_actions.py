@@ -177,6 +177,32 @@ def test_a_bid_explains_what_its_record_changed(pages, bid):
         assert words in text
 
 
+@pytest.mark.parametrize(
+    ("drivers", "words"),
+    [
+        ({"most_risk": 0.3, "windows": 0, "missed_share": None}, "Nothing is known yet of what drivers missed"),
+        (
+            {"most_risk": 0.1204, "windows": 23, "missed_share": 0.00412},
+            "Drivers missed 0.41% of the energy they came for on the last 23 days with a call; promised is less",
+        ),
+    ],
+)
+def test_a_bid_tells_what_drivers_missed_and_how_much_risk_that_leaves(pages, bid, drivers, words):
+    bid.explanation |= {"drivers": drivers}
+    bid.save()
+    page = pages.get(f"/admin/bidding/bid/{bid.pk}/change/").content.decode()
+    assert words in page
+    assert f"leaves before it could catch up is at most {drivers['most_risk']:.0%}." in page
+
+
+def test_a_group_tells_what_drivers_missed_and_a_new_one_does_not_ask_for_it(pages, bid):
+    page = pages.get(f"/admin/assets/aggregationean/{bid.aggregation_ean_id}/change/").content.decode()
+    assert "What drivers missed" in page
+    assert "Nothing is known yet" in page
+    assert "is at most 30%." in page
+    assert "What drivers missed" not in pages.get("/admin/assets/aggregationean/add/").content.decode()
+
+
 def test_a_bid_explains_itself(pages, bid):
     text = pages.get(f"/admin/bidding/bid/{bid.pk}/change/").content.decode()
     for words in ("200 kW holds in 95 % of the scenarios.", "95.0%", "210.5", "Power against probability"):
