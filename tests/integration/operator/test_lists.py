@@ -55,13 +55,20 @@ def test_every_row_has_a_page(pages, evening):
             assert answer.status_code == 200, model
 
 
+def _moments_of(row):
+    return {getattr(row, field.name) for field in row._meta.fields if isinstance(field, DateTimeField)} - {None}
+
+
+def _rows_named_by(row):
+    return {getattr(row, field.name) for field in row._meta.fields if field.is_relation} - {None}
+
+
 def test_what_a_row_is_called_is_in_dutch_time(evening):
     """The title of its page stands right above its moments."""
     evening.everything()
     titles = {}
     for row in (row for model in MODELS for row in model.objects.all()):
-        moments = [getattr(row, field.name) for field in row._meta.fields if isinstance(field, DateTimeField)]
-        shown = [moment(instant) for instant in moments if instant is not None]
+        shown = {moment(instant) for one in (row, *_rows_named_by(row)) for instant in _moments_of(one)}
         for written in re.findall(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d)?.*?(?=$|[, ])", str(row)):
             titles[str(row)] = any(instant.startswith(written) for instant in shown)
     assert len(titles) > 15
