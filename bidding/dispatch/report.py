@@ -3,13 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from aggregator.core.ptu import ptu_start
+from aggregator.core.ptu import PTU, ptu_start
 from bidding.dispatch.allocation.shortfall import UNEXPLAINED, attributed_w
 from bidding.models import Activation, ActivationSample, Cause
 
 W_PER_KW = 1_000
+PTU_H = PTU / timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +35,14 @@ def shortfalls(activation: Activation, *, delivered_w: Mapping[datetime, int] | 
     for sample in activation.samples.order_by("at"):
         samples[ptu_start(sample.at)].append(sample)
     rows = []
-    for start, ordered_w in activation.ptus.order_by("ptu_start").values_list("ptu_start", "ordered_w"):
-        seen = samples.get(start, [])
-        found_w = (delivered_w or {}).get(start)
+    for ptu in activation.ptus.order_by("ptu_start"):
+        seen = samples.get(ptu.ptu_start, [])
+        found_w = (delivered_w or {}).get(ptu.ptu_start)
         if found_w is None:
             found_w = round(sum(sample.delivered_w for sample in seen) / len(seen)) if seen else 0
-        missing_w = max(ordered_w - found_w, 0)
-        rows.append(
-            PtuShortfall(
-                start, ordered_w, found_w, missing_w, attributed_w(missing_w=missing_w, lost_w=_mean_lost(seen))
-            )
-        )
+        missing_w = max(ptu.ordered_w - found_w, 0)
+        causes_w = attributed_w(missing_w=missing_w, lost_w=_mean_lost(seen))
+        rows.append(PtuShortfall(ptu.ptu_start, ptu.ordered_w, found_w, missing_w, causes_w))
     return rows
 
 
@@ -66,10 +64,12 @@ def shortfall_note(activation: Activation) -> str:
     why = "; ".join(
         f"{cause_label(cause).lower()} {100 * watts / missing_w:.0f} %" for cause, watts in causes.most_common()
     )
-    return (
-        f"{100 * missing_w / ordered_w:.1f} % of the ordered energy was missed in {len(missed)} of {len(rows)} quarter "
-        f"hours, by the states the assets reported: {why}."
+    what = (
+        f"{100 * missing_w / ordered_w:.1f} % of the ordered energy was missed"
+        if ordered_w
+        else f"Nothing was ordered, but a limit was passed by {missing_w / W_PER_KW * PTU_H:,.1f} kWh"
     )
+    return f"{what} in {len(missed)} of {len(rows)} quarter hours, by the states the assets reported: {why}."
 
 
 def _mean_lost(samples: list[ActivationSample]) -> dict[str, int]:

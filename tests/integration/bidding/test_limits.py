@@ -1,55 +1,30 @@
 """A called limit, dispatched on a fleet."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from assets import operations as portfolio
 from assets.models import AssetState, ChargingSession, Setpoint
 from bidding.dispatch.operations import run_activation
-from bidding.models import Contract
-from bidding.uftp.demands import Demand
-from tests import called_contracts
-from tests.field_side import charger, make_assets, make_partner
 from tests.integration.bidding.evening import asked_w
+from tests.integration.bidding.limited_group import (
+    BEFORE,
+    CARS,
+    MINUTE,
+    STARTS_AT,
+    call_limit,
+    come,
+    make_chargers,
+    remember_arrivals,
+)
 
-STARTS_AT = datetime(2026, 1, 14, 16, tzinfo=UTC)
-BEFORE = STARTS_AT - timedelta(minutes=8)
-PTU = timedelta(minutes=15)
-CARS = 20
 CAME_AT = STARTS_AT - timedelta(minutes=30)
-MINUTE = timedelta(minutes=1)
 LIMIT_W = 120_000
 
 
 @pytest.fixture
 def cars(group):
-    """Twenty 11 kW chargers."""
-    long_ago = STARTS_AT - timedelta(days=40)
-    cars = make_assets(make_partner("Stadsladen"), [charger(f"c{n}", pausing="can_pause") for n in range(CARS)])
-    portfolio.enrol_assets(
-        aggregation_ean=group.ean, asset_ids=[car.pk for car in cars], starts_at=long_ago, now=long_ago
-    )
-    return cars
-
-
-def remember_arrivals(car, at):
-    """Have a car come at the time of `at` on each of the 28 days before, with much to charge."""
-    ChargingSession.objects.bulk_create(
-        ChargingSession(
-            asset=car, external_id=f"{car.pk}-{day}", plug_in_at=at - timedelta(days=day),
-            plug_out_at=at - timedelta(days=day) + timedelta(hours=14), energy_wh=50_000, max_import_w=11_000,
-            known_at=at - timedelta(days=day) + timedelta(hours=14),
-        )
-        for day in range(1, 29)
-    )  # fmt: skip
-
-
-def come(car, at):
-    ChargingSession.objects.create(
-        asset=car, external_id=f"{car.pk}-now", plug_in_at=at, max_import_w=11_000, known_at=at
-    )
-    AssetState.objects.update_or_create(asset=car, defaults={"at": at, "power_w": 11_000, "is_plugged_in": True})
+    return make_chargers(group)
 
 
 @pytest.fixture
@@ -66,11 +41,7 @@ def limited(group, cars):
     """Make an activation that limits the group's import for an hour."""
 
     def make(max_import_w):
-        contract = called_contracts.make_contract(
-            group, contract_id="CLC-1", kind=Contract.Kind.CLC_A, power_meaning="limit", volume_w=200_000
-        )
-        demands = [Demand(STARTS_AT + n * PTU, max_import_w, max_import_w) for n in range(4)]
-        return called_contracts.call(contract, demands, now=BEFORE)
+        return call_limit(group, hours=1, max_import_w=max_import_w)
 
     return make
 
@@ -94,6 +65,22 @@ def test_a_limit_above_consumption_asks_nothing(limited, fleet):
 
     assert set(activation.ptus.values_list("ordered_w", flat=True)) == {0}
     assert not Setpoint.objects.exclude(power_w__contains=[11_000]).exists()
+
+
+def test_a_call_that_ordered_nothing_ends_although_its_limit_was_passed(limited, fleet):
+    activation = limited(CARS * 11_000)
+    run_activation(activation_id=activation.pk, now=BEFORE)
+    AssetState.objects.update(at=STARTS_AT, power_w=11_600)
+    run_activation(activation_id=activation.pk, now=STARTS_AT + timedelta(seconds=5))
+
+    run_activation(activation_id=activation.pk, now=STARTS_AT + timedelta(hours=1))
+
+    activation.refresh_from_db()
+    assert activation.status == "finished"
+    assert activation.shortfall_note == (
+        "Nothing was ordered, but a limit was passed by 3.0 kWh in 1 of 4 quarter hours, by the states the assets "
+        "reported: more consumption than expected 100 %."
+    )
 
 
 def play(activation, cars, *, arrivals, minutes=60):
