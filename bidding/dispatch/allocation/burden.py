@@ -1,8 +1,8 @@
 """Cheapest and fairest first, where drivers lose nothing by it.
 
 The policy chooses by risk to drivers alone, and so keeps choosing the same cars of the same patient drivers. Among cars
-that are alike (the same power, floor, expected draw and time to spare), who waits is then a matter of cost and of
-whose turn it is: what it wears, what the driver is paid for it, and how often the driver was called before.
+that are alike (the same power, floor, baseline, expected draw and time to spare), who waits is then a matter of cost
+and of whose turn it is: what it wears, what the driver is paid for it, and how often the driver was called before.
 """
 
 import numpy as np
@@ -29,7 +29,14 @@ def burden_eur_per_kwh(*, wear_eur_per_kwh: Floats, compensation_eur_per_kwh: Fl
 
 
 def shared_fairly(
-    *, asked_kw: Floats, power_kw: Floats, floor_kw: Floats, draw_kw: Floats, laxity_h: Floats, burden: Floats
+    *,
+    asked_kw: Floats,
+    power_kw: Floats,
+    floor_kw: Floats,
+    usual_kw: Floats,
+    draw_kw: Floats,
+    laxity_h: Floats,
+    burden: Floats,
 ) -> Floats:
     """Return the powers with the calls handed to the least burdened of each class of like cars, shape (m,).
 
@@ -40,12 +47,20 @@ def shared_fairly(
         asked_kw: what the policy asks of each car.
         power_kw: rated power; a car asked for it is left alone.
         floor_kw: least power of the car while charging.
-        draw_kw: what it is expected to take when left alone.
+        usual_kw: what it would take by its baseline.
+        draw_kw: what it is expected to take when left alone; more than its baseline once it was held.
         laxity_h: time it has to spare.
         burden: as `burden_eur_per_kwh`.
     """
     kind = np.stack(
-        [power_kw, floor_kw, np.round(draw_kw / DRAW_CLASS_KW), np.floor(laxity_h / LAXITY_CLASS_H)], axis=1
+        [
+            power_kw,
+            floor_kw,
+            np.round(usual_kw / DRAW_CLASS_KW),
+            np.round(draw_kw / DRAW_CLASS_KW),
+            np.floor(laxity_h / LAXITY_CLASS_H),
+        ],
+        axis=1,
     )
     _, of_class = np.unique(np.nan_to_num(kind, posinf=1e9, neginf=-1e9), axis=0, return_inverse=True)
     moved_kw = power_kw - asked_kw

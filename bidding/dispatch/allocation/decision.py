@@ -93,7 +93,8 @@ def decide(
         asked_kw=plug_kw[alike],
         power_kw=plugs.power_kw[alike],
         floor_kw=plugs.floor_kw[alike],
-        draw_kw=usual_kw[alike],
+        usual_kw=usual_kw[alike],
+        draw_kw=draw_kw[alike],
         laxity_h=spare_h[alike],
         burden=plug_records.burden[alike],
     )
