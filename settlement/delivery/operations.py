@@ -67,8 +67,11 @@ class Calculation:
 
     @property
     def is_kept(self) -> bool:
-        """Whether every PTU got all that was ordered: what a promise is judged by."""
-        return all(ptu.delivered_w >= ptu.ordered_w for ptu in self.ptus)
+        """Whether every PTU got all that was ordered: what a promise is judged by.
+
+        Where nothing was ordered nothing is missed, as when cars catch up under a called limit.
+        """
+        return all(max(ptu.delivered_w, 0) >= ptu.ordered_w for ptu in self.ptus)
 
     @property
     def paid_wh(self) -> int:

@@ -423,6 +423,18 @@ def test_an_order_is_kept_when_every_quarter_hour_got_all_of_it_by_the_newest_va
     assert activation.is_kept is False
 
 
+def test_an_order_is_kept_though_more_is_taken_where_nothing_was_ordered(world):
+    charger = world.asset("charger")
+    world.session(charger)
+    activation = world.activation(5_000, 0)
+    world.meter(charger, 1_250, 5_000)
+    delivery = operations.settle(activation_id=activation.pk, now=LATER)
+    activation.refresh_from_db()
+    assert activation.is_kept is True
+    assert [ptu.delivered_w < 0 for ptu in delivery.ptus.order_by("ptu_start")] == [False, True]
+    assert delivery.delivered_wh == 1_250
+
+
 def test_a_session_that_turns_out_otherwise_makes_a_new_version(world):
     _, session, _ = settled(world)
     next_day = LATER + timedelta(days=1)
