@@ -73,10 +73,15 @@ def _state(newest: ActivationSample | None) -> dict[str, str]:
     if newest is None:
         return cell("Nothing measured yet: assets are looked at each minute from the start of the window.", tone="info")
     text = (
-        f"{kilo(newest.delivered_w)} kW delivered of {kilo(newest.ordered_w)} kW ordered at {clock_time(newest.at)}, "
-        f"seen at {newest.seen:,} of {newest.members:,} assets."
-    )
+        f"{kilo(newest.delivered_w)} kW delivered of {kilo(max(newest.ordered_w, 0))} kW ordered at "
+        f"{clock_time(newest.at)}, seen at {newest.seen:,} of {newest.members:,} assets. {_room(newest)}"
+    ).strip()
     return cell(text, tone="good" if newest.delivered_w >= newest.ordered_w else "bad")
+
+
+def _room(sample: ActivationSample) -> str:
+    """Return in words what a limit allows beyond what is expected; empty where something is ordered."""
+    return f"The limit leaves {kilo(-sample.ordered_w)} kW to catch up." if sample.ordered_w < 0 else ""
 
 
 def _notes(activation: Activation) -> list[str]:
@@ -95,7 +100,12 @@ def _chart(activation: Activation, samples: list[ActivationSample]) -> Chart:
         labels=[clock_time(sample.at) for sample in samples],
         unit="kW",
         series=[
-            Series("Ordered", [kw_or_gap(sample.ordered_w) for sample in samples], BLUE, is_line=True),
+            Series(
+                "Ordered, below zero room to catch up",
+                [kw_or_gap(sample.ordered_w) for sample in samples],
+                BLUE,
+                is_line=True,
+            ),
             Series("Planned", [kw_or_gap(sample.asked_w) for sample in samples], GREY, is_line=True, is_dashed=True),
             Series("Delivered", [kw_or_gap(sample.delivered_w) for sample in samples], GREEN),
         ],
@@ -162,7 +172,7 @@ def _samples(samples: list[ActivationSample]) -> dict[str, Any]:
     rows = [
         [
             cell(clock_time(sample.at)),
-            cell(kilo(sample.ordered_w)),
+            cell(kilo(max(sample.ordered_w, 0)), note=_room(sample)),
             cell(kilo(sample.asked_w)),
             cell(kilo(sample.delivered_w), tone="good" if sample.delivered_w >= sample.ordered_w else "bad"),
             cell(f"{sample.seen:,} of {sample.members:,}"),

@@ -22,7 +22,7 @@ from bidding.dispatch.limits import is_limited, turn_limit_into_order
 from bidding.dispatch.records import records_of
 from bidding.dispatch.situation import arriving_kw, plugs_at
 from bidding.dispatch.steady import steady_resources
-from bidding.dispatch.together import with_a_part_elsewhere
+from bidding.dispatch.together import runs_beside_another, with_a_part_elsewhere
 from bidding.driver_record import driver_record
 from bidding.models import Activation, ActivationPtu
 from bidding.models.directions import as_literal
@@ -129,14 +129,15 @@ def renew_order(activation: Activation, ptu: ActivationPtu, *, starts_at: dateti
         plugs=plugs,
         steady=steady,
         arriving_kw=arriving_kw(history=plugs.history, period=Interval(ptu.ptu_start, ptu.ptu_start + PTU), now=now),
+        ignored_asset_ids=not_doing_their_part(activation),
+        may_catch_up=not runs_beside_another(activation, at=ptu.ptu_start),
     )
 
 
 def within_cap(activation: Activation, ordered_w: int) -> int:
     """Return what is to be delivered of an order: no more than the operator's cap, nothing once it is stopped."""
-    if activation.stop_reason:
-        return 0
-    return ordered_w if activation.cap_w is None else min(ordered_w, activation.cap_w)
+    cap_w = 0 if activation.stop_reason else activation.cap_w
+    return ordered_w if cap_w is None else min(ordered_w, cap_w)
 
 
 def _delays(decision: Decision, plug_kw: Floats, power_kw: Floats) -> NDArray[np.int64]:

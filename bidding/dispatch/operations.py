@@ -28,7 +28,8 @@ W_PER_KW = 1_000
 PLAN_AHEAD = timedelta(minutes=10)  # late enough to know who is there, early enough for a slow partner
 REPLAN_EVERY = timedelta(minutes=2)  # time to respond to the correction before
 LAST_CORRECTION = timedelta(minutes=2)  # before the end of a PTU: later ones come too late for it
-BELOW_ORDER = 0.98
+SHORT_SHARE = 0.02
+"""Of an order: less is not short of it yet."""
 SAMPLES_BELOW = 2
 
 Kind = DispatchAlarm.Kind
@@ -109,30 +110,31 @@ def _is_losing(activation: Activation, seen: Seen | None) -> bool:
 
 def _has_outgrown_plan(activation: Activation, ptu: ActivationPtu) -> bool:
     """Tell whether more has come to a group under a called limit than its plan kept room for."""
-    return is_limited(ptu) and (ptu.planned_w or 0) < within_cap(activation, ptu.ordered_w)
+    return is_limited(ptu) and (ptu.planned_w or 0) < within_cap(activation, ptu.least_w)
 
 
 def _is_held_back(activation: Activation, ptu: ActivationPtu) -> bool:
     """Tell whether the plan of the running quarter hour falls short of the order because of a steering limit."""
-    return ptu.limited_w > 0 and (ptu.planned_w or 0) < within_cap(activation, ptu.ordered_w)
+    return ptu.limited_w > 0 and (ptu.planned_w or 0) < within_cap(activation, ptu.least_w)
 
 
 def _wanted_w(activation: Activation, ptu: ActivationPtu, seen: Seen) -> int:
     """Return the power to aim for in the rest of the PTU: what is owed and the room, never more than a cap allows."""
     wanted_kw = needed_kw(
-        ordered_kw=within_cap(activation, ptu.ordered_w) / W_PER_KW,
+        ordered_kw=within_cap(activation, ptu.least_w) / W_PER_KW,
         delivered_kwh=delivered_kwh_in_ptu(activation, seen.sample),
         elapsed_h=(seen.sample.at - ptu.ptu_start) / timedelta(hours=1),
         ptu_h=PTU / timedelta(hours=1),
     )
-    return within_cap(activation, round(wanted_kw * W_PER_KW) + ptu.room_w)
+    return within_cap(activation, round(wanted_kw * W_PER_KW) + max(ptu.room_w, 0))
 
 
 def _is_below(activation: Activation) -> bool:
     """Tell whether the newest samples all lie below what is to be delivered."""
     newest = list(activation.samples.order_by("-at")[:SAMPLES_BELOW])
+    wanted_w = [within_cap(activation, one.ordered_w) for one in newest]
     return len(newest) == SAMPLES_BELOW and all(
-        one.delivered_w < BELOW_ORDER * within_cap(activation, one.ordered_w) for one in newest
+        one.delivered_w < least_w - SHORT_SHARE * abs(least_w) for one, least_w in zip(newest, wanted_w, strict=True)
     )
 
 
@@ -146,22 +148,25 @@ def _opposed_alarm(activation: Activation) -> dict[Kind, str]:
 def _loop_alarms(seen: Seen, *, is_below: bool) -> dict[Kind, str]:
     sample = seen.sample
     failing = ", ".join(f"{count} {cause.replace('_', ' ')}" for cause, count in sorted(seen.failing.items()))
+    below = (
+        f"{sample.delivered_w / W_PER_KW:,.0f} kW of {sample.ordered_w / W_PER_KW:,.0f} kW ordered."
+        if sample.ordered_w >= 0
+        else f"{(sample.ordered_w - sample.delivered_w) / W_PER_KW:,.0f} kW beyond the limit."
+    )
     return {
-        Kind.BELOW_ORDER: f"{sample.delivered_w / W_PER_KW:,.0f} kW of {sample.ordered_w / W_PER_KW:,.0f} kW ordered."
-        if is_below
-        else "",
+        Kind.BELOW_ORDER: below if is_below else "",
         Kind.NOT_FOLLOWING: f"{failing} of {sample.members} assets; others take their place." if failing else "",
         Kind.PARTNER_SILENT: f"No states from {', '.join(seen.silent_partners)}." if seen.silent_partners else "",
     }
 
 
 def _plan_alarms(activation: Activation, ptu: ActivationPtu, refused: str) -> dict[Kind, str]:
-    short_w = max(within_cap(activation, ptu.ordered_w) - (ptu.planned_w or 0), 0)
+    short_w = max(within_cap(activation, ptu.least_w) - (ptu.planned_w or 0), 0)
     limited_w = min(short_w, ptu.limited_w)
     limited = f"{limited_w / W_PER_KW:,.0f} kW held back." if limited_w else ""
     return {
         Kind.LIMITED: f"{limited} {refused}".strip(),
-        Kind.NOT_ENOUGH: f"{(short_w - limited_w) / W_PER_KW:,.0f} kW less than ordered can be moved."
+        Kind.NOT_ENOUGH: f"{(short_w - limited_w) / W_PER_KW:,.0f} kW less than needed can be moved."
         if short_w > limited_w
         else "",
     }

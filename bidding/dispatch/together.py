@@ -54,6 +54,12 @@ def opposed_by(activation: Activation) -> list[Activation]:
     return list(found.order_by("pk"))
 
 
+def runs_beside_another(activation: Activation, *, at: datetime) -> bool:
+    """Tell whether the group has another order at `at` that nobody stopped, in either direction."""
+    others = Activation.objects.filter(aggregation_ean=activation.aggregation_ean_id, stop_reason="")
+    return others.exclude(pk=activation.pk).filter(starts_at__lte=at, ends_at__gt=at).exists()
+
+
 def _others(activation: Activation) -> QuerySet[Duty]:
     """Return the duties of the group's other orders that nobody stopped."""
     return Duty.objects.filter(

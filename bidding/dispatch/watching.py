@@ -90,7 +90,7 @@ def look(activation: Activation, *, now: datetime) -> Seen | None:
     sample = ActivationSample.objects.create(
         activation=activation,
         at=at,
-        ordered_w=ordered.ordered_w,
+        ordered_w=ordered.least_w,
         asked_w=asked_w,
         delivered_w=watt(float(np.where(is_seen, sign * (usual_kw - measured_kw), assumed_kw).sum())),
         seen=int(is_seen.sum()),
@@ -191,8 +191,8 @@ def _lost_by_plan_w(activation: Activation, ordered: ActivationPtu, asked_w: int
     """
     if activation.stop_reason:
         return {str(Cause.STOPPED): ordered.ordered_w}
-    wanted_w = within_cap(activation, ordered.ordered_w)
-    lost_w = {Cause.CAPPED: ordered.ordered_w - wanted_w}
+    wanted_w = within_cap(activation, ordered.least_w)
+    lost_w = {Cause.CAPPED: ordered.least_w - wanted_w}
     if ordered.planned_w is not None:
         short_w = max(wanted_w - ordered.planned_w, 0)
         limited_w = min(short_w, ordered.limited_w)

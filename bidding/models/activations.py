@@ -62,8 +62,10 @@ class ActivationPtu(models.Model):
     ordered_w = models.PositiveBigIntegerField(
         help_text="Under a limit: what it comes to against the consumption expected when the PTU was planned."
     )
-    room_w = models.PositiveBigIntegerField(
-        default=0, help_text="Under a limit: asked beside the order, for cars that are still to come."
+    room_w = models.BigIntegerField(
+        default=0,
+        help_text="Under a limit: asked beside the order, for cars that are still to come. Below zero: what may be "
+        "taken beyond what is expected, by cars that catch up.",
     )
     planned_w = models.BigIntegerField(
         null=True, blank=True, help_text="What the newest plan brings if every asset does its part."
@@ -77,3 +79,8 @@ class ActivationPtu(models.Model):
 
     def __str__(self) -> str:
         return f"{self.ordered_w} W at {dutch_time(self.ptu_start)}"
+
+    @property
+    def least_w(self) -> int:
+        """The least to be moved: what is ordered; below zero where a limit leaves room to catch up."""
+        return self.ordered_w + min(self.room_w, 0)

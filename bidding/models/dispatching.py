@@ -63,7 +63,7 @@ class ActivationSample(models.Model):
 
     activation = models.ForeignKey(Activation, on_delete=models.CASCADE, related_name="samples")
     at = models.DateTimeField()
-    ordered_w = models.BigIntegerField()
+    ordered_w = models.BigIntegerField(help_text="Below zero: what may be caught up under a limit.")
     asked_w = models.BigIntegerField(help_text="What would be delivered if every asset did its part.")
     delivered_w = models.BigIntegerField(help_text="Expected consumption minus measured, towards the order.")
     seen = models.PositiveIntegerField(help_text="Assets with a recent state.")

@@ -12,11 +12,11 @@ def needed_kw(*, ordered_kw: float, delivered_kwh: float, elapsed_h: float, ptu_
     most `MOST_EXTRA_SHARE` above.
 
     Args:
-        ordered_kw: power ordered in this PTU.
+        ordered_kw: power ordered in this PTU; below zero what may be taken back in it, and making good stops at none.
         delivered_kwh: what was delivered of it so far, however measured.
         elapsed_h: how much of the PTU has passed.
         ptu_h: its length.
     """
     owed_kwh = ordered_kw * ptu_h - delivered_kwh
     rest_h = max(ptu_h - elapsed_h, LEAST_LEFT_H)
-    return min(max(owed_kwh / rest_h, ordered_kw), ordered_kw * (1.0 + MOST_EXTRA_SHARE))
+    return min(max(owed_kwh / rest_h, ordered_kw), max(ordered_kw, 0.0) * (1.0 + MOST_EXTRA_SHARE))

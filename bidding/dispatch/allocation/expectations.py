@@ -124,8 +124,3 @@ def expected(view: DispatchView, samples: Samples) -> Expected:
         gap_variance=samples.variance(baseline_kwh - draw_kwh),
         left_kwh=samples.mean(samples.left_kwh),
     )
-
-
-def expected_baseline_kw(view: DispatchView) -> Floats:
-    """Return what each car is expected to take in this PTU when nothing is asked of it, shape (m,)."""
-    return np.asarray(expected(view, fitting_samples(view)).baseline_kwh / view.ptu_h)

@@ -51,8 +51,8 @@ class Measures:
         """Which of them feed in."""
         return np.asarray(self.level > HOLD)
 
-    def where(self, chosen: NDArray[np.bool_] | slice) -> "Measures":
-        """Return some of them."""
+    def where(self, chosen: NDArray[np.bool_] | NDArray[np.intp] | slice) -> "Measures":
+        """Return some of them, or all in another order."""
         return Measures(self.car[chosen], self.level[chosen], self.brings_kwh[chosen], self.risk[chosen])
 
 

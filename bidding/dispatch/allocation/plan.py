@@ -51,19 +51,19 @@ def plan_ptu(
 
     Args:
         direction: which way to move.
-        ordered_kw: power ordered in this PTU.
+        ordered_kw: power ordered in this PTU; below zero what may be taken back in it.
         reserve_share: extra part of the order asked for, because some assets will not follow.
         plugs: the steerable cars plugged in.
         steady: batteries and heat pumps.
         steady_order: their positions, whoever is to give first in front.
         policy: decides which cars wait.
     """
-    wanted_kw = ordered_kw * (1.0 + reserve_share)
+    wanted_kw = ordered_kw + reserve_share * max(ordered_kw, 0.0)
     movable_kw = steady.movable_kw[steady_order]
     before_kw = np.cumsum(movable_kw) - movable_kw
     moved_kw = np.empty_like(movable_kw)
     moved_kw[steady_order] = np.clip(wanted_kw - before_kw, 0.0, movable_kw)
     sign = -1.0 if direction == "reduce" else 1.0
-    left_kw = max(wanted_kw - float(moved_kw.sum()), 0.0)
+    left_kw = wanted_kw - float(moved_kw.sum())
     plug_kw = policy.powers_kw(plugs, direction=direction, promise_kw=left_kw) if len(plugs.power_kw) else np.zeros(0)
     return PtuPlan(plug_kw=plug_kw, steady_kw=steady.usual_kw + sign * moved_kw)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bidding.dispatch.allocation.expectations import Expected, Samples, expected, fitting_samples
 from bidding.dispatch.allocation.measures import SLICES, Measures, deepest_feed_in_kwh, measures
+from bidding.dispatch.allocation.release import laxity_h
 from bidding.dispatch.allocation.view import DispatchView
 from bidding.optimisation.interface import Direction
 
@@ -44,7 +45,10 @@ class DispatchPolicy(Protocol):
     """Chooses the power of every car for one PTU."""
 
     def powers_kw(self, view: DispatchView, *, direction: Direction, promise_kw: float) -> Floats:
-        """Return the power asked of each car [kW], negative to feed in; the car takes it as far as it can."""
+        """Return the power asked of each car [kW], negative to feed in; the car takes it as far as it can.
+
+        A `promise_kw` below zero is what the cars may bring less than nothing: room to catch up.
+        """
         ...
 
 
@@ -72,6 +76,8 @@ class UrgencyPolicy:
         feeding = Feeding.of(view, samples)
         every = measures(view, samples, usual, feed_in_kwh=feeding.deepest_kwh)
         every = every.where(slice(0, int(np.searchsorted(every.risk, self.most_risk, side="right"))))
+        if promise_kw < 0:  # Who catches up goes on when the window ends, so here too the least time to spare is first.
+            every = every.where(np.lexsort((-laxity_h(view)[every.car], every.feeds_in)))
         needed_kwh = promise_kw * view.ptu_h - float((usual.baseline_kwh - usual.draw_kwh).sum())
         return _asked_kw(view, self._least_risky(every, feeding, usual, needed_kwh), feeding.deepest_kwh)
 

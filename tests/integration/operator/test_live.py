@@ -41,6 +41,14 @@ def test_the_page_says_what_is_delivered_and_why_not_more(pages, activation):
     assert 'http-equiv="refresh"' in live(pages, activation, "?refresh=1").content.decode()
 
 
+def test_who_catches_up_under_a_limit_does_not_look_short(pages, activation):
+    ActivationSample.objects.filter(at=NOW).update(ordered_w=-60_000, asked_w=-55_000, delivered_w=-55_000)
+    response = live(pages, activation)
+    assert response.context["state"]["tone"] == "good"
+    text = response.content.decode()
+    assert "-55 kW delivered of 0 kW ordered at 17:20, seen at 9 of 10 assets. The limit leaves 60 kW" in text
+
+
 def test_what_can_be_done_depends_on_how_it_stands(pages, activation):
     assert 'value="hold"' in live(pages, activation).content.decode()
     act(pages, "/admin/bidding/activation/", "hold", activation, reason="The transformer hums.")

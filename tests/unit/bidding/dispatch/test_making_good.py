@@ -18,6 +18,12 @@ def test_the_need_stays_between_the_order_and_half_as_much_again(ordered, delive
     assert ordered <= needed <= 1.5 * ordered
 
 
+@pytest.mark.parametrize(("taken_kw", "needed"), [(60, -60), (30, -60), (66, -57), (600, 0)])
+def test_what_was_taken_beyond_the_room_to_catch_up_is_made_good_until_nobody_catches_up(taken_kw, needed):
+    found = needed_kw(ordered_kw=-60, delivered_kwh=-taken_kw * 5 / 60, elapsed_h=5 / 60, ptu_h=0.25)
+    assert found == pytest.approx(needed)
+
+
 @given(st.integers(0, 10**9), st.dictionaries(st.sampled_from("abcde"), st.integers(0, 10**9)))
 def test_the_causes_add_up_to_what_was_missed(missing, lost):
     parts = attributed_w(missing_w=missing, lost_w=lost)

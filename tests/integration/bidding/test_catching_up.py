@@ -1,0 +1,141 @@
+"""Under a called limit: cars that were held take their energy within the room that is left, and no more."""
+
+from datetime import timedelta
+
+import pytest
+
+from assets import operations as portfolio
+from assets.models import AssetState, MeterInterval
+from bidding.dispatch.operations import run_activation
+from bidding.models import ActivationSample, DispatchAlarm, LedgerEntry
+from bidding.uftp.demands import Demand
+from tests import called_contracts
+from tests.integration.bidding.evening import asked_w
+from tests.integration.bidding.limited_group import (
+    BEFORE,
+    MINUTE,
+    PTU,
+    STARTS_AT,
+    call_limit,
+    come,
+    make_chargers,
+    remember_arrivals,
+)
+
+LIMIT_W = 60_000  # five cars of 11 kW
+WANTED_WH, TAKEN_WH = 22_000, 5_500
+
+
+@pytest.fixture
+def cars(group):
+    portfolio.maintain_partitions(now=STARTS_AT)
+    return make_chargers(group)
+
+
+def wait(cars, *, came_at):
+    """Have cars come that took 5.5 of 22 kWh in half an hour; five leave in 4.5 hours. Return what is left."""
+    for number, car in enumerate(cars):
+        remember_arrivals(car, came_at)
+        leaves_at = STARTS_AT + timedelta(hours=4.5 if number < 5 else 14)
+        come(car, came_at, declared_energy_wh=WANTED_WH, declared_departure_at=leaves_at)
+        for ptu in range(2):
+            meter(car, came_at + ptu * PTU, TAKEN_WH / 2)
+    return dict.fromkeys((car.pk for car in cars), WANTED_WH - TAKEN_WH)
+
+
+def meter(car, starts_at, import_wh):
+    MeterInterval.objects.create(asset=car, starts_at=starts_at, import_wh=round(import_wh), known_at=starts_at + PTU)
+
+
+def charge(activation, cars, left_wh, *, ptu, each=5, disobey=()):
+    """Have cars charge as they are told for a quarter hour, or till they are full, with a look `each` so many minutes.
+
+    Return the mean power of all.
+    """
+    start, took_wh = STARTS_AT + ptu * PTU, dict.fromkeys(left_wh, 0)
+    for minute in range(0, 15, each):
+        now = start + minute * MINUTE
+        told = asked_w(now)
+        for pk, left in left_wh.items():
+            may_w = 11_000 if pk in disobey else told.get(pk, 11_000)
+            power_w = min(may_w, left * 60 / each)
+            took_wh[pk] += power_w * each / 60
+            left_wh[pk] -= power_w * each / 60
+            AssetState.objects.filter(asset_id=pk).update(at=now, power_w=round(power_w))
+        run_activation(activation_id=activation.pk, now=now + timedelta(seconds=5))
+    for car in cars:
+        if car.pk in took_wh:
+            meter(car, start, took_wh[car.pk])
+    return 4 * sum(took_wh.values())
+
+
+def test_room_under_a_long_limit_goes_to_cars_that_want_energy_the_least_spare_time_first(group, cars):
+    left_wh = wait(cars, came_at=STARTS_AT - 2 * PTU)
+    activation = call_limit(group, hours=4, max_import_w=LIMIT_W)
+    run_activation(activation_id=activation.pk, now=BEFORE)
+
+    powers_w = [charge(activation, cars, left_wh, ptu=ptu) for ptu in range(16)]
+
+    assert max(powers_w) <= LIMIT_W
+    ordered_w = list(activation.ptus.order_by("ptu_start").values_list("ordered_w", flat=True))
+    assert ordered_w == [160_000] * 6 + [0] * 10  # without the call all would be full after an hour and a half
+    assert min(powers_w[6:]) > LIMIT_W - 11_000
+    assert [round(left_wh[car.pk]) for car in cars[:5]] == [0] * 5
+
+
+@pytest.fixture
+def behind(cars):
+    """Ten cars that would be full since long had nothing held them."""
+    return wait(cars[:10], came_at=STARTS_AT - timedelta(hours=4))
+
+
+def test_what_is_caught_up_is_no_shortfall(group, cars, behind):
+    activation = call_limit(group, hours=1, max_import_w=LIMIT_W)
+    run_activation(activation_id=activation.pk, now=BEFORE)
+
+    powers_w = [charge(activation, cars, behind, ptu=ptu) for ptu in range(4)]
+    run_activation(activation_id=activation.pk, now=STARTS_AT + timedelta(hours=1))
+
+    assert powers_w == [55_000] * 4
+    assert not DispatchAlarm.objects.exists()
+    assert {sum(sample.lost_by_cause.values()) for sample in ActivationSample.objects.all()} == {0}
+    activation.refresh_from_db()
+    assert (activation.status, activation.shortfall_note) == ("finished", "")
+
+
+def test_who_comes_while_others_catch_up_keeps_to_the_limit(group, cars, behind):
+    activation = call_limit(group, hours=1, max_import_w=LIMIT_W)
+    run_activation(activation_id=activation.pk, now=BEFORE)
+    charge(activation, cars, behind, ptu=0)
+    for car in cars[10:]:
+        come(car, STARTS_AT + PTU, declared_energy_wh=WANTED_WH)
+        behind[car.pk] = WANTED_WH
+
+    powers_w = [charge(activation, cars, behind, ptu=ptu, each=1) for ptu in (1, 2)]
+
+    assert max(powers_w) <= LIMIT_W
+    assert not DispatchAlarm.objects.filter(cleared_at=None).exists()
+
+
+def test_who_does_not_wait_is_made_good_within_the_quarter_hour(group, cars, behind):
+    activation = call_limit(group, hours=1, max_import_w=LIMIT_W)
+    run_activation(activation_id=activation.pk, now=BEFORE)
+    held = [pk for pk, power_w in asked_w().items() if power_w == 0]
+
+    power_w = charge(activation, cars, behind, ptu=0, each=1, disobey=held[:2])
+
+    assert len(held) == 5
+    assert power_w <= LIMIT_W
+    assert ActivationSample.objects.order_by("at")[0].delivered_w == -77_000
+
+
+def test_nobody_catches_up_at_the_cost_of_another_order(group, cars, behind):
+    activation = call_limit(group, hours=1, max_import_w=LIMIT_W)
+    LedgerEntry.objects.update(sellable_w=400_000)
+    contract = activation.contract_call.contract
+    called_contracts.call(contract, [Demand(STARTS_AT, -20_000)], now=BEFORE, reference="other")
+
+    run_activation(activation_id=activation.pk, now=BEFORE)
+
+    ptu = activation.ptus.earliest("ptu_start")
+    assert (ptu.ordered_w, ptu.room_w, ptu.planned_w) == (0, 0, 0)
