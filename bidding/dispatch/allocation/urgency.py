@@ -124,12 +124,15 @@ class UrgencyPolicy:
         """Charge cars ahead of their baseline, those with most left to take first; the others follow it.
 
         Without a plan a car that has nothing to bring is left alone: what it is expected to draw is no limit for it.
+        All are left alone when that breaks no promise.
         """
         planned_kw = np.minimum(usual.baseline_kwh / view.ptu_h, view.power_kw)
         following_kwh = np.minimum(usual.baseline_kwh, usual.draw_kwh)
         extra_kwh = np.maximum(usual.draw_kwh - following_kwh, 0.0)
         wanted_kwh = promise_kw * view.ptu_h + (usual.baseline_kwh - following_kwh).sum()
         wanted_kwh += self.safety * np.sqrt(usual.draw_variance.sum())
+        if wanted_kwh < -ENOUGH_KWH:
+            return view.power_kw
         order = np.argsort(-usual.left_kwh / view.power_kw, kind="stable")
         before = np.cumsum(extra_kwh[order]) - extra_kwh[order]
         ahead = np.zeros(len(extra_kwh), dtype=np.bool_)

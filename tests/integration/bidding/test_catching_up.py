@@ -139,3 +139,13 @@ def test_nobody_catches_up_at_the_cost_of_another_order(group, cars, behind):
 
     ptu = activation.ptus.earliest("ptu_start")
     assert (ptu.ordered_w, ptu.room_w, ptu.planned_w) == (0, 0, 0)
+
+
+def test_a_limit_on_feeding_in_holds_no_car_back(group, cars, behind):
+    activation = call_limit(group, hours=1, max_export_w=LIMIT_W)
+
+    run_activation(activation_id=activation.pk, now=BEFORE)
+
+    assert not [power_w for power_w in asked_w().values() if power_w < 11_000]
+    ptu = activation.ptus.earliest("ptu_start")
+    assert (ptu.ordered_w, ptu.room_w) == (0, -LIMIT_W)
