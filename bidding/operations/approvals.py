@@ -9,12 +9,13 @@ from django.db.models import F, Sum
 from django.db.models.functions import Abs, Extract
 
 from aggregator.core import audit
+from aggregator.core.interval import Interval
 from aggregator.core.money import CENT
-from aggregator.core.ptu import MARKET_ZONE, day_interval, dutch_time
+from aggregator.core.ptu import MARKET_ZONE, day_interval, dutch_time, ptu_range
 from bidding.autonomy import Limits, Standing, standing
 from bidding.markets.exchange.venue import Venue
 from bidding.models import Bid, Mandate
-from bidding.operations.ledger import release_commitments
+from bidding.operations.ledger import release_commitments, why_not_against
 from bidding.operations.market_messages import enqueue_request, order_of
 
 WATT_SECONDS_PER_MWH = 3_600_000_000
@@ -32,15 +33,22 @@ class AnotherPersonNeeded(RuntimeError):
     """This person already stands behind the bid; a bid of its size needs two."""
 
 
+class SoldTheOtherWay(RuntimeError):
+    """Since the bid was made the group was called the other way: each would take away what the other brings."""
+
+
 @transaction.atomic
 def approve(*, bid_id: int, exchange: Venue, now: datetime, actor: AbstractBaseUser, reason: str = "") -> Bid:
     """Stand behind a proposed bid; it goes to the exchange when enough people do.
 
-    Raises `NotInState`, `GateClosed` or `AnotherPersonNeeded`.
+    Raises `NotInState`, `GateClosed`, `SoldTheOtherWay` or `AnotherPersonNeeded`.
     """
     bid = Bid.objects.select_for_update(of=("self",)).select_related("aggregation_ean").get(pk=bid_id)
     require(bid, Bid.Status.PROPOSED)
     require_time(bid=bid, exchange=exchange, now=now)
+    ptus = ptu_range(Interval(bid.starts_at, bid.ends_at))
+    if against := why_not_against(aggregation_ean=bid.aggregation_ean, direction=bid.direction, ptus=ptus):
+        raise SoldTheOtherWay(f"{against} Refuse this bid.")
     # A mandate that became stricter since the bid was made counts; one that became looser does not.
     asked_now = judge(bid=bid, autonomy=bid.aggregation_ean.autonomy, now=now).people
     bid.people_needed = max(bid.people_needed, asked_now, 1)

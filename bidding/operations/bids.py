@@ -22,7 +22,7 @@ from bidding.models.directions import other_way
 from bidding.operations.announcements import why_asked_no_more
 from bidding.operations.approvals import judge, send_out
 from bidding.operations.duties import contract_id_for
-from bidding.operations.ledger import locked_entries, sold_w, unsettled_bids
+from bidding.operations.ledger import locked_entries, sold_w, unsettled_bids, why_not_against
 from bidding.operations.pricing import NotPriceable, quote
 from bidding.queries import is_answered
 
@@ -150,7 +150,7 @@ def propose_by_hand(*, bid: Bid, now: datetime, actor: AbstractBaseUser) -> Bid:
         raise ValidationError(reason)
     group = AggregationEan.objects.select_for_update().get(pk=bid.aggregation_ean_id)
     ptus = ptu_range(Interval(bid.starts_at, bid.ends_at))
-    if reason := _why_not_against_it(group, bid.direction, ptus):
+    if reason := why_not_against(aggregation_ean=group, direction=bid.direction, ptus=ptus):
         raise ValidationError(reason)
     decision = judge(bid=bid, autonomy=AggregationEan.Autonomy.MANUAL, now=now)
     bid.proposed_by_id, bid.people_needed = actor.pk, decision.people
@@ -173,7 +173,7 @@ def _filled_in(bid: Bid, announcement: Announcement, group: AggregationEan, powe
 
 def _without_sold(sized: SizedWindow, group: AggregationEan, direction: str, ptus: Sequence[datetime]) -> SizedWindow:
     """Return what is left to offer beside the power that bids and contracts hold in the window."""
-    if reason := _why_not_against_it(group, direction, ptus):
+    if reason := why_not_against(aggregation_ean=group, direction=direction, ptus=ptus):
         against = unsettled_bids(aggregation_ean=group, direction=other_way(direction), ptus=ptus)
         _await_withdrawal(against, reason)
         _await_gate(against, ptus, reason)
@@ -208,20 +208,6 @@ def _await_gate(unsettled: QuerySet[Bid], ptus: Sequence[datetime], holds: str) 
         raise PowerNotBackYet(
             f"{holds} The gate of a bid among them comes sooner, and the answer waits for what that gives back."
         )
-
-
-def _why_not_against_it(group: AggregationEan, direction: str, ptus: Sequence[datetime]) -> str:
-    """Return why nothing is sold in a direction beside what is sold in the other, empty where nothing is.
-
-    What a group moves is measured as one, so each would take away what the other brings.
-    """
-    held_w = sold_w(aggregation_ean=group, direction=other_way(direction), ptus=ptus)
-    if held_w == 0:
-        return ""
-    return (
-        f"Bids and contracts hold {held_w / 1000:,.0f} kW the other way in this window. A group is measured as one, so "
-        "both would fall short."
-    )
 
 
 def _commit(*, bid: Bid, ptus: Sequence[datetime], sellable_w: int, now: datetime) -> None:

@@ -9,6 +9,7 @@ from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU
 from assets.models import AggregationEan
 from bidding.models import Bid, Commitment, LedgerEntry
+from bidding.models.directions import other_way
 
 W_PER_KW = 1_000
 
@@ -57,6 +58,20 @@ def sold_w(*, aggregation_ean: AggregationEan, direction: str, ptus: Sequence[da
     entries = LedgerEntry.objects.filter(aggregation_ean=aggregation_ean, direction=direction, ptu_start__in=ptus)
     most: int | None = entries.aggregate(w=Max("committed_w"))["w"]
     return most or 0
+
+
+def why_not_against(*, aggregation_ean: AggregationEan, direction: str, ptus: Sequence[datetime]) -> str:
+    """Return why nothing is sold in a direction beside what is sold in the other, empty where nothing is.
+
+    What a group moves is measured as one, so each would take away what the other brings.
+    """
+    held_w = sold_w(aggregation_ean=aggregation_ean, direction=other_way(direction), ptus=ptus)
+    if held_w == 0:
+        return ""
+    return (
+        f"Bids and contracts hold {held_w / W_PER_KW:,.0f} kW the other way in this window. A group is measured as "
+        "one, so both would fall short."
+    )
 
 
 def unsettled_bids(*, aggregation_ean: AggregationEan, direction: str, ptus: Sequence[datetime]) -> QuerySet[Bid]:

@@ -18,6 +18,7 @@ from bidding.markets.uftp.powers import PowerMeaning
 from bidding.markets.uftp.semantics import rejection_reasons
 from bidding.markets.uftp.vocabulary import Role
 from bidding.models import Contract, ContractCall, UftpMessage, UftpParticipant
+from bidding.operations.ledger import why_not_against
 from bidding.uftp.agreements import agreement_with, congestion_point_of
 from bidding.uftp.calls import is_available
 from bidding.uftp.demands import NOT_AVAILABLE, contract_reasons, demands_of
@@ -118,6 +119,10 @@ def offer_unasked(
         reasons = [NOT_AVAILABLE]
     if reasons:
         raise NotOfferable(f"{contract} does not allow this offer: {'; '.join(reasons)}.")
+    asked = [demand.ptu_start for demand in demands]
+    group, direction = contract.aggregation_ean, demands[0].direction
+    if against := why_not_against(aggregation_ean=group, direction=direction, ptus=asked):
+        raise NotOfferable(against)
     row = send(participant=contract.dso, message=offer, now=now, deadline_at=expires_at, void_from=expires_at)
     audit.record(now=now, action="bidding.uftp-offer.made", subject=row, actor=actor, reason=reason)
     return row

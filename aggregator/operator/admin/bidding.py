@@ -179,6 +179,7 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
                 approvals.NotInState,
                 approvals.GateClosed,
                 approvals.AnotherPersonNeeded,
+                approvals.SoldTheOtherWay,
                 order_changes.ChangeRefused,
             ),
             form_class=form_class,

@@ -8,11 +8,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
+from aggregator.core.models import OutboxMessage
+from assets.models import AggregationEan
 from bidding.dispatch.acts import stop_activation
 from bidding.dispatch.operations import run_activation
 from bidding.markets.exchange.orders import OrderState
 from bidding.models import Bid, DispatchAlarm, LedgerEntry, NoBid
 from bidding.operations import bids
+from bidding.operations.approvals import SoldTheOtherWay, approve
 from bidding.operations.orders import follow_order
 from bidding.uftp.demands import Demand
 from tests import called_contracts
@@ -57,6 +60,20 @@ def test_no_bid_is_made_by_hand_against_what_is_called_the_other_way(announcemen
 
     assert refusal.value.messages == [REASON]
     assert not Bid.objects.exists()
+
+
+def test_a_bid_that_waits_for_approval_does_not_go_out_against_what_is_called_meanwhile(
+    announcement, group, exchange, sized, now, more
+):
+    AggregationEan.objects.update(autonomy="manual")
+    bid = bids.offer(announcement=announcement, aggregation_ean=group, sized=sized(), exchange=exchange, now=now)
+    more()
+
+    with pytest.raises(SoldTheOtherWay) as refusal:
+        approve(bid_id=bid.pk, exchange=exchange, now=now, actor=User.objects.create_user("op"))
+
+    assert str(refusal.value) == f"{REASON} Refuse this bid."
+    assert not OutboxMessage.objects.exists()
 
 
 def test_what_follows_on_an_order_the_other_way_is_offered(announcement, group, exchange, sized, now, more):

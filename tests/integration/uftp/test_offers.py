@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import replace
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from io import StringIO
 
@@ -15,6 +15,8 @@ from bidding.markets.uftp import messages as m
 from bidding.markets.uftp.answers import respond
 from bidding.markets.uftp.vocabulary import Result
 from bidding.models import Activation, Commitment, Contract, ContractCall, UftpMessage
+from bidding.uftp.demands import Demand
+from tests import called_contracts
 from tests.conformance.uftp.samples import CONTRACT, DAY, DSO, NOW, ORDER, REQUEST
 from tests.integration.uftp.operator_side import order_for
 
@@ -144,6 +146,16 @@ def test_what_cannot_be_offered_is_told_and_not_sent(deviations, changes, reason
     }  # fmt: skip
     with pytest.raises(CommandError, match=reason):
         call_command("uftp_offer", *[word for pair in asked.items() for word in pair])
+    assert not OutboxMessage.objects.exists()
+
+
+def test_nothing_is_offered_unasked_against_what_is_sold_the_other_way(deviations):
+    called_contracts.call(deviations, [Demand(datetime(2026, 7, 1, 16, tzinfo=UTC), 60_000)], now=NOW, day=DAY)
+    with pytest.raises(CommandError, match="60 kW the other way"):
+        call_command(
+            "uftp_offer", "--contract", CONTRACT, "--dso", DSO, "--day", str(DAY), "--from", "17:00", "--until",
+            "19:00", "--power-w", "-200000", "--reason", "Now.",
+        )  # fmt: skip
     assert not OutboxMessage.objects.exists()
 
 
