@@ -20,7 +20,7 @@ from bidding.dispatch.intent import renew_order, within_cap
 from bidding.dispatch.limits import is_limited
 from bidding.dispatch.planning import plan
 from bidding.dispatch.report import shortfall_note
-from bidding.dispatch.together import opposed_by
+from bidding.dispatch.together import offered_against, opposed_by
 from bidding.dispatch.watching import Seen, delivered_kwh_in_ptu, look
 from bidding.models import Activation, ActivationPtu, DispatchAlarm
 
@@ -139,10 +139,15 @@ def _is_below(activation: Activation) -> bool:
 
 
 def _opposed_alarm(activation: Activation) -> dict[Kind, str]:
-    """Say, from when both are ordered, that two orders work against each other: only people can choose."""
-    others = ", ".join(other.reference for other in opposed_by(activation))
-    what = "The group is measured as one, so both fall short: stop one of them, or tell a buyer."
-    return {Kind.OPPOSED: f"{others} runs the other way. {what}" if others else ""}
+    """Say as soon as it is known that the group works, or offers to work, against this order: only people can choose.
+
+    What is offered can be withdrawn; of two orders one falls short.
+    """
+    said = [f"Offered the other way: {bid}. Withdraw it before it is cleared." for bid in offered_against(activation)]
+    if others := opposed_by(activation):
+        said += [f"The {other} runs the other way." for other in others]
+        said += ["The group is measured as one, so both fall short: stop one of them, or tell a buyer."]
+    return {Kind.OPPOSED: " ".join(said)}
 
 
 def _loop_alarms(seen: Seen, *, is_below: bool) -> dict[Kind, str]:

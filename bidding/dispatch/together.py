@@ -8,8 +8,9 @@ from datetime import datetime
 
 from django.db.models import F, Q, QuerySet
 
-from bidding.models import Activation, Duty
+from bidding.models import Activation, Bid, Duty
 from bidding.models.directions import other_way
+from bidding.operations.ledger import unsettled_bids
 
 _IS_ASKED = ~Q(asked_w=F("alone_w"))
 
@@ -58,6 +59,18 @@ def runs_beside_another(activation: Activation, *, at: datetime) -> bool:
     """Tell whether the group has another order at `at` that nobody stopped, in either direction."""
     others = Activation.objects.filter(aggregation_ean=activation.aggregation_ean_id, stop_reason="")
     return others.exclude(pk=activation.pk).filter(starts_at__lte=at, ends_at__gt=at).exists()
+
+
+def offered_against(activation: Activation) -> list[Bid]:
+    """Return the group's bids the other way that are not cleared yet and that nobody has withdrawn."""
+    if activation.stop_reason:
+        return []
+    found = unsettled_bids(
+        aggregation_ean=activation.aggregation_ean,
+        direction=other_way(activation.direction),
+        ptus=list(activation.ptus.values_list("ptu_start", flat=True)),
+    )
+    return list(found.filter(withdrawal_asked_at=None).distinct().order_by("pk"))
 
 
 def _others(activation: Activation) -> QuerySet[Duty]:

@@ -16,6 +16,7 @@ from bidding.markets.exchange.orders import OrderState
 from bidding.models import Bid, DispatchAlarm, LedgerEntry, NoBid
 from bidding.operations import bids
 from bidding.operations.approvals import SoldTheOtherWay, approve
+from bidding.operations.order_changes import withdraw
 from bidding.operations.orders import follow_order
 from bidding.uftp.demands import Demand
 from tests import called_contracts
@@ -124,19 +125,38 @@ def test_the_answer_waits_for_a_bid_the_other_way_whose_gate_comes_sooner(
     assert isinstance(bids.offer(**act), answer)
 
 
-def test_a_call_against_a_bid_rings_as_soon_as_it_is_taken_on_and_until_one_is_stopped(activation, more, now):
+def test_a_call_against_a_bid_rings_as_soon_as_it_is_taken_on_and_until_one_is_stopped(activation, group, more, now):
     call = more()
     for order in (activation, call):
         run_activation(activation_id=order.pk, now=now)
 
     assert now < STARTS_AT - timedelta(hours=1)
     alarms = DispatchAlarm.objects.filter(kind="opposed", cleared_at=None)
-    assert {alarm.activation_id: alarm.message.split(" runs")[0] for alarm in alarms.all()} == {
-        activation.pk: call.reference,
-        call.pk: activation.reference,
+    what = "runs the other way. The group is measured as one, so both fall short: stop one of them, or tell a buyer."
+    assert {alarm.activation_id: alarm.message for alarm in alarms.all()} == {
+        activation.pk: f"The activation {call.reference} of {group.ean} from 2026-01-14 17:30 {what}",
+        call.pk: f"The activation {activation.reference} of {group.ean} from 2026-01-14 17:00 {what}",
     }
 
     stop_activation(activation_id=call.pk, now=now, actor=User.objects.create_user("night-shift"), reason="agreed")
     run_activation(activation_id=activation.pk, now=now)
 
+    assert not alarms.exists()
+
+
+def test_a_call_against_a_bid_that_is_not_cleared_rings_until_somebody_withdraws_it(
+    announcement, group, exchange, sized, now, more
+):
+    bid = bids.offer(announcement=announcement, aggregation_ean=group, sized=sized(), exchange=exchange, now=now)
+    call = more()
+
+    run_activation(activation_id=call.pk, now=now)
+
+    alarms = DispatchAlarm.objects.filter(kind="opposed", cleared_at=None)
+    assert alarms.get().message == (
+        f"Offered the other way: bid of 300 kW for {group.ean} from 2026-01-14 17:00, approved, being sent. Withdraw "
+        "it before it is cleared."
+    )
+    withdraw(bid_id=bid.pk, now=now, actor=None, reason="called the other way")
+    run_activation(activation_id=call.pk, now=now)
     assert not alarms.exists()
