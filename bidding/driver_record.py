@@ -1,7 +1,9 @@
 """Reading what drivers went without when their group was called, and the limit on their risk that follows from it.
 
-Only called windows teach. In the backtest a day without a bid counts as one on which nobody lost anything; in the field
-calls are rare, and quiet weeks would lift the limit to its top without a word on what a call costs drivers.
+Only called windows teach, and of these only those in which a car was asked something: orders that were stopped before
+they began, and limits that were never reached, are none. In the backtest a day without a bid counts as one on which
+nobody lost anything; in the field calls are rare, and quiet weeks would lift the limit to its top without a word on
+what a call costs drivers.
 
 The record reaches back as far as the sessions that bids are sized from, twelve weeks, with one window a day at most. A
 group whose drivers miss the promised 0.5 % in each window is at the lowest limit after 66; and one that gets no bid any
@@ -15,17 +17,21 @@ from typing import cast
 
 from django.core.cache import cache
 from django.db import connection
+from django.db.models import Exists, OuterRef
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import MARKET_ZONE, day_interval
-from assets.models import AggregationEan
+from assets.models import AggregationEan, Setpoint
 from bidding.dispatch.allocation.driver_budget import DriverBudget
 from bidding.models import Activation
 from bidding.models.directions import Direction
-from bidding.portfolio import HISTORY, LONGEST_STAY
+from bidding.portfolio import HISTORY, LONGEST_STAY, PLUGGED_KINDS
 
 WH_PER_KWH = 1_000
 CACHED_FOR_S = 2 * 86_400
+
+_Losses = list[tuple[int, int]]
+"""Called windows: what drivers missed, and what they came for [Wh]."""
 
 KNOWN_AFTER = timedelta(days=1)
 """After a window: by then its cars are gone or had the time to be full again, with 88 kWh at 3.7 kW."""
@@ -64,12 +70,24 @@ def driver_record(*, aggregation_ean: AggregationEan, now: datetime) -> DriverRe
     evening, whatever is reported in between.
     """
     today = now.astimezone(MARKET_ZONE).date()
-    record = cache.get_or_set(
-        f"driver-record:{aggregation_ean.ean}:{today}",
-        lambda: _read(aggregation_ean, day_interval(today).starts_at),
+    windows = cache.get_or_set(
+        f"missed-when-called:{aggregation_ean.ean}:{today}",
+        lambda: _missed_wh_of_wh(aggregation_ean, day_interval(today).starts_at),
         timeout=CACHED_FOR_S,
     )
-    return cast("DriverRecord", record)
+    return _record_of(cast("_Losses", windows))
+
+
+def _record_of(windows: _Losses) -> DriverRecord:
+    budget = DriverBudget()
+    for missed_wh, energy_wh in windows:
+        budget.record(unserved_kwh=missed_wh / WH_PER_KWH, energy_kwh=energy_wh / WH_PER_KWH)
+    return DriverRecord(
+        most_risk=budget.most_risk,
+        windows=len(windows),
+        missed_wh=sum(missed_wh for missed_wh, _ in windows),
+        energy_wh=sum(energy_wh for _, energy_wh in windows),
+    )
 
 
 # A session belongs to the first called window that ended after it began, so that what its driver missed counts once.
@@ -98,38 +116,36 @@ _WINDOWS = """
 """
 
 
-def _read(aggregation_ean: AggregationEan, begins_at: datetime) -> DriverRecord:
+def _missed_wh_of_wh(aggregation_ean: AggregationEan, begins_at: datetime) -> _Losses:
+    """Return what drivers missed in each called window, of what they came for: plain numbers, as they are kept."""
+    asked_of_cars = Setpoint.objects.filter(
+        batch__aggregation_ean=aggregation_ean,
+        batch__order_reference=OuterRef("reference"),
+        asset__kind__in=PLUGGED_KINDS,
+    )
     orders = Activation.objects.filter(
+        Exists(asked_of_cars),
         aggregation_ean=aggregation_ean,
         direction=Direction.REDUCE,  # taking more puts no driver to a risk
         starts_at__gte=begins_at - HISTORY,
         ends_at__lte=begins_at - KNOWN_AFTER,
     ).order_by("starts_at")
     windows = _windows(Interval(*period) for period in orders.values_list("starts_at", "ends_at"))
-    rows: list[tuple[int, int]] = []
-    if windows:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                _WINDOWS,
-                {
-                    "ean": aggregation_ean.ean,
-                    "starts": [window.starts_at for window in windows],
-                    "ends": [window.ends_at for window in windows],
-                    "first": windows[0].starts_at - LONGEST_STAY,
-                    "last": windows[-1].ends_at,
-                    "known": begins_at,
-                },
-            )
-            rows = [(int(missed_wh), int(energy_wh)) for missed_wh, energy_wh in cursor.fetchall()]
-    budget = DriverBudget()
-    for missed_wh, energy_wh in rows:
-        budget.record(unserved_kwh=missed_wh / WH_PER_KWH, energy_kwh=energy_wh / WH_PER_KWH)
-    return DriverRecord(
-        most_risk=budget.most_risk,
-        windows=len(rows),
-        missed_wh=sum(missed_wh for missed_wh, _ in rows),
-        energy_wh=sum(energy_wh for _, energy_wh in rows),
-    )
+    if not windows:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _WINDOWS,
+            {
+                "ean": aggregation_ean.ean,
+                "starts": [window.starts_at for window in windows],
+                "ends": [window.ends_at for window in windows],
+                "first": windows[0].starts_at - LONGEST_STAY,
+                "last": windows[-1].ends_at,
+                "known": begins_at,
+            },
+        )
+        return [(int(missed_wh), int(energy_wh)) for missed_wh, energy_wh in cursor.fetchall()]
 
 
 def _windows(orders: Iterable[Interval]) -> list[Interval]:

@@ -5,9 +5,10 @@ from decimal import Decimal
 from itertools import count
 
 import pytest
+from django.core.cache import cache
 from django.db.models import F
 
-from assets.models import AggregationEan, ChargingSession, Membership
+from assets.models import AggregationEan, AssetKind, ChargingSession, Membership, Setpoint, SetpointBatch
 from bidding.dispatch.allocation.driver_budget import FIRST_RISK, LOWEST_RISK, DriverBudget
 from bidding.dispatch.operations import run_activation
 from bidding.driver_record import driver_record
@@ -15,7 +16,7 @@ from bidding.models import Activation, Announcement, Bid
 from bidding.operations import sizing
 from bidding.portfolio import HISTORY
 from tests.field_side import charger, make_assets, make_partner
-from tests.integration.bidding.conftest import BEFORE, WINDOW_STARTS_AT
+from tests.integration.bidding.conftest import BEFORE, PTU, WINDOW_STARTS_AT
 from tests.integration.bidding.evening import asked_w
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -25,8 +26,11 @@ CARS, CAME_FOR_WH = 20, 50_000
 _NUMBERS = count()
 
 
-def call(group, *days_ago, after=timedelta(), lasts=WINDOW, direction="reduce"):
-    """Let a group have been called, so many days before the evening of `BEFORE`, `after` the usual hour."""
+def call(group, *days_ago, after=timedelta(), lasts=WINDOW, direction="reduce", asked=AssetKind.CHARGER):
+    """Let a group have been called, so many days before the evening of `BEFORE`, `after` the usual hour.
+
+    One asset of the kind `asked` was told to take nothing; none when that is None.
+    """
     for days in days_ago:
         starts_at = WINDOW_STARTS_AT - days * DAY + after
         window = {"direction": direction, "starts_at": starts_at, "ends_at": starts_at + lasts}
@@ -44,6 +48,15 @@ def call(group, *days_ago, after=timedelta(), lasts=WINDOW, direction="reduce"):
             reference=name, bid=bid, aggregation_ean=group, status=Activation.Status.SETTLED,
             ordered_at=starts_at - DAY, updated_at=starts_at, **window,
         )  # fmt: skip
+        for one in Membership.objects.filter(aggregation_ean=group, asset__kind=asked).order_by("pk")[:1]:
+            batch = SetpointBatch.objects.create(
+                partner_id=one.asset.partner_id, aggregation_ean=group, order_reference=name, revision=1,
+                created_at=starts_at,
+            )  # fmt: skip
+            Setpoint.objects.create(
+                batch=batch, asset=one.asset, starts_at=starts_at, ends_at=starts_at + lasts,
+                power_w=[0] * (lasts // PTU), status=Setpoint.Status.FOLLOWED,
+            )  # fmt: skip
 
 
 def sessions_of(days_ago, *, cars=CARS):
@@ -106,6 +119,12 @@ def test_calls_without_loss_raise_the_limit_and_losses_lower_it(group, told):
     assert (record.windows, record.missed_share) == (3, pytest.approx(50 / 3000))
 
 
+@pytest.mark.parametrize("asked", [None, AssetKind.BATTERY])
+def test_an_order_in_which_no_car_was_asked_anything_teaches_nothing(group, told, asked):
+    call(group, 5, 4, asked=asked)  # stopped before it began, or a limit that was never reached
+    assert record_at(group).windows == 0
+
+
 def test_losses_of_days_without_a_call_and_of_other_groups_do_not_count(group, neighbours):
     call(group, 5, 3)
     lose(4)
@@ -161,6 +180,13 @@ def test_the_limit_is_the_same_all_day(group, told):
     lose(3)
     assert record_at(group, MIDNIGHT + DAY - timedelta(seconds=1)) == first
     assert record_at(group, MIDNIGHT + DAY).most_risk < first.most_risk
+
+
+def test_what_is_kept_for_the_day_are_plain_numbers_that_the_code_after_an_upgrade_can_read(group, told):
+    call(group, 5, 3)
+    lose(3)
+    record_at(group)
+    assert cache.get(f"missed-when-called:{group.ean}:2026-01-14") == [(0, 1_000_000), (50_000, 1_000_000)]
 
 
 def test_several_calls_of_a_day_and_calls_that_overlap_are_one_window(group, told):
