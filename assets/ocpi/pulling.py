@@ -129,7 +129,7 @@ def _pull_once(connection: OcpiConnection, http: Sends, clock: Clock) -> bool:
 
 
 def _pull(connection: OcpiConnection, http: Sends, clock: Clock) -> None:
-    started_at = clock.now()
+    started_at, was_pulled_at = clock.now(), connection.pulled_at
     try:
         parties = connection.parties.order_by("id").values_list("country_code", "party_id")
         peers = [registered_peer(http=http, connection=connection, party=party) for party in parties]
@@ -140,14 +140,17 @@ def _pull(connection: OcpiConnection, http: Sends, clock: Clock) -> None:
         connection.pull_error = storable(str(error))[:2_000]
     else:
         connection.pull_error, connection.heard_at = "", clock.now()
-    connection.pulled_at = started_at
-    _keep(connection, "pulled_at", "pull_error", "heard_at", "sessions_until", "locations_until")
+    _keep(connection, "pull_error", "heard_at", "sessions_until", "locations_until")
+    _registered_as(connection).filter(pulled_at=was_pulled_at).update(pulled_at=started_at)  # else asked for meanwhile
 
 
 def _keep(connection: OcpiConnection, *names: str) -> None:
     """Store what a turn came to, unless the platform registered anew meanwhile, as with another party."""
-    same = OcpiConnection.objects.filter(pk=connection.pk, registered_at=connection.registered_at)
-    same.update(**{name: getattr(connection, name) for name in names})
+    _registered_as(connection).update(**{name: getattr(connection, name) for name in names})
+
+
+def _registered_as(connection: OcpiConnection) -> QuerySet[OcpiConnection]:
+    return OcpiConnection.objects.filter(pk=connection.pk, registered_at=connection.registered_at)
 
 
 def _pull_locations(connection: OcpiConnection, peers: Sequence[Peer], clock: Clock) -> None:

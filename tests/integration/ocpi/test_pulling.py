@@ -1,7 +1,6 @@
 """Fetching by the page, after a start as after a silence (transport_and_format, pull)."""
 
 import logging
-import time
 from contextlib import closing
 from datetime import timedelta
 
@@ -13,7 +12,7 @@ from assets import tasks
 from assets.models import Asset, ChargingSession, OcpiConnection, OcpiParty
 from assets.ocpi import pulling, tokens
 from assets.ocpi.connections import open_connection
-from assets.ocpi.pulling import REACH, pull
+from assets.ocpi.pulling import REACH
 from assets.ocpi.wire import text_of
 from tests.field_side import NOW, at, make_partner
 from tests.integration.ocpi.cpo_platform import Platform, enveloped, evse, location, session
@@ -148,23 +147,6 @@ def test_what_a_party_that_joins_told_before_is_fetched_too(platform, connection
         asked = [one for one in platform.received if one.path.endswith("/sessions")]
         assert asked[0].query["date_from"] == text_of(NOW - REACH - timedelta(minutes=5))
         assert {one.headers["OCPI-to-party-id"] for one in asked} == {"STA", "UTR"}
-
-
-def test_a_turn_ends_in_time_and_says_that_it_goes_on(platform, connection, clock, http):
-    whole_answer = platform._answer
-
-    def slow(request):
-        time.sleep(0.1)
-        return whole_answer(request)
-
-    platform._answer = slow
-
-    assert pull(connection_id=connection.pk, clock=clock, http=http, lasts=timedelta(seconds=0.25))
-
-    connection.refresh_from_db()
-    assert "Its turn is over" in connection.pull_error
-    assert connection.pulled_at == NOW
-    assert len(platform.received) < 9  # of the locations, and of eight weeks
 
 
 def test_each_partner_has_a_task_of_its_own_and_who_is_fetched_from_meanwhile_is_left(
