@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from aggregator.core.interval import Interval
-from aggregator.core.ptu import PTU
+from aggregator.core.ptu import PTU, dutch_time
 from assets.control.limits import AssetLimits, PlannedSetpoint, Refusal
 from assets.control.scope_limits import (
     Integers,
@@ -62,7 +62,7 @@ def broken_scope_limit(
         return Broken(f"{message} Plan for less.")
     for at, step_w in _steps_inside(plan, standing.alone_w).items():
         for message in steps_too_far(limits=apply, standing=standing, step_w=step_w):
-            return Broken(f"{message} That is at {at.isoformat()}, inside the plan. Plan for less.")
+            return Broken(f"{message} That is at {dutch_time(at)} Dutch time, inside the plan. Plan for less.")
     return None
 
 

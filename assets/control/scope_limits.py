@@ -11,6 +11,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from aggregator.core.units import kilowatt
 from assets.control.reversals import may_turn
 
 Integers = NDArray[np.int64]
@@ -167,13 +168,13 @@ def overloads(
         inside = standing.is_in(limit)
         name = f"{limit.kind} {limit.key}".strip()
         moved, stood = int(moved_w[inside].sum()), int(standing.moved_w[inside].sum())
-        if moved > max(standing.moved_room_w(limit), stood):
+        if limit.max_moved_w is not None and moved > max(standing.moved_room_w(limit), stood):
             others = standing.others_w.get((limit.kind, limit.key), 0)
-            yield f"The {name} would be moved by {moved + others} W; at most {limit.max_moved_w} W is allowed."
+            yield f"The {name} would be moved by {_kw(moved + others)}; at most {_kw(limit.max_moved_w)} is allowed."
         stepped = int(step_w[inside].sum())
         if stepped > standing.step_room_w(limit, ramp_s=ramp_s):
             others, most = standing.others_step_w.get((limit.kind, limit.key), 0), step_room_w(limit, ramp_s=ramp_s)
-            yield f"The {name} would change by {stepped + others} W at once; at most {most:.0f} W is allowed."
+            yield f"The {name} would change by {_kw(stepped + others)} at once; at most {_kw(most)} is allowed."
 
 
 def steps_too_far(*, limits: Sequence[ScopeLimit], standing: Standing, step_w: Integers) -> Iterable[str]:
@@ -182,7 +183,11 @@ def steps_too_far(*, limits: Sequence[ScopeLimit], standing: Standing, step_w: I
         stepped, most = int(step_w[standing.is_in(limit)].sum()), step_room_w(limit, ramp_s=0)
         if stepped > most:
             name = f"{limit.kind} {limit.key}".strip()
-            yield f"The {name} would change by {stepped} W at once; at most {most:.0f} W is allowed."
+            yield f"The {name} would change by {_kw(stepped)} at once; at most {_kw(most)} is allowed."
+
+
+def _kw(power_w: float) -> str:
+    return f"{kilowatt(round(power_w)):,} kW"
 
 
 def turned_too_often(*, limits: Sequence[ScopeLimit], standing: Standing, first_w: Integers) -> Integers:

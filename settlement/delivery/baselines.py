@@ -9,7 +9,7 @@ from django.db.models import TextChoices
 from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
-from aggregator.core.ptu import PTU
+from aggregator.core.ptu import PTU, dutch_time
 from assets.energy import GroupReadings
 from assets.models import AssetKind
 from bidding.models import Activation, BaselineNomination
@@ -94,6 +94,6 @@ def nominated_wh(activation: Activation, *, ptu_starts: Sequence[datetime]) -> N
     if gaps:
         raise NominationMissing(
             f"Activation {activation.reference} has no nomination for {len(gaps)} of {len(ptu_starts)} PTUs, the first "
-            f"at {gaps[0].isoformat()}. Settle it on the session counterfactual instead."
+            f"at {dutch_time(gaps[0])} Dutch time. Settle it on the session counterfactual instead."
         )
     return np.array([power_w[start] // 4 for start in ptu_starts], dtype=np.int64)

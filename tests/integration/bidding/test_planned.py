@@ -77,7 +77,7 @@ def test_a_plan_that_is_refused_as_a_whole_plans_nothing_and_says_so(evening, to
     assert (ptu.planned_w, ptu.limited_w) == (0, 136_000)
     [alarm] = DispatchAlarm.objects.filter(cleared_at=None)
     assert alarm.kind == "limited"
-    assert alarm.message.startswith("100 kW held back. The fleet would be moved by 136000 W")
+    assert alarm.message.startswith("100 kW held back. The fleet would be moved by 136.0 kW")
 
 
 def test_of_a_correction_that_is_refused_what_was_told_before_is_still_planned(evening, too_late):
