@@ -45,9 +45,11 @@ def send_reports(*, now: datetime) -> int:
 def _of_contract(pk: int, send_due: Callable[[Contract, datetime], int], now: datetime) -> int:
     sent = 0
     failing = failing_alone(logger, "Unable to report on contract %s; it is tried again. Mend the cause.", pk)
-    with failing, transaction.atomic():  # the lock keeps a second worker from sending the same
-        locked = Contract.objects.select_for_update(of=("self",)).select_related("dso", "aggregation_ean")
-        sent += send_due(locked.get(pk=pk), now)
+    with failing, transaction.atomic():
+        contract = Contract.objects.select_related("dso", "aggregation_ean").get(pk=pk)
+        at_its_place = contract.dso.contracts.filter(congestion_point=contract.congestion_point)
+        list(at_its_place.select_for_update().order_by("pk"))  # keeps a second worker from sending the same
+        sent += send_due(contract, now)
     return sent
 
 

@@ -1,14 +1,17 @@
 """Two contracts with one operator at one congestion point."""
 
+import time
 from datetime import timedelta
 from decimal import Decimal
+from threading import Event, Thread
 
 import pytest
+from django.db import connection, transaction
 
 from assets.models import AggregationEan, Membership
 from bidding.markets.uftp import messages as m
 from bidding.markets.uftp import settlement_messages as s
-from bidding.models import Contract, ContractCall
+from bidding.models import Contract, ContractCall, UftpMessage
 from bidding.uftp.reports import send_reports
 from tests.conformance.uftp.samples import DAY, NOW
 from tests.integration.uftp.operator_side import limit_request, order_for
@@ -92,3 +95,25 @@ def test_a_place_is_metered_once_with_all_its_groups(two_groups, cars, tick, oth
     tick()
     (metering,) = [message for message in other_side.messages() if isinstance(message, s.Metering)]
     assert {isp.value for isp in metering.profiles[0].isps} == {Decimal("0.750")}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_second_worker_waits_while_the_place_is_reported_on_for_the_other_contract(two_groups):
+    Contract.objects.update(sends_prognosis=True)
+    is_under_way, sent_meanwhile = Event(), []
+
+    def report_on_the_other():
+        with transaction.atomic():
+            Contract.objects.select_for_update().get(pk=two_groups[1].pk)
+            is_under_way.set()
+            time.sleep(1)
+            sent_meanwhile.append(UftpMessage.objects.filter(element=m.DPrognosis.element).count())
+        connection.close()
+
+    other = Thread(target=report_on_the_other)
+    other.start()
+    is_under_way.wait()
+    sent = send_reports(now=THE_DAY_BEFORE + timedelta(hours=4))
+    other.join()
+
+    assert (sent_meanwhile, sent) == ([0], 1)
