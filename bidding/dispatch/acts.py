@@ -77,8 +77,8 @@ def cap_activation(
 def stop_activation(*, activation_id: int, now: datetime, actor: AbstractBaseUser, reason: str) -> Activation:
     """Stop steering for an order and let every asset go back to its own ways. Raises `NotPossible`.
 
-    Feeding in and charging a battery end at once. Cars that wait start again over the next hour, each at a random
-    moment: all together they would make a peak of their own. A car that fed in waits first too.
+    Feeding in and charging a battery end at once. Cars that wait start again over the next hour, each in a quarter
+    hour drawn at random: all together they would make a peak of their own. A car that fed in waits first too.
     """
     activation = _running(activation_id, now, reason)
     _change(activation, "stopped", {"stop_reason": reason}, _Act(now, actor, reason))
