@@ -69,7 +69,7 @@ def _watch(activation: Activation, now: datetime) -> int:
         return 0
     seen = look(activation, now=now)
     is_below = seen is not None and _is_below(activation)
-    if seen is not None:
+    if seen is not None and not activation.stop_reason:
         set_alarms(activation, _loop_alarms(seen, is_below=is_below), now=now)
     ptu = activation.ptus.filter(ptu_start=ptu_start(now)).first()
     if ptu is None:

@@ -32,6 +32,22 @@ def test_after_a_stop_nobody_is_blamed_and_nothing_rings(evening, act):
     assert evening.alarms() == set()
 
 
+def test_nothing_rings_after_a_stop_while_cars_take_back_or_a_partner_falls_silent(evening, act):
+    evening.plan().minute(2)
+    stop_activation(activation_id=evening.activation.pk, **act)
+    Duty.objects.update(usual_w=5_000)  # by their baseline the cars would be full soon
+
+    for number in (70, 71, 72):
+        evening.minute(number)
+    assert ActivationSample.objects.latest("at").delivered_w < 0
+    assert evening.alarms() == set()
+
+    evening.silent = {asset.pk for asset in evening.fleet}
+    for number in (90, 91):
+        evening.minute(number)
+    assert evening.alarms() == set()
+
+
 def test_what_rang_before_a_stop_is_over_with_it(evening, act):
     evening.disobey = {asset.pk for asset in evening.fleet}
     evening.plan()
