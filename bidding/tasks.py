@@ -20,7 +20,17 @@ from bidding.markets.exchange.venue import ExchangeUnavailable, Outcome, Venue
 from bidding.markets.gopacs.announcements import UnreadableAnnouncement, read_announcement
 from bidding.markets.gopacs.client import AnnouncementsUnavailable, fetch_announcements, fetch_helping_eans
 from bidding.models import Announcement, Bid
-from bidding.operations import announcements, bids, driver_data, duties, market_messages, order_changes, orders, pushes
+from bidding.operations import (
+    announcements,
+    bids,
+    driver_data,
+    duties,
+    market_messages,
+    order_changes,
+    orders,
+    pushes,
+    waiting_answers,
+)
 from bidding.operations.sizing import size
 from bidding.queries import (
     activations_to_dispatch,
@@ -104,6 +114,8 @@ def offer_bids(**_unknown: object) -> None:
 
 
 def _offer(announcement: Announcement, group: AggregationEan) -> None:
+    if waiting_answers.waits_still(announcement=announcement, aggregation_ean=group):
+        return
     try:
         with job(kind=duties.SIZING_JOB, key=duties.sizing_key(announcement, group), clock=clock()) as row:
             row.summary = _answer(announcement, group)
@@ -113,12 +125,16 @@ def _offer(announcement: Announcement, group: AggregationEan) -> None:
 
 def _answer(announcement: Announcement, group: AggregationEan) -> str:
     """Size and offer; return the bid or reason in words, or why there is neither now."""
+    holders = waiting_answers.holders(announcement=announcement, aggregation_ean=group)
     sized = size(announcement=announcement, aggregation_ean=group, now=clock().now())
     try:
         answer = bids.offer(
             announcement=announcement, aggregation_ean=group, sized=sized, exchange=exchange(), now=clock().now()
         )
-    except (bids.AlreadyAnswered, bids.AnnouncementChanged, bids.PowerNotBackYet) as obstacle:
+    except bids.PowerNotBackYet as obstacle:
+        waiting_answers.remember(announcement=announcement, aggregation_ean=group, waits_for=holders)
+        return str(obstacle)
+    except (bids.AlreadyAnswered, bids.AnnouncementChanged) as obstacle:
         return str(obstacle)
     return str(answer)
 

@@ -168,7 +168,8 @@ def test_an_answer_waits_while_the_exchange_is_asked_to_give_power_back(
     monkeypatch.setattr(tasks, "exchange", lambda: exchange)
     monkeypatch.setattr(tasks, "size", lambda **_: sized())
 
-    tasks.offer_bids()
+    for _ in range(2):  # the second round sizes nothing: nothing has changed
+        tasks.offer_bids()
     waits = (
         "Bids and contracts hold 300 kW in this window. A bid among them is being withdrawn, and the answer waits "
         "until the exchange confirms that."
