@@ -140,7 +140,7 @@ def _fetch_key(url: str) -> PublicKey | None:
             source.forget()
             continue
         break
-    if answer.status_code == 404:  # noqa: PLR2004 - same
+    if answer.status_code == 404:  # noqa: PLR2004 - statuses are known by their numbers
         return None
     if not answer.is_success:
         raise RequestFailed(f"HTTP {answer.status_code} from {url}")

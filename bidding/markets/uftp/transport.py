@@ -115,7 +115,7 @@ def outcome_of_status(status: int | None, *, body: str = "", token_renewable: bo
         return Outcome.FOLLOW_REDIRECT
     if status == 401 and token_renewable:  # noqa: PLR2004 - statuses are known by their numbers
         return Outcome.RENEW_TOKEN
-    if status == 400 and body.strip().lower() == _DUPLICATE:  # noqa: PLR2004 - same
+    if status == 400 and body.strip().lower() == _DUPLICATE:  # noqa: PLR2004 - statuses are known by their numbers
         return Outcome.DELIVERED
     # 404 often means that a front server lost its back end; 403 and 405 will say the same again tomorrow.
     permanent = status in range(400, 500) and status not in {404, 408, 419, 425, 429}
