@@ -25,6 +25,7 @@ from bidding.models import Activation, ActivationPtu, Announcement, BaselineNomi
 
 LONG_AGO = datetime(2025, 6, 1, tzinfo=UTC)
 WINDOW_START = datetime(2026, 1, 14, 17, tzinfo=UTC)  # 18:00 in Amsterdam
+LATER = WINDOW_START + timedelta(days=1)
 EAN = "871685900012636543"
 
 
@@ -195,3 +196,7 @@ def make_world() -> World:
 @pytest.fixture
 def world(db) -> Iterator[World]:
     return make_world()
+
+
+def ptu_values(delivery, *names: str):
+    return list(delivery.ptus.order_by("ptu_start").values_list(*names))

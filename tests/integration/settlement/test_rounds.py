@@ -1,0 +1,206 @@
+"""When an activation is settled, and what settles it again."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection, transaction
+
+from aggregator.core.ptu import PTU
+from assets.models import ChargingSession
+from settlement import queries
+from settlement.delivery import operations
+from settlement.models import Delivery
+from tests.integration.settlement.conftest import LATER, WINDOW_START, make_world
+
+
+def due(now, **options: object):
+    found = queries.due_activations(
+        now=now, **{"wait": operations.SETTLEMENT_WAIT, "required_completeness": Decimal("0.99"), **options}
+    )
+    return [activation.reference for activation in found]
+
+
+def test_it_is_time_when_the_values_are_in_and_the_cars_have_left(world):
+    charger = world.asset("charger")
+    session = world.session(charger, hours=None)
+    activation = world.activation(20_000, 20_000)
+    soon = activation.ends_at + timedelta(minutes=5)
+    world.meter(charger, 0)
+    assert due(soon) == []  # half of the values
+    world.meter(charger, 0, start=WINDOW_START + PTU)
+    assert due(soon) == []  # a car still charging
+    ChargingSession.objects.filter(pk=session.pk).update(plug_out_at=soon)
+    assert due(soon) == ["order-1"]
+    assert due(activation.ends_at - timedelta(seconds=1)) == []
+
+
+def test_half_the_values_are_enough_where_half_is_asked(world):
+    charger = world.asset("charger")
+    activation = world.activation(20_000, 20_000)
+    world.meter(charger, 0)
+    assert due(activation.ends_at, required_completeness=Decimal("0.5")) == ["order-1"]
+
+
+def test_after_the_deadline_it_is_settled_on_what_there_is(world):
+    world.asset("silent")
+    activation = world.activation(20_000)
+    deadline = activation.ends_at + timedelta(hours=12)
+    assert due(deadline - timedelta(seconds=1)) == []
+    assert due(deadline) == ["order-1"]
+    assert due(activation.ends_at + timedelta(hours=1), wait=timedelta(hours=1)) == ["order-1"]
+    (delivery,) = operations.settle_due(now=deadline)
+    assert (delivery.completeness, delivery.delivered_wh) == (Decimal(0), 0)
+
+
+def test_a_failure_does_not_hold_up_the_others(world, caplog):
+    # given an activation whose order was lost, and a sound one
+    broken = world.activation(20_000, reference="broken")
+    sound = world.activation(20_000, reference="sound")
+    broken.ptus.all().delete()
+    assert due(sound.ends_at) == []
+    made = operations.settle_due(now=sound.ends_at + timedelta(hours=12))
+    assert [delivery.activation.reference for delivery in made] == ["sound"]
+    assert "Unable to settle activation broken" in caplog.text
+
+
+# Corrections and repetition
+
+
+def settled(world):
+    """A settled activation of one charger that would have taken 10 kW and took 2."""
+    charger = world.asset("charger")
+    session = world.session(charger)
+    activation = world.activation(20_000)
+    world.meter(charger, 500)
+    operations.settle(activation_id=activation.pk, now=LATER)
+    return charger, session, activation
+
+
+def test_settling_again_changes_nothing(world):
+    _, _, activation = settled(world)
+    again = LATER + timedelta(hours=1)
+    assert operations.settle(activation_id=activation.pk, now=again) is None
+    assert Delivery.objects.get().confirmed_at == again
+    assert due(again) == []
+
+
+def test_a_late_correction_makes_a_new_version_once(world):
+    charger, _, activation = settled(world)
+    next_day = LATER + timedelta(days=1)
+    world.meter(charger, 1_500, revision=1, known_at=next_day)
+    assert due(next_day) == ["order-1"]
+    (second,) = operations.settle_due(now=next_day + timedelta(hours=1))
+    assert (second.version, second.delivered_wh) == (2, 1_000)
+    assert Delivery.objects.get(activation=activation, version=1).delivered_wh == 2_000
+    assert due(next_day + timedelta(hours=2)) == []
+
+
+def test_an_order_is_kept_when_every_quarter_hour_got_all_of_it_by_the_newest_values(world):
+    charger = world.asset("charger")
+    world.session(charger)
+    activation = world.activation(5_000, 5_000)
+    world.meter(charger, 1_250, 1_000)
+    operations.settle(activation_id=activation.pk, now=LATER)
+    activation.refresh_from_db()
+    assert activation.is_kept is True
+
+    world.meter(charger, 1_254, revision=1, known_at=LATER)
+    operations.settle(activation_id=activation.pk, now=LATER + timedelta(hours=1))
+    activation.refresh_from_db()
+    assert activation.is_kept is False
+
+
+def test_an_order_is_kept_though_more_is_taken_where_nothing_was_ordered(world):
+    charger = world.asset("charger")
+    world.session(charger)
+    activation = world.activation(5_000, 0)
+    world.meter(charger, 1_250, 5_000)
+    delivery = operations.settle(activation_id=activation.pk, now=LATER)
+    activation.refresh_from_db()
+    assert activation.is_kept is True
+    assert [ptu.delivered_w < 0 for ptu in delivery.ptus.order_by("ptu_start")] == [False, True]
+    assert delivery.delivered_wh == 1_250
+
+
+def test_a_session_that_turns_out_otherwise_makes_a_new_version(world):
+    _, session, _ = settled(world)
+    next_day = LATER + timedelta(days=1)
+    ChargingSession.objects.filter(pk=session.pk).update(required_energy_wh=800, known_at=next_day)
+    (second,) = operations.settle_due(now=next_day)
+    assert (second.version, second.delivered_wh) == (2, 300)
+
+
+def test_a_correction_keeps_the_terms_of_the_first_version(world):
+    charger, _, activation = settled(world)
+    world.ean.partner_share = Decimal("0.1000")
+    world.ean.save()
+    assert operations.settle(activation_id=activation.pk, now=LATER) is None
+    world.meter(charger, 0, revision=1)
+    assert operations.settle(activation_id=activation.pk, now=LATER).partner_share == Decimal("0.7000")
+
+
+def test_news_after_the_correction_period_is_left_alone(world):
+    charger, _, activation = settled(world)
+    much_later = activation.ends_at + timedelta(days=60)
+    world.meter(charger, 0, revision=1, known_at=much_later)
+    assert due(much_later) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_processes_settling_at_once_make_one_version():
+    world = make_world()
+    charger = world.asset("charger")
+    world.session(charger)
+    activation = world.activation(20_000)
+    world.meter(charger, 500)
+    start, made, failures = threading.Barrier(2), [], []
+
+    def settle() -> None:
+        try:
+            start.wait(timeout=10)
+            made.append(operations.settle(activation_id=activation.pk, now=LATER))
+        except Exception as error:  # noqa: BLE001 - shown by the assertion below
+            failures.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=settle) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+
+    assert failures == []
+    assert sorted(delivery is None for delivery in made) == [False, True]
+    assert Delivery.objects.get().version == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_settlement_waits_for_the_one_that_holds_the_lock():
+    # given a transaction that has settled but not yet committed
+    activation = make_world().activation(20_000)
+    done = threading.Event()
+
+    def settle() -> None:
+        try:
+            operations.settle(activation_id=activation.pk, now=LATER)
+        finally:
+            done.set()
+            connection.close()
+
+    with transaction.atomic():
+        operations.settle(activation_id=activation.pk, now=LATER)
+        thread = threading.Thread(target=settle)
+        thread.start()
+        # then the other one does not get past the lock
+        assert not done.wait(timeout=0.5)
+    thread.join(timeout=20)
+    assert Delivery.objects.get().version == 1
+
+
+def test_months_are_those_of_the_dutch_clock():
+    march = queries.month_interval(2026, 3)
+    assert march.starts_at == datetime(2026, 2, 28, 23, tzinfo=UTC)
+    assert march.ends_at == datetime(2026, 3, 31, 22, tzinfo=UTC)
