@@ -11,9 +11,8 @@ from tests.shared_data import REPOSITORY
 
 SAID = re.compile(r"^# (\{.*\})$", flags=re.MULTILINE)
 
-needs_shell_tools = pytest.mark.skipif(
-    not (shutil.which("curl") and shutil.which("jq")), reason="the guide's examples need curl and jq"
-)
+HAS_SHELL_TOOLS = bool(shutil.which("curl") and shutil.which("jq"))
+needs_shell_tools = pytest.mark.skipif(not HAS_SHELL_TOOLS, reason="the guide's examples need curl and jq")
 
 
 def answers_as_it_says(guide, environment, *, examples):
