@@ -92,11 +92,18 @@ def error_answer(fault: Fault) -> HttpResponse:
     return response
 
 
-def drop_connection(request: HttpRequest) -> HttpResponse:
-    """Close the client's connection without an answer; the returned response finds no one."""
-    with suppress(OSError):
-        request.META["gunicorn.socket"].shutdown(socket.SHUT_RDWR)
-    return HttpResponse()
+def drop_connection(request: HttpRequest) -> HttpResponseBase:
+    """Return an answer that, when the server begins to send it, closes the connection instead.
+
+    Not before: a client that saw its connection closed may ask for the log, which must have the request by then.
+    """
+
+    def nothing() -> Iterator[bytes]:
+        with suppress(OSError):
+            request.META["gunicorn.socket"].shutdown(socket.SHUT_RDWR)
+        yield b""
+
+    return StreamingHttpResponse(nothing())
 
 
 def huge() -> HttpResponse:
