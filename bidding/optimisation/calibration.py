@@ -53,7 +53,8 @@ SPREAD_PRIOR = 2.0
 """Windows that the forecast's own claim counts for: that it comes true, that it is trusted, that its spread holds."""
 
 FEWEST_WINDOWS = 8
-"""Known outcomes before the first bid, and windows in which a level must have led to a bid before it is used."""
+"""Known outcomes before the first bid, windows with a bid that a spread is read off, and windows in which a level must
+have led to a bid before it is used."""
 
 LEAST_OFFERED = 0.5
 """Share of recent windows in which a level must have led to a bid. Bids made now and then are those whose forecast
@@ -189,7 +190,8 @@ class Calibrator:
             drift = self._drift_of(reliability)
             miss_share = round(1 - reliability, 9)
             by_rank = _level_by_rank(LEVELS[usual], record, miss_share=miss_share)
-            level = max(residuals.bound(miss_share), by_rank) - drift
+            bound = residuals.bound(miss_share) if counted.sum() >= FEWEST_WINDOWS else -inf
+            level = max(bound, by_rank) - drift
             level = min(level, _level_by_record(LEVELS[usual], record, miss_share=miss_share))
             known = replace(means, drift=drift, windows_with_bid=int(counted.sum()))
             if level == -inf or not usual[max(int(np.searchsorted(LEVELS, level, side="right")) - 1, 0)]:

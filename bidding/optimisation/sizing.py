@@ -221,6 +221,9 @@ def _reason(bid_kw: float, margin: Margin, limit: Limit, window: WindowSpec) -> 
         return no_bid_allowed(window), "maximum_bid"
     if margin.windows < FEWEST_WINDOWS:
         return f"No bid: only {margin.windows} windows with a known outcome to calibrate on.", "history"
+    if margin.root_shift is None and margin.windows_with_bid < FEWEST_WINDOWS:
+        seldom = f"in only {margin.windows_with_bid} of {margin.windows} known windows; {limited_by(limit)}"
+        return f"No bid: {window.least_bid_kw:g} kW would have been sure enough {seldom}.", "minimum_bid"
     if margin.root_shift is None:
         return f"No bid: by its own record no level keeps {window.reliability:.1%}.", "record"
     return f"No bid: less than {window.least_bid_kw:g} kW is sure enough; {limited_by(limit)}.", "minimum_bid"

@@ -210,3 +210,16 @@ def test_what_led_to_a_bid_now_and_then_is_not_promised(days_with_cars, is_sold)
         calibrator.learn(curve_around(mean_kw), realised_kw=mean_kw)
     margin = calibrator.margin(curve_around(60.0), reliability=0.9, product_bids_kw=product_bids_kw)
     assert (margin.power_kw(curve_around(60.0)) >= 1) is is_sold
+
+
+@pytest.mark.parametrize(("windows_with_cars", "is_sold"), [(FEWEST_WINDOWS - 1, False), (FEWEST_WINDOWS, True)])
+def test_a_spread_is_read_off_enough_windows_that_would_have_had_a_bid(windows_with_cars, is_sold):
+    """The others were forecast to hold next to nothing in one case of ten, and held what nobody was promised."""
+    calibrator = Calibrator()
+    unsure = ReliabilityCurve.of(np.where(np.arange(200) < 40, 0.0, 60.0))
+    for window in range(2 * FEWEST_WINDOWS):
+        curve = unsure if window >= windows_with_cars else curve_around(48.0)
+        calibrator.learn(curve, realised_kw=48.0 if window % 8 else 30.0)
+    margin = calibrator.margin(curve_around(48.0), reliability=0.95, product_bids_kw=product_bids_kw)
+    assert margin.windows_with_bid == windows_with_cars
+    assert (margin.power_kw(curve_around(48.0)) > 0) is is_sold

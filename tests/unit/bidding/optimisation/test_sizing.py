@@ -148,8 +148,10 @@ def test_a_group_without_chargers_has_a_reason_not_to_bid():
     assert (bid.bid_kw, bid.explanation["limited_by"]) == (0, "history")
 
 
-def test_under_the_minimum_there_is_no_bid():
-    assert size(spec(min_bid_kw=1000.0)).bid_kw == 0
+def test_under_the_minimum_there_is_no_bid_and_says_so():
+    bid = size(spec(min_bid_kw=1000.0))
+    assert (bid.bid_kw, bid.explanation["limited_by"]) == (0.0, "minimum_bid")
+    assert "1000 kW would have been sure enough in only 0 of" in bid.explanation["reason"]
 
 
 def test_the_explanation_survives_json():
