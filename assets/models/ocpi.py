@@ -29,6 +29,9 @@ class OcpiConnection(models.Model):
     pulled_at = models.DateTimeField(null=True, blank=True, help_text="When its objects were last fetched.")
     sessions_until = models.DateTimeField(null=True, blank=True, help_text="Newest last_updated that was fetched.")
     locations_until = models.DateTimeField(null=True, blank=True)
+    unfinished = models.JSONField(
+        default=dict, blank=True, help_text="Lists that a turn did not come to the end of, and where each goes on."
+    )
     pull_error = models.TextField(blank=True, help_text="Why the last fetch failed.")
 
     class Meta:

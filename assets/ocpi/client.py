@@ -1,19 +1,18 @@
-"""Calling a peer: one request, or a list page by page. Nothing is retried here; callers know what may be."""
+"""Calling a peer: one request, or a page of a list. Nothing is retried here; callers know what may be."""
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from aggregator.core.http import Response
 from assets.ocpi.parties import host_of
-from assets.ocpi.wire import Envelope, PeerFault, authorization, next_page, read_envelope
+from assets.ocpi.wire import Envelope, PeerFault, authorization, next_page, read_envelope, total_count
 
 PAGE_SIZE = 1_000
 """Sessions of about 1 kB: a page stays well under the largest answer that is read (16 MB)."""
-MOST_PAGES = 10_000
 
 
 class AddressRefused(ValueError):
@@ -48,6 +47,15 @@ class Routing:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list: the address of the one that follows, None on the last, and how many objects all have."""
+
+    documents: list[Any]
+    following: str | None
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Peer:
     """A peer's platform. Only `host` is ever called: addresses come from outside."""
 
@@ -66,17 +74,12 @@ class Peer:
         """Send a document and return the data of the answer. Raises as `get`."""
         return self._call(method, url, json.dumps(document, separators=(",", ":")).encode())[0].data
 
-    def pages(self, url: str, **filters: str) -> Iterator[list[Any]]:
-        """Yield a list page by page, following the links as they are given. Raises as `get`."""
-        following: str | None = f"{url}?{urlencode({**filters, 'limit': PAGE_SIZE})}"
-        seen: set[str] = set()
-        while following is not None and following not in seen and len(seen) < MOST_PAGES:
-            seen.add(following)
-            envelope, headers = self._call("GET", following)
-            if not isinstance(envelope.data, list):
-                raise PeerFault(f"GET {following}: data is no list", http_status=200)
-            yield envelope.data
-            following = _following(following, next_page(headers))
+    def page(self, url: str) -> Page:
+        """Return a page of a list. Raises as `get`."""
+        envelope, headers = self._call("GET", url)
+        if not isinstance(envelope.data, list):
+            raise PeerFault(f"GET {url}: data is no list", http_status=200)
+        return Page(envelope.data, _following(url, next_page(headers)), total_count(headers))
 
     def headers(self, *, has_body: bool) -> dict[str, str]:
         """Return the headers of one request."""
@@ -107,7 +110,12 @@ class Peer:
 
 def _following(url: str, link: str | None) -> str | None:
     """Return the address of the page that a link on another page leads to; None without a link."""
+    if link is None:
+        return None
     try:
-        return None if link is None else urljoin(url, link)
+        address = urljoin(url, link)
     except ValueError as error:
         raise PeerFault(f"GET {url}: the next page {link!r} is no address", http_status=200) from error
+    if not address.isprintable():
+        raise PeerFault(f"GET {url}: the next page {link!r} is no address", http_status=200)
+    return address

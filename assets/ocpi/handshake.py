@@ -151,7 +151,10 @@ def _store(connection: OcpiConnection, known: _Known, now: datetime) -> None:
     connection.versions_url, connection.endpoints = known.credentials.url, known.endpoints
     connection.peer_token_sealed = tokens.sealed(known.credentials.token)
     connection.registered_at = connection.heard_at = now
-    connection.save(update_fields=["versions_url", "endpoints", "peer_token_sealed", "registered_at", "heard_at"])
+    connection.unfinished = {}  # its pages may be elsewhere now, and of other parties
+    connection.save(
+        update_fields=["versions_url", "endpoints", "peer_token_sealed", "registered_at", "heard_at", "unfinished"]
+    )
     if not set(known.credentials.parties) <= parties_of(connection.pk):
         # What a new party has told before was never asked for.
         connection.pulled_at = connection.sessions_until = connection.locations_until = None

@@ -5,18 +5,16 @@
 
 Pushing is optional in OCPI and is not repeated when it fails, so what was missed, by them or by us, is found here:
 everything changed since the newest object of the last fetch, after a silence as after a start, and what was refused
-before its EVSE was known (`missed`). A fetch is of a closed period, so that objects which change meanwhile do not move
-from page to page; the next fetch finds them.
+before its EVSE was known (`missed`).
 
-Each partner has turns of its own, which end in time: one that is slow, or has much to tell, keeps no other waiting.
+Each partner has turns of its own, which end in time: one that is slow, or has much to tell, keeps no other waiting, and
+goes on in its next turn with the page that this one did not come to (`listing`).
 """
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 from django.db import transaction
@@ -29,13 +27,13 @@ from aggregator.core.jobs import AlreadyRunning, job
 from aggregator.core.storable import storable
 from assets.models import OcpiConnection, OcpiUnknownEvse
 from assets.ocpi.client import AddressRefused, Peer, Sends
+from assets.ocpi.listing import Listing, fetch
 from assets.ocpi.missed import known_by_now
 from assets.ocpi.parties import LOCATIONS, SENDER, SESSIONS, endpoint, required_endpoint
 from assets.ocpi.places import take_locations
 from assets.ocpi.receiving import take_sessions
 from assets.ocpi.services import registered_peer
-from assets.ocpi.wire import InvalidObject, PeerFault, instant_of, text_of
-from assets.validation.kinds import CLOCK_SKEW
+from assets.ocpi.wire import InvalidObject, PeerFault
 
 logger = logging.getLogger(__name__)
 
@@ -43,34 +41,14 @@ REACH = timedelta(weeks=8)
 """How far back the first fetch goes: what forecasts learn from."""
 TURN = timedelta(minutes=3)
 """After this no request begins; with the slowest last one a task still ends before its time limit."""
-STRETCH, SETTLED = timedelta(weeks=1), timedelta(days=1)
-"""Much is fetched week by week, so that a turn goes on where the one before it ended.
+STRETCH, SETTLED = timedelta(days=1), timedelta(days=1)
+"""What lies far back is fetched day by day: no platform has to list it all, and little is begun again if a list is.
 
 Only of what lies that long back is all known once it was fetched: what is newer may show later.
 """
 SHOWS_LATE = timedelta(minutes=5)
 """An object may show this much later than its `last_updated` says, behind newer ones: so far back is asked again."""
 REFUSALS_LOGGED = 5
-
-
-@dataclass(slots=True)
-class _Newest:
-    """The newest `last_updated` of what was fetched; a page that is fetched again changes nothing."""
-
-    at: datetime | None
-    latest: datetime
-    """No later than this: an object from the future would hide all that comes before it."""
-
-    def see(self, documents: list[object]) -> None:
-        """Remember the newest of a page."""
-        for document in documents:
-            text = document.get("last_updated") if isinstance(document, dict) else None
-            try:
-                at = instant_of(text, field="last_updated")
-            except InvalidObject:
-                continue
-            if at <= self.latest:
-                self.at = at if self.at is None else max(self.at, at)
 
 
 class _OneTurn:
@@ -140,7 +118,7 @@ def _pull(connection: OcpiConnection, http: Sends, clock: Clock) -> None:
         connection.pull_error = storable(str(error))[:2_000]
     else:
         connection.pull_error, connection.heard_at = "", clock.now()
-    _keep(connection, "pull_error", "heard_at", "sessions_until", "locations_until")
+    _keep(connection, "pull_error", "heard_at")
     _registered_as(connection).filter(pulled_at=was_pulled_at).update(pulled_at=started_at)  # else asked for meanwhile
 
 
@@ -154,31 +132,61 @@ def _registered_as(connection: OcpiConnection) -> QuerySet[OcpiConnection]:
 
 
 def _pull_locations(connection: OcpiConnection, peers: Sequence[Peer], clock: Clock) -> None:
-    url = endpoint(connection.endpoints, LOCATIONS, SENDER)
-    if url is None:
+    if endpoint(connection.endpoints, LOCATIONS, SENDER) is None:
         return
-    newest = _Newest(connection.locations_until, clock.now() + CLOCK_SKEW)
-    since = {"date_from": text_of(newest.at - SHOWS_LATE)} if newest.at else {}
-    for page in _pages(peers, url, **since, date_to=text_of(clock.now() + CLOCK_SKEW)):
-        taken = take_locations(connection_id=connection.pk, documents=page, now=clock.now())
-        _log("Location", connection, taken.refused)
-        newest.see(page)
-    connection.locations_until = newest.at
+    until = connection.locations_until
+    since = None if until is None else until - SHOWS_LATE
+    listing = _unfinished(connection, LOCATIONS) or Listing(clock.now(), since, None, until)
+    _fetch(connection, LOCATIONS, listing, peers, lambda page: _take_locations(connection, page, clock.now()))
+    connection.locations_until = listing.newest
+    _finish(connection, LOCATIONS, "locations_until")
 
 
 def _pull_sessions(connection: OcpiConnection, peers: Sequence[Peer], clock: Clock) -> None:
-    now = clock.now()
-    since = _reached_back(connection, now)
-    newest = _Newest(since, now + CLOCK_SKEW)
-    url = required_endpoint(connection.endpoints, SESSIONS, SENDER)
-    for start, end in pairwise(_borders(since, now)):
-        connection.sessions_until = newest.at = max(newest.at or start, start)
-        _keep(connection, "sessions_until")
-        for page in _pages(peers, url, date_from=text_of(start - SHOWS_LATE), date_to=text_of(end)):
-            taken = take_sessions(connection_id=connection.pk, documents=page, now=clock.now())
-            _log("Session", connection, taken.refused)
-            newest.see(page)
-    connection.sessions_until = newest.at
+    def pull(stretch: Listing) -> None:
+        _fetch(connection, SESSIONS, stretch, peers, lambda page: _take_sessions(connection, page, clock.now()))
+        connection.sessions_until = stretch.changed_until or stretch.newest
+        _finish(connection, SESSIONS, "sessions_until")
+
+    unfinished = _unfinished(connection, SESSIONS)
+    if unfinished is not None:
+        pull(unfinished)
+    borders = _borders(_reached_back(connection, clock.now()), clock.now())
+    for start, end in zip(borders, [*borders[1:], None], strict=True):
+        pull(Listing(clock.now(), start - SHOWS_LATE, end, start))
+
+
+def _fetch(
+    connection: OcpiConnection,
+    module: str,
+    listing: Listing,
+    peers: Sequence[Peer],
+    take: Callable[[list[Any]], None],
+) -> None:
+    def keep(listing: Listing | None) -> None:
+        connection.unfinished[module] = listing and listing.kept()
+        _keep(connection, "unfinished")
+
+    fetch(listing, url=required_endpoint(connection.endpoints, module, SENDER), peers=peers, take=take, keep=keep)
+
+
+def _unfinished(connection: OcpiConnection, module: str) -> Listing | None:
+    kept = connection.unfinished.get(module)
+    return Listing.of(kept) if kept else None
+
+
+def _finish(connection: OcpiConnection, module: str, until: str) -> None:
+    """Store until when a list is known, in one with that it is at its end."""
+    connection.unfinished[module] = None
+    _keep(connection, "unfinished", until)
+
+
+def _take_locations(connection: OcpiConnection, page: list[Any], now: datetime) -> None:
+    _log("Location", connection, take_locations(connection_id=connection.pk, documents=page, now=now).refused)
+
+
+def _take_sessions(connection: OcpiConnection, page: list[Any], now: datetime) -> None:
+    _log("Session", connection, take_sessions(connection_id=connection.pk, documents=page, now=now).refused)
 
 
 @transaction.atomic
@@ -194,17 +202,11 @@ def _reached_back(connection: OcpiConnection, now: datetime) -> datetime:
 
 
 def _borders(since: datetime, now: datetime) -> list[datetime]:
-    """Return the borders of the stretches that are fetched, the last one ahead of our clock as a peer's may be."""
+    """Return the borders of the stretches that are fetched by themselves; what lies behind the last one is one list."""
     borders = [since]
     while borders[-1] + STRETCH <= now - SETTLED:
         borders.append(borders[-1] + STRETCH)
-    return [*borders, now + CLOCK_SKEW]
-
-
-def _pages(peers: Sequence[Peer], url: str, **filters: str) -> Iterator[list[Any]]:
-    """Yield the list of every party that a platform speaks for: one request is routed to one of them."""
-    for peer in peers:
-        yield from peer.pages(url, **filters)
+    return borders
 
 
 def _log(kind: str, connection: OcpiConnection, refused: Sequence[tuple[str, InvalidObject]]) -> None:

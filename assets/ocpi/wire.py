@@ -18,6 +18,7 @@ LONGEST_INSTANT = 40
 """Read leniently: the specification allows 25 characters, and peers send more digits."""
 
 DEEPEST_NESTING = 32
+LONGEST_COUNT = 18
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,64}")
 _NEXT_LINK = re.compile(r'<([^>]+)>\s*;[^,]*\brel="?next"?', re.IGNORECASE)
@@ -157,8 +158,18 @@ def is_token(value: Any) -> bool:
 
 def next_page(headers: Mapping[str, str]) -> str | None:
     """Return the address of the next page; None on the last one, also where the header is there but empty."""
-    found = _NEXT_LINK.search({name.lower(): value for name, value in headers.items()}.get("link", ""))
+    found = _NEXT_LINK.search(_header(headers, "link"))
     return found.group(1) if found else None
+
+
+def total_count(headers: Mapping[str, str]) -> int | None:
+    """Return how many objects all pages of a list have together; None where that is not told."""
+    text = _header(headers, "x-total-count").strip()
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_COUNT else None
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    return {given.lower(): value for given, value in headers.items()}.get(name, "")
 
 
 def joined(url: str, *parts: str) -> str:

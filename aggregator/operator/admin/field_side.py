@@ -63,6 +63,7 @@ class OcpiConnectionAdmin(RegisterAdmin):
         "pulled_at",
         "sessions_until",
         "locations_until",
+        "unfinished",
         "pull_error",
     )
     readonly_fields = ("partner", *fields[fields.index("versions_url") :])

@@ -43,6 +43,7 @@ class Platform:
     versions: list[dict[str, str]] | None = None
     credentials: dict[str, Any] | None = None
     takes_raw_token: bool = False
+    sorted_by: str = "last_updated"
     breaks_off: str = ""
     """The module whose list breaks off before its end."""
 
@@ -124,7 +125,7 @@ class Platform:
     def _page(self, request: Received, rows: list[dict[str, Any]]) -> tuple[int, Any, dict[str, str]]:
         since, until = request.query.get("date_from", ""), request.query.get("date_to", "9999")
         asked = (row for row in rows if since <= row["last_updated"] < until)
-        wanted = sorted(asked, key=lambda row: row["last_updated"])
+        wanted = sorted(asked, key=lambda row: row[self.sorted_by])
         offset = int(request.query.get("offset", 0))
         page = wanted[offset : offset + self.page_size]
         headers = {"X-Total-Count": str(len(wanted)), "X-Limit": str(self.page_size)}

@@ -79,35 +79,6 @@ def test_what_a_silent_partner_did_not_push_is_found_at_the_next_fetch(platform,
     assert ChargingSession.objects.get(external_id="S15").plug_out_at is None
 
 
-def test_what_is_long_to_tell_goes_on_in_the_next_turn_where_the_last_one_broke_off(platform, connection, clock, http):
-    def days_ago(number):
-        start = NOW - timedelta(days=number)
-        told_at = {"start_date_time": text_of(start), "end_date_time": text_of(start), "last_updated": text_of(start)}
-        return session(f"S{number}", **told_at | {"status": "COMPLETED"})
-
-    whole_answer = platform._answer
-
-    def broken_off(request):
-        is_there = request.query.get("date_from", "") < text_of(NOW - timedelta(weeks=5, minutes=5))
-        return whole_answer(request) if is_there else (500, enveloped(None), {})
-
-    platform.sessions = [days_ago(number) for number in (50, 20, 2)]
-    platform._answer = broken_off
-    pull_due(clock=clock, http=http)
-    connection.refresh_from_db()
-    assert connection.sessions_until == NOW - timedelta(weeks=5)
-
-    platform._answer = whole_answer
-    OcpiConnection.objects.update(pulled_at=None)
-    platform.received.clear()
-    pull_due(clock=clock, http=http)
-
-    asked = [one.query["date_from"] for one in platform.received if one.path.endswith("/sessions")]
-    assert asked == [text_of(NOW - timedelta(weeks=number, minutes=5)) for number in (5, 4, 3, 2, 1)]
-    connection.refresh_from_db()
-    assert connection.sessions_until == NOW - timedelta(days=2)
-
-
 def roles(*party_ids):
     return [
         {"role": "CPO", "country_code": "NL", "party_id": one, "business_details": {"name": one}} for one in party_ids
@@ -142,7 +113,7 @@ def test_what_a_party_that_joins_told_before_is_fetched_too(platform, connection
     pull_due(clock=clock, http=http)
 
     connection.refresh_from_db()
-    assert connection.sessions_until == NOW - timedelta(weeks=1)
+    assert connection.sessions_until == NOW - timedelta(days=1)
     if is_meanwhile:
         asked = [one for one in platform.received if one.path.endswith("/sessions")]
         assert asked[0].query["date_from"] == text_of(NOW - REACH - timedelta(minutes=5))

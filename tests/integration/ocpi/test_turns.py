@@ -22,7 +22,7 @@ def test_a_turn_ends_in_time_and_says_that_it_goes_on(platform, connection, cloc
     connection.refresh_from_db()
     assert "Its turn is over" in connection.pull_error
     assert connection.pulled_at == NOW
-    assert len(platform.received) < 9  # of the locations, and of eight weeks
+    assert len(platform.received) < 9  # of the locations, and of each day of eight weeks
 
 
 def test_a_fetch_that_is_asked_for_while_one_runs_is_due_after_it(platform, connection, clock, http):

@@ -1,0 +1,109 @@
+"""A partner's list of objects, fetched page by page over as many turns as it takes.
+
+    Listing.of(kept) / listing.kept() -> as it is kept between turns
+    fetch(listing, *, url, peers, take, keep) -> None
+
+What follows a page is kept once the page was taken in, so every turn gets further, whatever ends it; a page that is
+taken in twice changes nothing.
+
+A list without an end in time grows at its end only, as the oldest objects come first (transport_and_format, paginated
+response). Out of one that has an end goes what changes meanwhile, and what follows moves up over the border of a page:
+`X-Total-Count` falls then, and the list is begun again, once.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Self
+from urllib.parse import urlencode
+
+from assets.ocpi.client import PAGE_SIZE, Page, Peer
+from assets.ocpi.wire import InvalidObject, PeerFault, instant_of, text_of
+
+_INSTANTS = ("began_at", "changed_from", "changed_until", "newest")
+_DO_NOT_COMPARE = 0
+
+
+@dataclass(slots=True)
+class Listing:
+    """A list, and how far it was fetched; `party` and `page` are what comes next."""
+
+    began_at: datetime
+    changed_from: datetime | None
+    changed_until: datetime | None
+    newest: datetime | None
+    """The newest `last_updated` in it, none later than `began_at`: what changes after that may have been passed."""
+    party: int = 0
+    page: str = ""
+    """Empty: the party's first one."""
+    total: int | None = None
+    was_refused: bool = False
+
+    @classmethod
+    def of(cls, kept: dict[str, Any]) -> Self:
+        """Return a list as it was kept."""
+        instants = {name: kept[name] and instant_of(kept[name], field=name) for name in _INSTANTS}
+        return cls(**{**kept, **instants})
+
+    def kept(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        fields = asdict(self)
+        return {**fields, **{name: fields[name] and text_of(fields[name]) for name in _INSTANTS}}
+
+    def first_page(self, url: str) -> str:
+        """Return where the list of a party begins."""
+        changed = {"date_from": self.changed_from, "date_to": self.changed_until}
+        filters = {name: text_of(at) for name, at in changed.items() if at is not None}
+        return f"{url}?{urlencode({**filters, 'limit': PAGE_SIZE})}"
+
+    def pass_by(self, page: Page, *, leads_on: bool) -> None:
+        """Note that a page was taken in."""
+        for document in page.documents:
+            self._see(document)
+        self.was_refused = False
+        if self.changed_until and self.total and page.total is not None and page.total < self.total:
+            self.page, self.total = "", _DO_NOT_COMPARE
+        elif leads_on and page.following:
+            self.page, self.total = page.following, page.total if self.total is None else self.total
+        else:
+            self.party, self.page, self.total = self.party + 1, "", None
+
+    def _see(self, document: object) -> None:
+        try:
+            at = instant_of(document.get("last_updated") if isinstance(document, dict) else None, field="last_updated")
+        except InvalidObject:
+            return
+        if at <= self.began_at:
+            self.newest = at if self.newest is None else max(self.newest, at)
+
+
+def fetch(
+    listing: Listing,
+    *,
+    url: str,
+    peers: Sequence[Peer],
+    take: Callable[[list[Any]], None],
+    keep: Callable[[Listing | None], None],
+) -> None:
+    """Fetch a list of every party, as one request is routed to one of them, from where it goes on to its end.
+
+    `take` takes in a page, `keep` stores how far it was fetched; None is to begin again, as links may end: when a page
+    was refused in two turns. Raises as `Peer.page`.
+    """
+    followed: set[str] = set()
+    while listing.party < len(peers):
+        address = listing.page or listing.first_page(url)
+        try:
+            page = peers[listing.party].page(address)
+        except PeerFault:
+            is_given_up, listing.was_refused = listing.was_refused, True
+            keep(None if is_given_up else listing)
+            raise
+        take(page.documents)
+        followed.add(f"{listing.party} {address}")
+        # Some platforms always link, at last to pages of nothing, or in a circle.
+        leads_on = bool(page.documents) and f"{listing.party} {page.following}" not in followed
+        listing.pass_by(page, leads_on=leads_on)
+        if not listing.page:
+            followed.clear()
+        keep(listing)
