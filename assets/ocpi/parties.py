@@ -86,6 +86,15 @@ def read_credentials(document: Any) -> PeerCredentials:
     return PeerCredentials(document["token"], read_url(document.get("url")), cpos)
 
 
+def object_key(country_code: str, party_id: str, object_id: str) -> str:
+    """Return how an object of a party is found: by party and id, without case.
+
+    >>> object_key("NL", "STA", "L1")
+    'nl*sta*l1'
+    """
+    return f"{country_code}*{party_id}*{object_id}".lower()
+
+
 def party_in(key: str) -> tuple[str, str]:
     """Return the party, in capitals, of an object by its key, `country*party*id`.
 

@@ -22,6 +22,7 @@ from assets import operations
 from assets.models import Asset, OcpiConnection, OcpiEvse, OcpiLocation
 from assets.ocpi.connections import parties_of, require_party
 from assets.ocpi.objects import GRID_VOLTAGE, LONGEST_ID, Evse, Location, merged, read_location
+from assets.ocpi.parties import object_key
 from assets.ocpi.profiles import FLOOR_A
 from assets.ocpi.wire import InvalidObject, instant_of
 from assets.validation import kinds
@@ -56,7 +57,7 @@ class Place:
     @property
     def key(self) -> str:
         """How its location is found."""
-        return _key(self.country_code, self.party_id, self.location_id)
+        return object_key(self.country_code, self.party_id, self.location_id)
 
 
 def stored_object(*, connection_id: int, place: Place) -> dict[str, Any]:
@@ -120,7 +121,7 @@ def take_locations(*, connection_id: int, documents: Sequence[Any], now: datetim
         except InvalidObject as error:
             refused.append((str(document.get("id", ""))[:LONGEST_ID] if isinstance(document, dict) else "", error))
             continue
-        told.append((_key(location.country_code, location.party_id, location.location_id), location, document))
+        told.append((object_key(location.country_code, location.party_id, location.location_id), location, document))
     stored = OcpiLocation.objects.filter(connection_id=connection_id, key__in={key for key, _, _ in told})
     known = dict(stored.values_list("key", "last_updated"))
     fresh: dict[str, tuple[Location, Any]] = {}
@@ -267,7 +268,3 @@ def _replaced(
 
 def _updated(document: Mapping[str, Any]) -> datetime:
     return instant_of(document.get("last_updated"), field="last_updated")
-
-
-def _key(country_code: str, party_id: str, location_id: str) -> str:
-    return f"{country_code}*{party_id}*{location_id}".lower()

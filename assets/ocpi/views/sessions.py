@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from assets.ocpi import receiving
+from assets.ocpi.parties import object_key
 from assets.ocpi.views.base import Answer, Caller, OcpiView, Refused, document_in, require_party, require_same
 from assets.ocpi.wire import Status
 
@@ -18,7 +19,7 @@ class SessionView(OcpiView):
     ) -> Answer:
         """Return a session as it was told, with pseudonyms for card and contract."""
         require_party(caller, country_code, party_id)
-        key = receiving.session_key(country_code, party_id, session_id)
+        key = object_key(country_code, party_id, session_id)
         try:
             return Answer(receiving.stored_session(connection_id=caller.connection.pk, key=key))
         except receiving.SessionUnknown as error:
@@ -42,7 +43,7 @@ class SessionView(OcpiView):
         try:
             receiving.patch_session(
                 connection_id=caller.connection.pk,
-                key=receiving.session_key(country_code, party_id, session_id),
+                key=object_key(country_code, party_id, session_id),
                 patch=document_in(request),
                 now=caller.now,
             )
