@@ -103,6 +103,9 @@ class OcpiEvse(models.Model):
     connection = models.ForeignKey(OcpiConnection, on_delete=models.PROTECT, related_name="evses")
     asset = models.OneToOneField("assets.Asset", on_delete=models.PROTECT, related_name="ocpi_evse")
     key = models.CharField(max_length=36, help_text="The EVSE's uid in lower case: OCPI ids have no case.")
+    party = models.CharField(
+        max_length=6, blank=True, help_text="Whose it is, as NL*STA; empty until its Location is told again."
+    )
     status = models.CharField(max_length=20)
     phases = models.PositiveSmallIntegerField(help_text="0 for direct current.")
     is_profile_capable = models.BooleanField()

@@ -102,6 +102,11 @@ def require_party(parties: Collection[tuple[str, str]], country_code: str, party
         raise InvalidObject(f"{country_code}*{party_id} is not one of the parties you registered with.")
 
 
+def is_of_another(owner: str, party: str, parties: Collection[tuple[str, str]]) -> bool:
+    """Tell whether an owner (NL*STA) is another one of these parties; what nobody has, or one that left, may be had."""
+    return owner != party and tuple(owner.split("*")) in parties
+
+
 def withdraw_commands(*, partner_id: int, error: str) -> None:
     """Keep charging profiles that wait from being sent."""
     ProfileCommand.objects.filter(session__connection_id=partner_id, status=ProfileCommand.Status.WAITING).update(

@@ -66,6 +66,11 @@ class Session:
     is_discharge_allowed: bool
 
     @property
+    def party(self) -> str:
+        """Whose it is, as NL*STA."""
+        return f"{self.country_code}*{self.party_id}"
+
+    @property
     def is_over(self) -> bool:
         """Whether the car has left."""
         return self.status in {"COMPLETED", "INVALID"}
@@ -120,6 +125,11 @@ class Location:
     location_id: str
     evses: tuple[Evse, ...]
     last_updated: datetime
+
+    @property
+    def party(self) -> str:
+        """Whose it is, as NL*STA."""
+        return f"{self.country_code}*{self.party_id}"
 
 
 def read_session(document: Any) -> Session:

@@ -9,7 +9,7 @@ portfolio table), the location says how it is reached, and may only lower what i
 made from it, and follows it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from django.db.models.functions import Lower
 from aggregator.core import locks
 from assets import operations
 from assets.models import Asset, OcpiConnection, OcpiEvse, OcpiLocation
-from assets.ocpi.connections import parties_of, require_party
+from assets.ocpi.connections import is_of_another, parties_of, require_party
 from assets.ocpi.objects import GRID_VOLTAGE, LONGEST_ID, Evse, Location, merged, read_location
 from assets.ocpi.parties import object_key
 from assets.ocpi.profiles import FLOOR_A
@@ -113,13 +113,22 @@ def take_locations(*, connection_id: int, documents: Sequence[Any], now: datetim
     connection = OcpiConnection.objects.get(pk=connection_id)
     ours = parties_of(connection_id)
     refused: list[tuple[str, InvalidObject]] = []
-    told: list[tuple[str, Location, Any]] = []
+    read: list[tuple[Location, Any]] = []
     for document in documents:
         try:
             location = _usable(read_location(document), connection, now)
             require_party(ours, location.country_code, location.party_id)
         except InvalidObject as error:
             refused.append((str(document.get("id", ""))[:LONGEST_ID] if isinstance(document, dict) else "", error))
+            continue
+        read.append((location, document))
+    told: list[tuple[str, Location, Any]] = []
+    owners = _owners(connection_id, [location for location, _ in read])
+    for location, document in read:
+        try:
+            _claim(location, owners, ours)
+        except InvalidObject as error:
+            refused.append((location.location_id, error))
             continue
         told.append((object_key(location.country_code, location.party_id, location.location_id), location, document))
     stored = OcpiLocation.objects.filter(connection_id=connection_id, key__in={key for key, _, _ in told})
@@ -138,7 +147,7 @@ def take_locations(*, connection_id: int, documents: Sequence[Any], now: datetim
         update_fields=["document", "last_updated"],
     )
     evses = {evse.uid.lower(): evse for location, _ in fresh.values() for evse in location.evses}
-    _link(connection, evses, now)
+    _link(connection, evses, owners, now)
     return Taken(len(evses), tuple(refused))
 
 
@@ -159,7 +168,29 @@ def _usable(location: Location, connection: OcpiConnection, now: datetime) -> Lo
     return location
 
 
-def _link(connection: OcpiConnection, evses: Mapping[str, Evse], now: datetime) -> None:
+def _owners(connection_id: int, locations: Iterable[Location]) -> dict[str, str]:
+    """Return the parties of the EVSEs of locations that are known."""
+    uids = {evse.uid.lower() for location in locations for evse in location.evses}
+    known = OcpiEvse.objects.filter(connection_id=connection_id, key__in=uids)
+    return dict(known.values_list("key", "party"))
+
+
+def _claim(location: Location, owners: dict[str, str], parties: Collection[tuple[str, str]]) -> None:
+    """Make a location's party the owner of its EVSEs; raise `InvalidObject` where another one of the platform is.
+
+    A uid is unique within a platform (mod_locations); two EVSEs of one uid would be steered as one.
+    """
+    uids = [evse.uid for evse in location.evses]
+    for uid in uids:
+        if is_of_another(owners.get(uid.lower(), ""), location.party, parties):
+            raise InvalidObject(
+                f"uid {uid} is an EVSE of {owners[uid.lower()]}, and unique within your platform. Give it another uid, "
+                "or let each party register by itself: call us."
+            )
+    owners |= dict.fromkeys((uid.lower() for uid in uids), location.party)
+
+
+def _link(connection: OcpiConnection, evses: Mapping[str, Evse], owners: Mapping[str, str], now: datetime) -> None:
     """Make or find the asset of each EVSE, and keep how it is reached."""
     linked = {one.key: one for one in OcpiEvse.objects.filter(connection=connection, key__in=evses)}
     named: dict[str, Asset] = {
@@ -188,6 +219,7 @@ def _link(connection: OcpiConnection, evses: Mapping[str, Evse], now: datetime) 
                 connection=connection,
                 asset=named[key],
                 key=key,
+                party=owners[key],
                 status=evse.status,
                 phases=evse.phases,
                 is_profile_capable=evse.is_profile_capable,
@@ -198,7 +230,7 @@ def _link(connection: OcpiConnection, evses: Mapping[str, Evse], now: datetime) 
         ],
         update_conflicts=True,
         unique_fields=["connection", "key"],
-        update_fields=["status", "phases", "is_profile_capable", "last_updated"],
+        update_fields=["party", "status", "phases", "is_profile_capable", "last_updated"],
     )
     operations.record_states(partner_id=connection.pk, rows=list(_states(evses, named, now)), now=now)
 

@@ -20,7 +20,7 @@ from assets import operations
 from assets.models import OcpiEvse, OcpiSession
 from assets.ocpi.charging import RECENT, Told, record, states
 from assets.ocpi.commands import follow_new_sessions, let_go
-from assets.ocpi.connections import parties_of, require_party
+from assets.ocpi.connections import is_of_another, parties_of, require_party
 from assets.ocpi.metered import Metered, derive_meter_values
 from assets.ocpi.missed import note_missed
 from assets.ocpi.objects import LONGEST_ID, Session, merged, read_session
@@ -143,10 +143,10 @@ def _read(
     told, homeless = [], []
     for key, (session, document) in newest.items():
         evse, before = evses.get(session.evse_uid.lower()), known.get(key)
-        if evse is None:
+        if evse is None or is_of_another(evse.party, session.party, ours):
             message = f"EVSE {session.evse_uid} of location {session.location_id} is not known. PUT its Location first."
             refused.append((session.session_id, InvalidObject(message, Status.UNKNOWN_LOCATION)))
-            homeless.append(session)
+            homeless += [session] if evse is None else []
         elif before is not None and (before.last_updated > session.last_updated or _is_reopened(before, session)):
             stale += 1
         else:

@@ -3,10 +3,10 @@
 import pytest
 
 from assets.control.operations import PlannedSetpoint, SetpointRefused, send_setpoints
-from assets.models import Asset, AssetState, OcpiEvse
+from assets.models import Asset, AssetState, ChargingSession, OcpiEvse, OcpiParty, OcpiUnknownEvse
 from assets.ocpi.places import take_locations
 from tests.field_side import GROUP_EAN, NOW, at, charger, enrol, make_assets
-from tests.integration.ocpi.cpo_platform import evse, location
+from tests.integration.ocpi.cpo_platform import evse, location, session
 
 L1 = "/2.2.1/locations/NL/STA/L1"
 
@@ -199,3 +199,29 @@ def test_the_newest_of_a_location_counts_that_a_page_lists_twice(connection):
     take_locations(connection_id=connection.pk, documents=[newest, location()], now=NOW)
 
     assert connection.locations.get().document == newest
+
+
+def test_an_evse_of_another_party_of_the_platform_is_not_taken_for_one_of_the_same_uid(call, connection):
+    OcpiParty.objects.create(connection=connection, country_code="NL", party_id="UTR")
+    call("PUT", L1, location())
+    theirs = location(id="L2", party_id="UTR")
+
+    refused = call("PUT", "/2.2.1/locations/NL/UTR/L2", theirs).json()
+    nowhere = call("PUT", "/2.2.1/sessions/NL/UTR/S9", session("S9", party_id="UTR", location_id="L2")).json()
+
+    assert refused["status_code"] == 2001
+    assert "uid E1 is an EVSE of NL*STA" in refused["status_message"]
+    assert nowhere["status_code"] == 2003
+    assert not ChargingSession.objects.exists()
+    assert not OcpiUnknownEvse.objects.exists()  # nothing to fetch again: it is known
+    assert call("PUT", L1, location(last_updated="2026-01-14T12:01:00Z")).json()["status_code"] == 1000
+
+
+def test_of_two_parties_that_list_one_uid_on_a_page_the_first_has_it(connection):
+    OcpiParty.objects.create(connection=connection, country_code="NL", party_id="UTR")
+    page = [location(), location(evse("e1"), evse("E2"), id="L2", party_id="UTR")]
+
+    taken = take_locations(connection_id=connection.pk, documents=page, now=NOW)
+
+    assert [name for name, _ in taken.refused] == ["L2"]
+    assert list(OcpiEvse.objects.values_list("key", "party")) == [("e1", "NL*STA")]
