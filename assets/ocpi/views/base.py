@@ -7,21 +7,21 @@ such thing (404), not the moment for it (405).
 
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
+from aggregator.core.rates import is_within, seconds_left
 from aggregator.core.services import clock
 from assets.models import OcpiConnection, OcpiToken
 from assets.ocpi import tokens
@@ -30,7 +30,6 @@ from assets.ocpi.wire import InvalidObject, Status, envelope, tokens_in
 
 logger = logging.getLogger(__name__)
 
-WINDOW_SECONDS = 60
 HEARD_PRECISION = timedelta(minutes=1)
 ECHOED = ("X-Request-ID", "X-Correlation-ID")
 
@@ -109,7 +108,8 @@ class OcpiView(View):
             or (token.purpose == OcpiToken.Purpose.REGISTRATION and not self.is_open_to_registration)
         ):
             raise Refused(HTTPStatus.UNAUTHORIZED, "No valid token. Send Authorization: Token <base64 of your token>.")
-        _count(token.connection.pk)
+        if not is_within(key=f"ocpi:{token.connection.pk}", limit=settings.OCPI_REQUESTS_PER_MINUTE):
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests; see Retry-After.")
         tokens.note_use(token=token, now=now)
         connection = token.connection
         if connection.heard_at is None or now - connection.heard_at >= HEARD_PRECISION:
@@ -132,7 +132,7 @@ class OcpiView(View):
         if answer.http_status == HTTPStatus.UNAUTHORIZED:
             response["WWW-Authenticate"] = "Token"
         if answer.http_status == HTTPStatus.TOO_MANY_REQUESTS:
-            response["Retry-After"] = str(WINDOW_SECONDS - int(time.time()) % WINDOW_SECONDS)
+            response["Retry-After"] = str(ceil(seconds_left()))
         return response
 
 
@@ -170,14 +170,6 @@ def require_same(document: Any, **expected: str) -> None:
 
 def _failure(http_status: HTTPStatus, status: Status, message: str) -> Answer:
     return Answer(http_status=http_status, status=status, message=message)
-
-
-def _count(partner_id: int) -> None:
-    """Count a partner's requests per minute, in one number that all web processes share."""
-    key = f"ocpi-requests:{partner_id}:{int(time.time() // WINDOW_SECONDS)}"
-    cache.add(key, 0, timeout=2 * WINDOW_SECONDS)
-    if cache.incr(key) > settings.OCPI_REQUESTS_PER_MINUTE:
-        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests; see Retry-After.")
 
 
 def _refuse_constant(name: str) -> Any:
