@@ -42,6 +42,16 @@ class Money:
         return f"{self.amount} {self.currency}"
 
 
+def price_text(price: Decimal) -> str:
+    """Return a price as text that can be calculated with: exact, with two decimals at least.
+
+    >>> price_text(Decimal("180.00000000")), price_text(Decimal("180.00333333"))
+    ('180.00', '180.00333333')
+    """
+    in_cents = price.quantize(CENT)
+    return str(in_cents) if in_cents == price else f"{price.normalize():f}"
+
+
 def split_exactly(total: Decimal, weights: Sequence[Decimal], *, quantum: Decimal = CENT) -> list[Decimal]:
     """Split `total` by `weights` into multiples of `quantum` that add up to it exactly (largest remainder).
 

@@ -16,6 +16,7 @@ from typing import Any
 from django.db.models import Count, Q
 
 from aggregator.core.interval import Interval
+from aggregator.core.money import price_text
 from assets.models import Setpoint
 from bidding.dispatch.report import shortfalls
 from bidding.models import Activation, Announcement, Bid, ContractCall
@@ -106,7 +107,7 @@ def _bids(day: Interval) -> list[Row]:
             "ends_at": rfc3339(bid.ends_at),
             "direction": bid.direction,
             "power_w": bid.power_w,
-            "price_eur_per_mwh": str(_price(bid)),
+            "price_eur_per_mwh": price_text(_price(bid)),
             "reliability": float(bid.reliability),
             "outcome": bid.status,
             "cleared_power_w": bid.cleared_power_w,

@@ -53,7 +53,9 @@ class Bid(models.Model):
     explanation = models.JSONField(help_text="Why this much: scenarios, reliability curve, what limits it.")
     status = models.CharField(max_length=14, choices=Status.choices)
     cleared_power_w = models.PositiveBigIntegerField(default=0)
-    cleared_price_eur_per_mwh = models.DecimalField(max_digits=10, decimal_places=2, null=True, blank=True)
+    cleared_price_eur_per_mwh = models.DecimalField(
+        max_digits=16, decimal_places=8, null=True, blank=True, help_text="The mean of what cleared in parts."
+    )
     exchange_order_id = models.CharField(max_length=64, blank=True)
     order_version = models.PositiveIntegerField(default=0, help_text="Of the newest state the exchange told.")
     is_locked = models.BooleanField(default=False, help_text="Held by the exchange while it clears.")

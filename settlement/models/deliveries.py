@@ -15,7 +15,7 @@ class Delivery(models.Model):
     ordered_wh = models.PositiveBigIntegerField()
     delivered_wh = models.BigIntegerField(help_text="Never counted above what was ordered in a PTU.")
     completeness = models.DecimalField(max_digits=5, decimal_places=4, help_text="Meter values received of expected.")
-    price_eur_per_mwh = models.DecimalField(max_digits=10, decimal_places=2, help_text="What the market pays.")
+    price_eur_per_mwh = models.DecimalField(max_digits=16, decimal_places=8, help_text="What the market pays.")
     partner_share = models.DecimalField(
         max_digits=5, decimal_places=4, help_text="Of the group when this was first calculated; later versions keep it."
     )

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from aggregator.core.money import price_text
 from aggregator.core.ptu import MARKET_ZONE
 from settlement.models import Statement
 
@@ -67,7 +68,7 @@ def statement_document(statement: Statement) -> dict[str, Any]:
                 "delivered_wh": delivery.delivered_wh,
                 "completeness": str(delivery.completeness),
                 "estimated_assets": len(delivery.estimated_asset_ids),
-                "price_eur_per_mwh": str(delivery.price_eur_per_mwh),
+                "price_eur_per_mwh": price_text(delivery.price_eur_per_mwh),
                 "partner_share": str(delivery.partner_share),
             }
             for delivery in deliveries

@@ -14,6 +14,8 @@ from aggregator.core.interval import Interval
 
 WATT_PER_MEGAWATT = 1_000_000
 WATT_PER_STEP = 100_000
+MEAN_PRICE_STEP = Decimal("1E-8")
+"""A mean of parts has no last decimal; with these it is worth what its parts are, to the cent, for 100 GWh and more."""
 
 
 class UnreadableOrder(ValueError):
@@ -44,6 +46,7 @@ class Order:
 class OrderState:
     """What the exchange says of an order; the price is what we receive per MWh, negative when we pay.
 
+    Of an order that cleared in parts it is their mean, in steps of `MEAN_PRICE_STEP`.
     `version` grows with every change of the order; 0 where an exchange does not count them.
     """
 
@@ -146,7 +149,7 @@ def order_state(document: Mapping[str, Any]) -> OrderState:
             order_id=str(document["id"]),
             reference=str((document.get("metaData") or {}).get("clientOrderId", "")),
             cleared_power_w=int(Decimal(document["clearedQuantity"]) * WATT_PER_MEGAWATT),
-            cleared_price_eur_per_mwh=(value / volume).quantize(Decimal("0.01")) if volume else None,
+            cleared_price_eur_per_mwh=(value / volume).quantize(MEAN_PRICE_STEP) if volume else None,
             is_final=bool(document["final"]),
             is_cancelled=document["status"] == "CANCELLED",
             is_locked=bool(document.get("locked", False)),

@@ -11,7 +11,9 @@ from django.core.management import CommandError, call_command
 from aggregator.core.interval import Interval
 from aggregator.core.models import AuditEvent, Job
 from aggregator.core.ptu import PTU
-from bidding.models import Activation
+from bidding.markets.exchange.orders import order_state
+from bidding.models import Activation, Bid
+from bidding.operations.orders import follow_order
 from settlement import tasks
 from settlement.delivery import operations as delivery
 from settlement.models import Statement
@@ -72,6 +74,25 @@ def test_a_correction_makes_a_new_version_and_keeps_the_old(settled):
     assert lines(first) == [("Laadkracht", 2_303, "0.29"), ("Deelauto", 1_197, "0.15"), (None, 0, "0.19")]
 
 
+def test_an_order_that_cleared_in_parts_is_paid_what_its_parts_are_worth(world):
+    # given 20 MW that cleared at € 180.00 and 10 MW at € 180.01, delivered in full for four hours
+    depot = world.asset("depot", max_import_w=30_000_000)
+    world.session(depot, energy_wh=240_000_000, power_w=30_000_000)
+    activation = world.activation(*[30_000_000] * 16)
+    world.meter(depot, *[0] * 16)
+    Bid.objects.update(status=Bid.Status.SUBMITTED, power_w=30_000_000, cleared_power_w=0)
+    fills = [{"quantity": Decimal(20), "price": Decimal(180)}, {"quantity": Decimal(10), "price": Decimal("180.01")}]
+    order = {"id": "order-1", "orderType": "SELL", "clearedQuantity": 30, "status": "CLEARED", "final": True}
+    follow_order(bid_id=activation.bid_id, state=order_state({**order, "fills": fills}), now=NOW)
+
+    delivery.settle(activation_id=activation.pk, now=NOW)
+    statement = issue_statement(interval=JANUARY, now=NOW)
+
+    # then 80 MWh at € 180.00 and 40 at € 180.01 are paid, not 120 at their mean on cents
+    assert statement.total_eur == Decimal("21600.40")
+    assert statement_document(statement)["deliveries"][0]["price_eur_per_mwh"] == "180.00333333"
+
+
 def test_a_delivery_across_midnight_is_split_over_its_months(world):
     # given an order for the last PTU of January and the first of February, delivered in full
     charger = world.asset("charger")
@@ -116,6 +137,7 @@ def test_the_document_holds_what_the_money_is_for():
     (entry,) = document["deliveries"]
     assert entry["delivered_wh"] == 3_500
     assert entry["completeness"] == "1.0000"
+    assert entry["price_eur_per_mwh"] == "180.00"
     assert entry["baseline_method"] == "session_counterfactual"
     assert statement_csv(document).splitlines()[-1] == (
         f"2025-12-31T23:00:00+00:00,2026-01-31T23:00:00+00:00,1,{EAN},aggregator,0,0.19"
