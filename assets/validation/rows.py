@@ -155,7 +155,7 @@ def unknown_field(stranger: str, names: Sequence[str]) -> str:
     return f"{stranger[:64]} is not a field here, and what is not understood is not ignored. {hint}"
 
 
-def rows_from_text(rows: Iterable[Mapping[str, str | None]], kind: RowKind) -> list[dict[str, Any]]:
+def rows_from_text(rows: Iterable[Mapping[str, str]], kind: RowKind) -> list[dict[str, Any]]:
     """Return rows of a text file as typed rows: empty means absent, digits become numbers where a number belongs.
 
     What cannot be typed stays text, so that the field's own rule refuses it in its own words.
@@ -164,11 +164,11 @@ def rows_from_text(rows: Iterable[Mapping[str, str | None]], kind: RowKind) -> l
     switches = {field.name for field in kind.fields if field.rule is boolean}
     typed: list[dict[str, Any]] = []
     for row in rows:
-        values: dict[str, Any] = {str(name): value for name, value in row.items() if value not in (None, "")}
+        values: dict[str, Any] = {name: value for name, value in row.items() if value}
         for name in numbers & values.keys():
             values[name] = _number(values[name])
         for name in switches & values.keys():
-            values[name] = {"true": True, "false": False}.get(str(values[name]).lower(), values[name])
+            values[name] = {"true": True, "false": False}.get(values[name].lower(), values[name])
         typed.append(values)
     return typed
 

@@ -64,6 +64,27 @@ def test_a_table_that_names_a_column_twice_is_refused_as_nobody_knows_which_one_
         read_table(body)
 
 
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        pytest.param("a,2026-01-14T16:00:00Z,1250,0\na,2026-01-14T16:15:00Z,12", "Line 3 has 3 values", id="cut off"),
+        pytest.param("a,2026-01-14T16:00:00Z,12,5,0\n", "Line 2 has 5 values", id="decimal comma"),
+    ],
+)
+def test_a_row_with_another_number_of_values_than_columns_is_refused_by_its_line(table, says):
+    body = f"asset,starts_at,import_wh,export_wh\n{table}".encode()
+
+    assert judged_csv(body, kinds.METER_VALUE) is None
+    with pytest.raises(NotATable, match=f"{says} for 4 columns"):
+        read_table(body)
+
+
+@pytest.mark.parametrize(("separator", "named"), [(";", "semicolons"), ("\t", "tabs")])
+def test_a_table_with_another_separator_is_refused_once_and_not_row_by_row(separator, named):
+    with pytest.raises(NotATable, match=f"separated by {named}"):
+        read_table("\ufeffasset,starts_at,import_wh\na,2026-01-14T16:00:00Z,1\n".replace(",", separator).encode())
+
+
 @SLOW_MACHINES_TOO
 @given(st.lists(METER_ROW | ANY_ROW, min_size=1, max_size=4))
 def test_the_fast_way_keeps_nothing_that_the_slow_one_refuses(rows):
