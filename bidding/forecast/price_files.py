@@ -45,8 +45,13 @@ def price_curve(prices: Mapping[datetime, Decimal]) -> PriceCurve:
 
 def _length_of_rows(starts: list[datetime]) -> timedelta:
     """Return how long every row holds: a quarter hour or an hour, told by the shortest step."""
-    steps = {after - before for before, after in pairwise(starts)}
+    steps = {after - before: before for before, after in pairwise(starts)}
     if PTU in steps:
+        if HOUR in steps:
+            raise ValuesInvalid(
+                f"One row is followed an hour later, that from {steps[HOUR].isoformat()}, others are quarter hours: it "
+                "is the price of an hour, or three rows are missing. Give hours in a file of their own, or those rows."
+            )
         return PTU
     if steps and min(steps) == HOUR and not any(start.minute for start in starts):
         return HOUR

@@ -1,10 +1,11 @@
 """Reading what was told for each period: CSV with `utc` (start of the period, ISO 8601) and one value."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 SHOWN_ERRORS = 20
 
@@ -55,8 +56,8 @@ def read_values(lines: Iterable[str], column: ValueColumn) -> dict[datetime, Dec
     """Return the value of each row by the start of its period, UTC.
 
     Raises:
-        ValuesInvalid: a column is missing, a time has no offset or is off the grid, a value is none, a period stands
-            twice, or there are no rows.
+        ValuesInvalid: a column is missing, a time has no offset or is off the grid, a value is none, a row has more
+            values than columns, a period stands twice, or there are no rows.
     """
     reader = csv.DictReader(lines)
     missing = [name for name in ("utc", column.header) if name not in (reader.fieldnames or ())]
@@ -81,7 +82,9 @@ def read_values(lines: Iterable[str], column: ValueColumn) -> dict[datetime, Dec
     return rows
 
 
-def _read_row(row: dict[str, str], column: ValueColumn) -> tuple[datetime, Decimal]:
+def _read_row(row: Mapping[str | None, Any], column: ValueColumn) -> tuple[datetime, Decimal]:
+    if None in row:  # what is left over; a decimal comma would be cut off in silence
+        raise ValuesInvalid(f"{row['utc']} has more values than columns; write {column.example} with a point.")
     try:
         starts_at = datetime.fromisoformat(row["utc"] or "")
         value = Decimal(row[column.header] or "")

@@ -69,6 +69,11 @@ def test_as_a_curve_each_price_holds_until_the_next():
         (["2026-01-14T19:00Z,1.005"], "at most 2 decimals"),
         (["2026-01-14T19:00Z,1"], "neither consecutive quarter hours nor consecutive hours"),
         (["2026-01-14T19:00Z,1", "2026-01-14T19:30Z,1"], "neither consecutive"),
+        (["2026-01-14T19:00Z,83,21", "2026-01-14T20:00Z,83,21"], "line 2: .* more values than columns"),
+        (
+            ["2026-01-14T18:00Z,1", "2026-01-14T19:00Z,1", "2026-01-14T19:15Z,1"],
+            "an hour later, that from 2026-01-14T18:00:00.00:00, others are quarter hours",
+        ),
         ([], "no prices below"),
     ],
 )
