@@ -123,12 +123,8 @@ def _settled_with_news(*, now: datetime) -> QuerySet[Activation]:
         starts_at__lt=OuterRef("ends_at"),
         asset__memberships__period__contains=F("starts_at"),
     )
-    new_sessions = ChargingSession.objects.filter(
-        in_group,
-        is_news,
-        Q(plug_out_at__isnull=True) | Q(plug_out_at__gt=OuterRef("starts_at")),
-        plug_in_at__lt=OuterRef("ends_at"),
-    )
+    # Also those that were over before the start: the last version may have counted on a car that had left by then.
+    new_sessions = ChargingSession.objects.filter(in_group, is_news, plug_in_at__lt=OuterRef("ends_at"))
     newest = Delivery.objects.filter(activation=OuterRef("pk")).order_by("-version")
     return (
         Activation.objects.filter(status=Activation.Status.SETTLED, ends_at__gt=now - CORRECTIONS_AFTER)

@@ -132,6 +132,23 @@ def test_a_session_that_turns_out_otherwise_makes_a_new_version(world):
     assert (second.version, second.delivered_wh) == (2, 300)
 
 
+def test_a_car_that_proves_to_have_left_before_the_order_makes_a_new_version(world):
+    # given a car whose plug-out nobody had told when its order was settled at the deadline
+    charger = world.asset("charger")
+    hour_before = WINDOW_START - timedelta(hours=1)
+    world.session(charger, plug_in_at=hour_before, hours=None)
+    activation = world.activation(20_000)
+    world.meter(charger, 0)
+    (first,) = operations.settle_due(now=activation.ends_at + timedelta(hours=12))
+    assert (first.delivered_wh, first.estimated_asset_ids) == (2_500, [charger.pk])
+    # when its partner tells that it had gone before the order began
+    ChargingSession.objects.update(plug_out_at=WINDOW_START - PTU, known_at=LATER)
+    # then nothing was delivered
+    (second,) = operations.settle_due(now=LATER + timedelta(hours=1))
+    assert (second.version, second.delivered_wh, second.estimated_asset_ids) == (2, 0, [])
+    assert due(LATER + timedelta(hours=2)) == []
+
+
 def test_a_correction_keeps_the_terms_of_the_first_version(world):
     charger, _, activation = settled(world)
     world.ean.partner_share = Decimal("0.1000")
