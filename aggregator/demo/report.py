@@ -10,7 +10,6 @@ in the aggregator's own. `tests/report_check.py` is that calculation.
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, Q
@@ -107,7 +106,7 @@ def _bids(day: Interval) -> list[Row]:
             "ends_at": rfc3339(bid.ends_at),
             "direction": bid.direction,
             "power_w": bid.power_w,
-            "price_eur_per_mwh": price_text(_price(bid)),
+            "price_eur_per_mwh": price_text(bid.paid_eur_per_mwh),
             "reliability": float(bid.reliability),
             "outcome": bid.status,
             "cleared_power_w": bid.cleared_power_w,
@@ -156,11 +155,6 @@ def _conversation(call: ContractCall) -> list[Row]:
         {"at": rfc3339(message.at), "way": message.way, "element": message.element, "result": message.result}
         for message in said
     ]
-
-
-def _price(bid: Bid) -> Decimal:
-    """Return what is paid: the price of clearing, else the price asked."""
-    return bid.price_eur_per_mwh if bid.cleared_price_eur_per_mwh is None else bid.cleared_price_eur_per_mwh
 
 
 def _deliveries(statement: Statement, day: Interval) -> list[Row]:

@@ -1,4 +1,5 @@
 import uuid
+from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
@@ -137,6 +138,12 @@ class Bid(models.Model):
     def __str__(self) -> str:
         what = f"bid of {self.power_w // 1000} kW for {self.aggregation_ean_id} from {dutch_time(self.starts_at)}"
         return f"{what}, {self.get_status_display().lower()}"
+
+    @property
+    def paid_eur_per_mwh(self) -> Decimal:
+        """What is paid: the price of clearing, or as bid where the market named none."""
+        cleared = self.cleared_price_eur_per_mwh
+        return self.price_eur_per_mwh if cleared is None else cleared
 
 
 class NoBid(models.Model):

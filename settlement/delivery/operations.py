@@ -203,11 +203,10 @@ def _ptu_result(
 
 
 def _price(activation: Activation) -> Decimal:
-    """Return what is paid per MWh: the contract's price, or the cleared one, or as bid where the market named none."""
+    """Return what is paid per MWh: the bid's price, or the contract's."""
     if activation.bid is None:
         return activation.contract_call.contract.price_eur_per_mwh  # type: ignore[union-attr]  # has one of the two
-    cleared = activation.bid.cleared_price_eur_per_mwh
-    return activation.bid.price_eur_per_mwh if cleared is None else cleared
+    return activation.bid.paid_eur_per_mwh
 
 
 def _share(received: int, expected: int) -> Decimal:
