@@ -130,4 +130,5 @@ def statement_page(statement: Statement, document: dict[str, Any]) -> Renderable
             str(delivery["version"]),
         )
     title = Text(f"Settlement statement {starts} to {ends} (Dutch time), version {statement.version}", style="bold")
-    return Group(title, Text(f"Issued {issued}"), lines, *([charges] if document["charges"] else []), deliveries)
+    issued_text = Text(f"Issued {issued}; amounts without VAT")
+    return Group(title, issued_text, lines, *([charges] if document["charges"] else []), deliveries)

@@ -151,6 +151,7 @@ def test_the_command_prints_a_page_and_names_what_is_not_in_it(settled):
     page = out.getvalue()
     for text in ("01-01-2026 00:00 to 01-02-2026 00:00", "Laadkracht", "[kWh]", "0.63", "order-1", "100.0 %"):
         assert text in page
+    assert "amounts without VAT" in page
     assert "Not in it yet: 1 activation(s)" in page
 
 
