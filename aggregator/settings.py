@@ -10,6 +10,7 @@
 | `LOG_LEVEL` | what is worth a line | INFO |
 | `ALLOWED_HOSTS` | comma-separated host names | loopback |
 | `BEHIND_TLS` | a proxy ends TLS and sets `X-Forwarded-Proto` itself: secure cookies, HSTS | off |
+| `TRUSTED_PROXIES` | addresses or networks whose `X-Forwarded-For` is believed; 127.0.0.1: a Unix socket too | none |
 | `CSRF_TRUSTED_ORIGINS` | comma-separated origins whose forms are taken, where a proxy changes the host | none |
 | `REQUEST_BODY_LIMIT_BYTES` | larger bodies are refused unread | 32 MB |
 | `PUBLIC_URL` | address of this service as partners see it | where `serve` answers, else http://localhost:8000 |
@@ -48,6 +49,7 @@ import os
 import secrets
 from contextlib import suppress
 from datetime import time, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 import environ
@@ -90,6 +92,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "pgtrigger",
+    "axes",
     "oauth2_provider",
     "rest_framework",
     "drf_spectacular",
@@ -112,6 +115,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "aggregator.urls"
@@ -136,6 +140,18 @@ DATABASES = {"default": django_database(embedded.database_url())}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LOGIN_REDIRECT_URL = "/admin/"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # together: nobody can lock a colleague out from elsewhere
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "aggregator.operator.sign_in.client_address"
+AXES_LOCKOUT_CALLABLE = "aggregator.operator.sign_in.locked_out"
+AXES_DISABLE_ACCESS_LOG = True  # the audit trail tells of locks
+AXES_ENABLE_ADMIN = False  # the operator pages have their own
+AXES_VERBOSE = False
+TRUSTED_PROXIES = [ip_network(network) for network in env.list("TRUSTED_PROXIES", default=[])]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

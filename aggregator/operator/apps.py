@@ -6,3 +6,7 @@ class OperatorConfig(AppConfig):
 
     name = "aggregator.operator"
     label = "operator"
+
+    def ready(self) -> None:
+        """Listen for log-ins that get locked."""
+        from aggregator.operator import sign_in  # noqa: F401, PLC0415 - its models are there only now

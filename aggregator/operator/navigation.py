@@ -81,6 +81,7 @@ _GROUPS = {
         ("core.InboxMessage", "Incoming messages", "inbox"),
         ("core.Job", "Jobs", "engineering"),
         ("core.AuditEvent", "Audit trail", "policy"),
+        ("operator.FailedLogIn", "Failed log-ins", "lock"),
         ("auth.User", "Users", "person"),
         ("auth.Group", "Roles", "groups"),
     ),

@@ -14,6 +14,7 @@ from aggregator.core.ean import Ean13, Ean18
 from aggregator.core.models import Breaker, DeliveryAttempt, InboxMessage, Job, OutboxMessage
 from aggregator.core.ptu import PTU
 from aggregator.core.services import clock
+from aggregator.operator.models import FailedLogIn
 from assets.models import (
     AggregationEan,
     AnsweredRequest,
@@ -401,6 +402,7 @@ class Evening:
         actor = User.objects.create(username=f"colleague-{number}")
         self.terms(group, bid, actor)
         audit.record(now=NOW, action="bidding.bid.refused", subject=bid, actor=actor, reason="Too late.")
+        FailedLogIn.objects.create(username=actor.username, ip_address="192.0.2.7", failures_since_start=5)
 
 
 def _ptus(bid):
