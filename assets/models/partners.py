@@ -33,6 +33,7 @@ class Partner(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
+        permissions = [("stop_partner", "Can stop and resume partner")]
         triggers = [pgtrigger.ReadOnly(name="sandbox_for_ever", fields=["is_sandbox"])]
 
     def __str__(self) -> str:

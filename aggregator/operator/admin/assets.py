@@ -54,15 +54,19 @@ class PartnerAdmin(RegisterAdmin):
         """Credentials are shown once, on a terminal: `manage.py partner create NAME`."""
         return False
 
-    @admin.action(description="Stop: send nothing more to them", permissions=["change"])
+    def has_stop_permission(self, request: HttpRequest) -> bool:
+        """Tell who may throw the kill switch: it asks for nothing else, such as editing partners."""
+        return bool(request.user.has_perm("assets.stop_partner"))
+
+    @admin.action(description="Stop: send nothing more to them", permissions=["stop"])
     def stop(self, request: HttpRequest, queryset: QuerySet[Partner]) -> HttpResponse | None:
         """Throw the kill switch."""
-        return self._switch(request, queryset, "stop", "Stop these partners", "partners stopped", stop_partner)
+        return self._switch(request, queryset, "stop", "Stop these partners", "stopped", stop_partner)
 
-    @admin.action(description="Resume", permissions=["change"])
+    @admin.action(description="Resume", permissions=["stop"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Partner]) -> HttpResponse | None:
         """Let setpoints go to them again."""
-        return self._switch(request, queryset, "resume", "Resume these partners", "partners resumed", resume_partner)
+        return self._switch(request, queryset, "resume", "Resume these partners", "resumed", resume_partner)
 
     def _switch(  # noqa: PLR0917 - the parts of one sentence
         self,

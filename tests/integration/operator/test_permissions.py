@@ -30,7 +30,8 @@ ACTIONS = {
     "/admin/bidding/bid/": ("refuse", "bidding.view_bid", "bidding.change_bid"),
     "/admin/bidding/activation/": ("stop", "bidding.view_activation", "bidding.change_activation"),
     "/admin/core/outboxmessage/": ("send_again", "core.view_outboxmessage", "core.change_outboxmessage"),
-    "/admin/assets/partner/": ("stop", "assets.view_partner", "assets.change_partner"),
+    "/admin/assets/partner/": ("stop", "assets.view_partner", "assets.stop_partner"),
+    "/admin/operator/failedlogin/": ("unlock", "operator.view_failedlogin", "operator.change_failedlogin"),
 }
 
 
@@ -85,13 +86,27 @@ def test_lists_open_for_whoever_may_view_them(client, colleague, pages, path, pe
 
 
 @pytest.mark.parametrize("path", ACTIONS)
-def test_acts_are_for_whoever_may_change_such_rows(client, colleague, evening, path):
-    action, view, change = ACTIONS[path]
+def test_acts_are_for_whoever_may_do_them(client, colleague, evening, path):
+    action, view, do = ACTIONS[path]
     evening.everything()
     client.force_login(colleague(view))
     assert f'value="{action}"' not in client.get(path).content.decode()
-    client.force_login(colleague(view, change))
+    client.force_login(colleague(view, do))
     assert f'value="{action}"' in client.get(path).content.decode()
+
+
+def test_stopping_a_partner_and_editing_it_are_two_permissions(client, colleague, evening):
+    partner = evening.partner()
+    page, stop = f"/admin/assets/partner/{partner.pk}/change/", {"action": "stop", "_selected_action": [partner.pk]}
+    client.force_login(colleague("assets.view_partner", "assets.change_partner", "bidding.view_bid"))
+    client.post("/admin/assets/partner/", stop | {"reason": "May I?"})
+    partner.refresh_from_db()
+    assert not partner.is_stopped
+    client.force_login(colleague("assets.view_partner", "assets.stop_partner"))
+    assert client.post(page, {"name": "Renamed"}).status_code == 403
+    client.post("/admin/assets/partner/", stop | {"reason": "Wrong firmware."})
+    partner.refresh_from_db()
+    assert (partner.name, partner.is_stopped) == ("Partner 1", True)
 
 
 def test_an_act_that_is_not_allowed_does_nothing(client, colleague, evening):
