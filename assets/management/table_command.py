@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from aggregator.core.services import clock
+from aggregator.core.words import cause
 from assets import operations
 from assets.validation.tables import NotATable
 
@@ -36,7 +37,9 @@ class TableCommand(BaseCommand):
             hidden = len(refusal.errors) - ERRORS_SHOWN
             more = f" {hidden} more errors are not listed." if hidden > 0 else ""
             raise CommandError(f"{refusal}{more}") from refusal
-        except (NotATable, OSError, EOFError, zlib.error, operations.PartnerUnknown, operations.UnableToEnrol) as error:
+        except (OSError, EOFError, zlib.error) as error:
+            raise CommandError(f"{file} cannot be read: {cause(error)}.") from error
+        except (NotATable, operations.PartnerUnknown, operations.UnableToEnrol) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(done)
 

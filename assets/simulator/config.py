@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from aggregator.core.interval import Interval, utc
 from aggregator.core.ptu import day_interval, ptu_start
+from aggregator.core.words import cause
 from assets.simulator.faults import FaultShares
 from assets.simulator.ocpi.access import OcpiAccess
 from assets.simulator.ocpi.faults import read_faults
@@ -61,7 +62,7 @@ def read_configuration(path: Path) -> Configuration:
     try:
         return _read(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
-        raise InvalidConfiguration(f"{path} cannot be read: {error}. Give the file with --config.") from error
+        raise InvalidConfiguration(f"{path} cannot be read: {cause(error)}. Give the file with --config.") from error
     except KeyError as error:
         raise InvalidConfiguration(f"{path} lacks {error}: see docs/simulator.md for every field.") from error
     except (TypeError, ValueError) as error:

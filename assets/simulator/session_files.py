@@ -14,6 +14,7 @@ import numpy as np
 
 from aggregator.core.interval import Interval, InvalidInterval, utc
 from aggregator.core.ptu import MARKET_ZONE
+from aggregator.core.words import cause
 from assets.simulator.local_time import DAY, HOUR, instants, wall_clock, week_of, week_starts
 from assets.simulator.sessions import (
     SHORTEST_STAY,
@@ -182,7 +183,7 @@ def _rows(path: Path) -> Iterator[_Row]:
         raw = path.read_bytes()
         text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise InvalidSessionFile(f"{path} cannot be read as CSV or gzipped CSV in UTF-8: {error}.") from error
+        raise InvalidSessionFile(f"{path} cannot be read as CSV or gzipped CSV in UTF-8: {cause(error)}.") from error
     reader = csv.DictReader(io.StringIO(text))
     missing = [column for column in REQUIRED_COLUMNS if column not in (reader.fieldnames or ())]
     if missing:

@@ -7,6 +7,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from aggregator.core.words import counted
+
 PROMISED, POSSIBLE, DELIVERED, BROKEN = "#1f5fa8", "#b9c4d0", "#3c9d6d", "#c8442f"
 
 
@@ -32,11 +34,12 @@ def backtest_page(report: Mapping[str, Any]) -> str:
 
 def _title(summary: Mapping[str, Any]) -> str:
     if summary["coverage"] is None:
-        return f"No bids in {summary['windows']} windows"
+        return f"No bids in {counted(summary['windows'], 'window')}"
     low, high = summary["coverage_interval"]
     return (
         f"Promised {summary['nominal']:.0%}, kept {summary['coverage']:.1%} "
-        f"({summary['bids']} bids in {summary['windows']} windows, 95 % interval {low:.1%} to {high:.1%})"
+        f"({counted(summary['bids'], 'bid')} in {counted(summary['windows'], 'window')}, "
+        f"95 % interval {low:.1%} to {high:.1%})"
     )
 
 

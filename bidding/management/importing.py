@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from aggregator.core.services import clock
+from aggregator.core.words import cause, counted
 from bidding.forecast.timed_values import ValuesInvalid
 from bidding.models.timed_values import TimedValue
 from bidding.operations.timed_values import store_values
@@ -21,12 +22,12 @@ class ImportCommand(BaseCommand):
     Attributes:
         read: reads the file's lines.
         model: where the values are kept.
-        periods: what they are told for, in the plural.
+        period: what each is told for.
     """
 
     read: ClassVar[Callable[[Iterable[str]], Mapping[datetime, Decimal]]]
     model: ClassVar[type[TimedValue]]
-    periods: ClassVar[str]
+    period: ClassVar[str]
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file")
@@ -37,8 +38,10 @@ class ImportCommand(BaseCommand):
         try:
             text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
             values = type(self).read(text.splitlines())
-        except (OSError, UnicodeDecodeError, ValuesInvalid) as error:
+        except (OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"{name} cannot be read: {cause(error)}. Nothing was stored.") from error
+        except ValuesInvalid as error:
             raise CommandError(f"{name}: {error} Nothing was stored.") from error
         source = options["source"] or Path(name).name
         stored = store_values(self.model, values=values, source=source, now=clock().now())
-        self.stdout.write(f"{stored.stored} {self.periods} stored, {stored.unchanged} known already.")
+        self.stdout.write(f"{counted(stored.stored, self.period)} stored, {stored.unchanged} known already.")

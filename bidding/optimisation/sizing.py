@@ -29,6 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from aggregator.core.words import counted
 from bidding.dispatch.allocation.driver_budget import FIRST_RISK
 from bidding.dispatch.allocation.live_policy import rehearsed_policy
 from bidding.dispatch.allocation.urgency import DispatchPolicy
@@ -220,7 +221,7 @@ def _reason(bid_kw: float, margin: Margin, limit: Limit, window: WindowSpec) -> 
     if window.max_bid_kw < window.least_bid_kw:
         return no_bid_allowed(window), "maximum_bid"
     if margin.windows < FEWEST_WINDOWS:
-        return f"No bid: only {margin.windows} windows with a known outcome to calibrate on.", "history"
+        return f"No bid: only {counted(margin.windows, 'window')} with a known outcome to calibrate on.", "history"
     if margin.root_shift is None and margin.windows_with_bid < FEWEST_WINDOWS:
         seldom = f"in only {margin.windows_with_bid} of {margin.windows} known windows; {limited_by(limit)}"
         return f"No bid: {window.least_bid_kw:g} kW would have been sure enough {seldom}.", "minimum_bid"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from aggregator.core.words import counted
 from bidding.optimisation.small_samples import wilson_interval
 
 
@@ -39,7 +40,7 @@ class TrackRecord:
         low, high = self.interval
         return (
             f"promised {self.promised:.0%}, kept {self.kept_share:.1%} "
-            f"({self.bids} windows with a bid, 95 % interval {low:.1%} to {high:.1%})"
+            f"({counted(self.bids, 'window')} with a bid, 95 % interval {low:.1%} to {high:.1%})"
         )
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from aggregator import embedded
+from aggregator.core.words import cause
 from aggregator.demo.evening import DAY, Evening, StepFailed
 from aggregator.demo.stage import LOOPBACK, Stage
 from aggregator.processes import ProcessFailed
@@ -77,4 +78,4 @@ def _require_free(port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the web server does, to start again soon
             probe.bind((LOOPBACK, port))
     except (OSError, OverflowError) as error:
-        raise CommandError(f"Port {port} cannot be used ({error}). Give another with --port.") from error
+        raise CommandError(f"Port {port} cannot be used ({cause(error)}). Give another with --port.") from error

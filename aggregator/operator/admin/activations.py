@@ -79,23 +79,23 @@ class ActivationAdmin(HistoryAdmin):
     @admin.action(description="Hold: plan nothing new", permissions=["act"])
     def hold(self, request: HttpRequest, queryset: QuerySet[Activation]) -> HttpResponse | None:
         """Leave everything as it is told now."""
-        return self._act(request, queryset, action="hold", title="Hold these activations", done="activations held")
+        return self._act(request, queryset, action="hold", title="Hold these activations", done="held")
 
     @admin.action(description="Resume: steer again", permissions=["act"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Activation]) -> HttpResponse | None:
         """Steer what was on hold."""
-        return self._act(request, queryset, action="resume", title="Resume these activations", done="activations go on")
+        return self._act(request, queryset, action="resume", title="Resume these activations", done="resumed")
 
     @admin.action(description="Cap what is delivered, or lift the cap", permissions=["act"])
     def cap(self, request: HttpRequest, queryset: QuerySet[Activation]) -> HttpResponse | None:
         """Deliver no more than so much."""
-        title, done = "Cap these activations", "caps changed"
+        title, done = "Cap these activations", "changed"
         return self._act(request, queryset, action="cap", title=title, done=done, form_class=CapForm)
 
     @admin.action(description="Stop steering for it now", permissions=["act"])
     def stop(self, request: HttpRequest, queryset: QuerySet[Activation]) -> HttpResponse | None:
         """Let every asset go back to its own ways."""
-        title, done = "Stop steering for these activations", "activations stopped"
+        title, done = "Stop steering for these activations", "stopped"
         return self._act(request, queryset, action="stop", title=title, done=done)
 
     def _act(

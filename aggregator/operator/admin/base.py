@@ -206,9 +206,9 @@ def operator_of(request: HttpRequest) -> User:
     return request.user
 
 
-def tell(request: HttpRequest, *, done: int, what: str, problems: Sequence[str]) -> None:
-    """Say what an action did, and why not for the rest."""
+def tell(request: HttpRequest, *, done: str, problems: Sequence[str]) -> None:
+    """Say what an action did, if anything, and why not for the rest."""
     if done:
-        messages.success(request, f"{done} {what}.")
+        messages.success(request, f"{done}.")
     for problem in problems:
         messages.error(request, problem)

@@ -113,7 +113,7 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
         def act(bid: Model, reason: str) -> None:
             approvals.approve(bid_id=bid.pk, exchange=market, now=clock().now(), actor=actor, reason=reason)
 
-        return self._decide(request, queryset, "approve", "Approve these bids", "bids approved", act)
+        return self._decide(request, queryset, "approve", "Approve these bids", "approved", act)
 
     @admin.action(description="Refuse", permissions=["act"])
     def refuse(self, request: HttpRequest, queryset: QuerySet[Bid]) -> HttpResponse | None:
@@ -123,7 +123,7 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
         def act(bid: Model, reason: str) -> None:
             approvals.refuse(bid_id=bid.pk, now=clock().now(), actor=actor, reason=reason)
 
-        return self._decide(request, queryset, "refuse", "Refuse these bids", "bids refused", act)
+        return self._decide(request, queryset, "refuse", "Refuse these bids", "refused", act)
 
     @admin.action(description="Withdraw what is not cleared", permissions=["act"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Bid]) -> HttpResponse | None:
@@ -133,7 +133,7 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
         def act(bid: Model, reason: str) -> None:
             order_changes.withdraw(bid_id=bid.pk, now=clock().now(), actor=actor, reason=reason)
 
-        return self._decide(request, queryset, "withdraw", "Withdraw these bids", "withdrawals asked", act)
+        return self._decide(request, queryset, "withdraw", "Withdraw these bids", "asked to be withdrawn", act)
 
     @admin.action(description="Change order: less power, or another price", permissions=["act"])
     def change_order(self, request: HttpRequest, queryset: QuerySet[Bid]) -> HttpResponse | None:
@@ -154,7 +154,9 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
             )
 
         title = "Change the orders of these bids"
-        return self._decide(request, queryset, "change_order", title, "changes asked", act, form_class=ChangeOrderForm)
+        return self._decide(
+            request, queryset, "change_order", title, "asked to be changed", act, form_class=ChangeOrderForm
+        )
 
     def _decide(  # noqa: PLR0917 - the parts of one sentence
         self,

@@ -73,7 +73,7 @@ class ContractAdmin(RegisterAdmin):
             queryset=queryset,
             action="end",
             title="End these contracts",
-            done="contracts end",
+            done="given its last day",
             act=act,
             refusals=(NotEnded,),
             form_class=EndContractForm,
@@ -151,7 +151,7 @@ class UftpMessageAdmin(HistoryAdmin):
             queryset=queryset,
             action="revoke",
             title="Take these offers back",
-            done="offers taken back",
+            done="taken back",
             act=act,
             refusals=(NotRevocable,),
         )

@@ -65,7 +65,7 @@ class OutboxMessageAdmin(HistoryAdmin):
             queryset=queryset.filter(dead_at__isnull=False),
             action="send_again",
             title="Send these messages again",
-            done="messages go out again",
+            done="sent again",
             act=act,
             refusals=(OutboxMessage.DoesNotExist, TooLate),
         )

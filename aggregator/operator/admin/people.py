@@ -69,7 +69,7 @@ class FailedLogInAdmin(HistoryAdmin):
             queryset=queryset,
             action="unlock",
             title="Unlock these log-ins",
-            done="log-ins unlocked",
+            done="unlocked",
             act=act,
             refusals=(AlreadyUnlocked,),
         )

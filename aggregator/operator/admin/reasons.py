@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from aggregator.core.words import counted
 from aggregator.operator.admin.base import tell
 
 SHOWN_ROWS = 20
@@ -40,8 +41,8 @@ def with_reason(
 ) -> HttpResponse | None:
     """Ask why on a small page, then act on each row with the reason; tell what was done and what was refused.
 
-    `action` is the name of the list action, repeated when the page is sent; `done` follows the number of rows. What a
-    `form_class` asks beside the reason is given to `act` by name.
+    `action` is the name of the list action, repeated when the page is sent; `done` says what was done to the rows. What
+    a `form_class` asks beside the reason is given to `act` by name.
     """
     form = form_class(request.POST if "reason" in request.POST else None)
     if not form.is_valid():
@@ -67,5 +68,7 @@ def with_reason(
             number += 1
         except refusals as refusal:
             problems.append(f"{row}: {refusal}")
-    tell(request, done=number, what=done, problems=problems)
+    kind = admin.opts
+    rows_done = counted(number, str(kind.verbose_name), str(kind.verbose_name_plural))
+    tell(request, done=f"{rows_done} {done}" if number else "", problems=problems)
     return None

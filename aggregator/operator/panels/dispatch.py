@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU
+from aggregator.core.words import counted
 from aggregator.operator import queries
 from aggregator.operator.charts import BLUE, GREEN, GREY, LIGHT_GREEN, Chart, Series, chart
 from aggregator.operator.display import clock_time, clock_times, duration, kilo, period, shortened
@@ -198,7 +199,7 @@ def partners(*, today: Interval, now: datetime) -> dict[str, Any]:
         "silent_after": duration(queries.SILENT_AFTER),
         "attention": [
             {
-                "text": f"{one.partner.name} is stopped: no setpoints go to its {one.assets:,} assets.",
+                "text": f"{one.partner.name} is stopped: no setpoints go to its {counted(one.assets, 'asset')}.",
                 "href": page_of(one.partner),
                 "tone": "warn",
             }

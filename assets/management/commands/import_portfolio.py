@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from aggregator.core.words import counted
 from assets.management.table_command import TableCommand
 from assets.table_import import import_portfolio
 
@@ -15,6 +16,6 @@ class Command(TableCommand):
         """Import the table."""
         done = import_portfolio(partner_id=partner_id, content=content, now=now)
         return (
-            f"{done.assets.created} assets created, {done.assets.updated} updated, {done.assets.unchanged} unchanged; "
-            f"{done.enrolled} enrolled."
+            f"{counted(done.assets.created, 'asset')} created, {done.assets.updated} updated, "
+            f"{done.assets.unchanged} unchanged; {done.enrolled} enrolled."
         )

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from aggregator.core.words import counted
 from assets.management.table_command import TableCommand
 from assets.table_import import import_sessions
 
@@ -14,4 +15,4 @@ class Command(TableCommand):
     def load(self, partner_id: int, content: bytes, now: datetime) -> str:
         """Import the table."""
         done = import_sessions(partner_id=partner_id, content=content, now=now)
-        return f"{done.created} sessions created, {done.updated} updated, {done.unchanged} unchanged."
+        return f"{counted(done.created, 'session')} created, {done.updated} updated, {done.unchanged} unchanged."

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from aggregator.core.services import clock, http_client
+from aggregator.core.words import counted
 from assets import operations
 from assets.models import OcpiConnection, Partner
 from assets.ocpi.connections import (
@@ -83,7 +84,7 @@ class Command(BaseCommand):
         try:
             if action == "stop-all":
                 stopped = operations.stop_all_partners(reason=options["reason"], now=clock().now())
-                self.stdout.write(f"Stopped {stopped} partners.")
+                self.stdout.write(f"Stopped {counted(stopped, 'partner')}.")
             elif action == "create":
                 self._create(options)
             elif action == "ocpi-open":

@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import track
 
+from aggregator.core.words import cause, counted
 from bidding.backtest.arguments import parse_duration, parse_share, parse_timezone, parse_window
 from bidding.backtest.harness import WalkForward
 from bidding.backtest.options import BacktestOptions
@@ -127,7 +128,7 @@ class Command(BaseCommand):
     def _print(self, outcome: dict[str, Any]) -> None:
         summary = outcome["summary"]
         self.stdout.write(
-            f"{summary['bids']} bids in {summary['windows']} windows; {_coverage(summary)}\n"
+            f"{counted(summary['bids'], 'bid')} in {counted(summary['windows'], 'window')}; {_coverage(summary)}\n"
             f"mean bid {summary['mean_bid_kw']:.2f} kW of {summary['mean_perfect_information_kw']:.2f} kW "
             f"with perfect information; unserved {summary['unserved_energy_share']:.3%} of drivers' energy; "
             f"{summary['seconds']:.1f} s"
@@ -249,7 +250,7 @@ def _config(given: dict[str, Any], file: SessionFile, days: Calendar) -> dict[st
 def _listed(problems: tuple[Any, ...]) -> list[str]:
     shown = [str(problem) for problem in problems[:PROBLEMS_SHOWN]]
     hidden = len(problems) - len(shown)
-    return [*shown, f"and {hidden} more rows"] if hidden else shown
+    return [*shown, f"and {counted(hidden, 'more row')}"] if hidden else shown
 
 
 @contextmanager
@@ -260,7 +261,7 @@ def _lines_of(path: Path) -> Iterator[TextIO]:
         with opened(path, "rt", encoding="utf-8-sig", newline="") as lines:
             yield lines
     except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
-        raise CommandError(f"{path} cannot be read: {error}.") from error
+        raise CommandError(f"{path} cannot be read: {cause(error)}.") from error
     except ValuesInvalid as invalid:
         raise CommandError(f"{path}: {invalid}") from invalid
 
@@ -279,7 +280,7 @@ def _draft_of(path: Path) -> Iterator[Path]:
     try:
         yield draft
     except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
+        raise CommandError(f"{path} cannot be written: {cause(error)}.") from error
     finally:
         with suppress(OSError):  # it has become the file, or never was one
             draft.unlink()

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from aggregator.core.services import clock
+from aggregator.core.words import counted
 from bidding.operations.driver_data import forget_driver_data
 
 
@@ -28,10 +29,10 @@ class Command(BaseCommand):
         done = forget_driver_data(now=clock().now(), kept_for=kept_for)
         field = done.field
         self.stdout.write(
-            f"Forgot drivers in {field.sessions} sessions and {field.states} states; dropped "
-            f"{field.declarations} declarations, {field.ocpi_sessions} OCPI sessions, "
-            f"{field.delivery_attempts} delivery attempts and {done.pause_tests} pause tests "
-            f"older than {kept_for.days} days."
+            f"Forgot drivers in {counted(field.sessions, 'session')} and {counted(field.states, 'state')}; dropped "
+            f"{counted(field.declarations, 'declaration')}, {counted(field.ocpi_sessions, 'OCPI session')}, "
+            f"{counted(field.delivery_attempts, 'delivery attempt')} and {counted(done.pause_tests, 'pause test')} "
+            f"older than {counted(kept_for.days, 'day')}."
         )
         if field.failed:
             raise CommandError(f"Not forgotten: {', '.join(field.failed)}. The causes are in the log; mend them.")

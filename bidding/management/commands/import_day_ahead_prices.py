@@ -11,4 +11,4 @@ class Command(ImportCommand):
     help = "Read day-ahead prices from a CSV with the columns utc,eur_per_mwh (- reads standard input)."
     read = read_prices
     model = DayAheadPrice
-    periods = "quarter hours"
+    period = "quarter hour"

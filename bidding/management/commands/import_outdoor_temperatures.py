@@ -11,4 +11,4 @@ class Command(ImportCommand):
     help = "Read hourly outdoor temperatures from a CSV with the columns utc,celsius (- reads standard input)."
     read = read_temperatures
     model = OutdoorTemperature
-    periods = "hours"
+    period = "hour"

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from django.core.management.base import BaseCommand, CommandError
 
+from aggregator.core.words import cause
 from mock_gopacs.loading import document_named, load, with_base
 from mock_gopacs.scenario import read_scenario
 from mock_gopacs.scenario_values import InvalidScenario
@@ -32,7 +33,9 @@ class Command(BaseCommand):
         try:
             document = _from_file(file) if file.suffix else document_named(str(file))
             loaded = load(read_scenario(document, parameters))
-        except (InvalidScenario, OSError) as error:
+        except OSError as error:
+            raise CommandError(f"{file} cannot be read: {cause(error)}.") from error
+        except InvalidScenario as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
             f"{loaded.name}: {len(loaded.announcement_ids)} announcements, "

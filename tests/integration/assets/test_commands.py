@@ -68,7 +68,7 @@ def test_partners_are_stopped_and_resumed(partner, other_partner):
     _run("partner", "stop", partner.name, "--reason", "odd switching")
     assert set(Partner.objects.filter(is_stopped=True)) == {partner}
 
-    assert "Stopped 1 partners" in _run("partner", "stop-all", "--reason", "alarm")[0]
+    assert "Stopped 1 partner." in _run("partner", "stop-all", "--reason", "alarm")[0]
     assert Partner.objects.filter(is_stopped=True).count() == 2
 
     _run("partner", "resume", partner.name, "--reason", "explained")
@@ -229,3 +229,9 @@ def test_registering_with_a_platform_that_is_not_there_says_why(db):
     _, _, error = _run("partner", "ocpi-register", "Stadsladen", *arguments)
 
     assert "No registration with http://127.0.0.1:1/versions" in error
+
+
+def test_a_table_that_is_not_there_is_told_without_numbers_of_the_machine(partner, tmp_path):
+    path = tmp_path / "nowhere.csv"
+    error = _run("import_sessions", str(path), "--partner", partner.name)[2]
+    assert error == f"{path} cannot be read: No such file or directory."

@@ -111,7 +111,7 @@ def test_invalid_rows_are_listed_and_nothing_is_written(sessions_csv, tmp_path):
         (("--reliability", "1.2"), "between 0 and 1"),
         (("--timezone", "Europe/Nowhere"), "no time zone"),
         (("--baseline", "price"), "needs prices"),
-        (("--temperatures", "/no/such/file.csv"), "/no/such/file.csv cannot be read"),
+        (("--temperatures", "/no/such/file.csv"), "/no/such/file.csv cannot be read: No such file or directory."),
         (("--category", "bus"), "the file has: home"),
         (("--warm-up", "400d"), "No window is left"),
         (("--v2g", "2"), "fraction lies in 0..1"),

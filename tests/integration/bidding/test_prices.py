@@ -95,6 +95,12 @@ def test_a_bad_file_stores_nothing(db, tmp_path):
     assert not DayAheadPrice.objects.exists()
 
 
+def test_a_file_that_is_not_there_is_told_without_numbers_of_the_machine(db, tmp_path):
+    words = r"nowhere\.csv cannot be read: No such file or directory\. Nothing was stored\."
+    with pytest.raises(CommandError, match=words):
+        call_command("import_day_ahead_prices", str(tmp_path / "nowhere.csv"))
+
+
 def test_a_file_comes_in_once_and_a_correction_keeps_what_was_known(db, tmp_path, capsys, now):
     path = tmp_path / "prices.csv"
     path.write_text("utc,eur_per_mwh\n2026-01-14T19:00Z,1\n2026-01-14T20:00Z,2\n", encoding="utf-8")

@@ -97,7 +97,7 @@ def test_a_bid_somebody_else_decided_upon_is_told_and_the_others_go_on(pages, ev
     call = evening.announcement("late", starts_at=TOMORROW, ends_at=TOMORROW + timedelta(hours=1))
     done = evening.bid(announcement=call, group=evening.group(), status=Bid.Status.REFUSED)
     text = act(pages, "/admin/bidding/bid/", "refuse", bid, done, reason="Price.").content.decode()
-    assert "1 bids refused." in text
+    assert "1 bid refused." in text
     assert "The bid is “Refused by an operator”, not “Waits for approval”." in text
 
 

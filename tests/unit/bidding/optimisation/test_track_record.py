@@ -18,6 +18,11 @@ def test_the_sentence_names_promise_share_count_and_interval():
     assert record.sentence() == ("promised 95%, kept 97.5% (40 windows with a bid, 95 % interval 87.1% to 99.6%)")
 
 
+def test_the_sentence_of_a_single_window_speaks_of_one():
+    (record,) = track_records([bid(1, is_kept=True)])
+    assert "(1 window with a bid, 95" in record.sentence()
+
+
 @pytest.mark.parametrize(("kept", "is_below"), [(95, False), (92, False), (80, True)])
 def test_a_record_is_below_its_promise_when_chance_does_not_explain_it(kept, is_below):
     record = TrackRecord(
