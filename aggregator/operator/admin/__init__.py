@@ -28,5 +28,6 @@ __all__ = [
     "trading",
 ]
 
-admin.site.index_template = "operator/dashboard.html"  # a template of this name in `admin/` would hide behind Unfold's
+admin.site.index_template = "operator/dashboard.html"
+admin.site.login_template = "operator/log_in.html"
 admin.site.index_title = "What happens now"

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin, TabularInline
 
 from aggregator.core import audit
@@ -16,6 +17,7 @@ from aggregator.core.fields import Ean13Field, Ean18Field
 from aggregator.core.services import clock
 from aggregator.operator.admin.columns import Column, readable
 from aggregator.operator.admin.refusals import SaveRefused, words_of
+from aggregator.operator.spelling import spelled
 
 HISTORY_ROWS_PER_PAGE = 50
 _ENTERED_IN = (("_wh", "Wh"), ("_w", "W"), ("_eur", "€"), ("_eur_per_mwh", "€ per MWh"), ("_eur_per_kwh", "€ per kWh"))
@@ -103,7 +105,7 @@ class RegisterAdmin(ReadableAdmin):
             kwargs["assume_scheme"] = "https"
         for ending, unit in _ENTERED_IN:
             if db_field.name.endswith(ending):
-                kwargs["label"] = f"{db_field.name.removesuffix(ending).replace('_', ' ').capitalize()} ({unit})"
+                kwargs["label"] = f"{capfirst(spelled(db_field.name.removesuffix(ending)))} ({unit})"
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_form(

@@ -11,8 +11,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.utils.html import format_html
+from django.utils.text import capfirst
 
 from aggregator.operator.display import MISSING, TO, clock_time, day, euros, kilo, moment, time_of_day
+from aggregator.operator.spelling import spelled
 
 Column = str | Callable[[Any], Any]
 
@@ -56,11 +58,15 @@ def _readable(model: type[models.Model], name: str) -> Column:
     for kind, write in _TIMES:
         if isinstance(field, kind):
             return _column(name, field, field.name, "", write)
-    return name
+    return _column(name, field, field.name, "", _words) if "__" in name else name  # Django would head it with the path
+
+
+def _words(value: object) -> str:
+    return MISSING if value is None else str(value)
 
 
 def _column(path: str, field: Any, title: str, unit: str, write: Callable[[Any], str]) -> Column:
-    words = title.replace("_", " ").capitalize()
+    words = capfirst(spelled(title))
     value_of = attrgetter(path.replace("__", "."))
 
     @admin.display(description=f"{words} ({unit})" if unit else words, ordering=path)

@@ -116,6 +116,22 @@ def test_history_is_not_rewritten(pages, evening, model):
     assert model.objects.filter(pk=row.pk).values().get() == before
 
 
+@pytest.mark.parametrize("page", ["changelist", "change"])
+def test_every_page_has_one_main_part_and_spells_abbreviations_in_capitals(pages, evening, page):
+    evening.everything()
+    rows = {model: model.objects.first() for model in MODELS}
+    shown = {
+        model._meta.label: pages.get(address(model, page, *([row.pk] if page == "change" else []))).content.decode()
+        for model, row in rows.items()
+        if row is not None
+    }
+    assert {label: text.count("<main") for label, text in shown.items()} == dict.fromkeys(shown, 1)
+    assert all(text.index("<main") < text.index("</main>") for text in shown.values())
+    small = re.compile(r">\s*((?:[A-Z][a-z ]* (?:ean|ptu|brp|url|ocpi)s?|Ean|Ptu|Brp|Url|Ocpi)\b[^<]*)<")
+    words = {label: small.findall(text) for label, text in shown.items()}
+    assert {label: found for label, found in words.items() if found} == {}
+
+
 def test_lists_speak_in_kilowatts_and_dutch_time(pages, evening):
     evening.everything()
     text = pages.get("/admin/bidding/bid/").content.decode()
