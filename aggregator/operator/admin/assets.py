@@ -35,7 +35,7 @@ from bidding.driver_record import driver_record
 @admin.register(Partner)
 class PartnerAdmin(RegisterAdmin):
     is_shared = True
-    list_display = ("name", "is_active", "is_stopped", "callback_url", "created_at")
+    list_display = ("name", "is_active", "setpoints", "callback_url", "created_at")
     list_filter = ("is_active", "is_stopped")
     search_fields = ("name", "callback_url")
     fields = (
@@ -49,6 +49,11 @@ class PartnerAdmin(RegisterAdmin):
     )
     readonly_fields = ("is_stopped", "created_at")
     actions = ("stop", "resume")
+
+    @admin.display(description="Setpoints", ordering="is_stopped")
+    def setpoints(self, partner: Partner) -> str:
+        """Say it in words: a red cross at “is stopped” would stand for all is well."""
+        return "stopped" if partner.is_stopped else "sent"
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
         """Credentials are shown once, on a terminal: `manage.py partner create NAME`."""

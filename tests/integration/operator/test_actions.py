@@ -121,7 +121,10 @@ def test_an_activation_is_stopped_with_a_reason_once(pages, evening):
 
 def test_partners_are_stopped_and_resumed_with_a_reason(pages, evening):
     partner = evening.partner()
-    act(pages, "/admin/assets/partner/", "stop", partner, reason="Wrong firmware.")
+    assert ">sent<" in pages.get("/admin/assets/partner/").content.decode()
+    shown = act(pages, "/admin/assets/partner/", "stop", partner, reason="Wrong firmware.").content.decode()
+    assert "1 partner stopped." in shown
+    assert ">stopped<" in shown
     partner.refresh_from_db()
     assert partner.is_stopped
     assert last_event() == ("assets.partner.stopped", "operator", "Wrong firmware.")
