@@ -10,6 +10,22 @@ from plotly.subplots import make_subplots
 from aggregator.core.words import counted
 
 PROMISED, POSSIBLE, DELIVERED, BROKEN = "#1f5fa8", "#b9c4d0", "#3c9d6d", "#c8442f"
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Backtest</title>
+<style>body {{ font: 16px/1.5 system-ui, sans-serif; margin: 1rem; }} h1 {{ font-size: 1.25rem; }}</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+{drawn}
+</main>
+</body>
+</html>
+"""
 
 
 def backtest_page(report: Mapping[str, Any]) -> str:
@@ -26,10 +42,11 @@ def backtest_page(report: Mapping[str, Any]) -> str:
     _add_power(figure, windows)
     _add_coverage(figure, windows, nominal=report["summary"]["nominal"])
     _add_misses(figure, windows)
-    figure.update_layout(title=_title(report["summary"]), template="plotly_white", height=1100)
+    figure.update_layout(template="plotly_white", height=1100)
     figure.update_yaxes(rangemode="tozero", row=1, col=1)
     figure.update_yaxes(tickformat=".0%", row=2, col=1)
-    return str(figure.to_html(include_plotlyjs=True, full_html=True))
+    drawn = figure.to_html(include_plotlyjs=True, full_html=False)
+    return _PAGE.format(title=_title(report["summary"]), drawn=drawn)
 
 
 def _title(summary: Mapping[str, Any]) -> str:

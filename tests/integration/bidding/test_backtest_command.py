@@ -1,5 +1,6 @@
 import gzip
 import json
+import re
 from io import StringIO
 
 import numpy as np
@@ -52,6 +53,8 @@ def test_a_run_reports_writes_json_and_a_page_that_needs_no_network(sessions_csv
     assert "perfect information" in out
     page = (tmp_path / "o.html").read_text(encoding="utf-8")
     assert "Promises broken" in page
+    assert page.startswith('<!doctype html>\n<html lang="en">')
+    assert re.search(r"<title>Backtest</title>.*<main>\s*<h1>Promised \d+%, kept [\d.]+% \(", page, re.DOTALL)
     assert '<script src="http' not in page
 
 
