@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('assets', '0015_sessions_of_unknown_evses'),
+        ('assets', '0017_evse_of_a_party'),
     ]
 
     operations = [
