@@ -3,7 +3,6 @@
 import re
 from argparse import ArgumentTypeError
 from datetime import timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bidding.backtest.options import LocalWindow
 
@@ -28,15 +27,6 @@ def parse_duration(text: str) -> timedelta:
     if not match:
         raise ArgumentTypeError(f"a duration reads like 90m, 4h or 1d, of up to six digits, not {text!r}")
     return timedelta(**{_UNITS[match[2]]: float(match[1])})
-
-
-def parse_timezone(text: str) -> str:
-    """Read the name of a time zone that there is."""
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, no name at all, or a folder of zones
-        raise ArgumentTypeError(f"there is no time zone {text!r}; write one like Europe/Amsterdam") from None
-    return text
 
 
 def parse_share(text: str) -> float:

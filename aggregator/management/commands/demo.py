@@ -5,7 +5,6 @@ import signal
 import sys
 import time
 from argparse import ArgumentParser
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from aggregator import embedded
+from aggregator.core.arguments import parse_day, parse_timezone
 from aggregator.demo.evening import DAY, Evening, StepFailed
 from aggregator.demo.report import build_report
 from aggregator.demo.report_page import print_summary, write_report_page
@@ -33,14 +33,19 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--sessions", type=Path, help="CSV or CSV.gz of real charging sessions to replay")
-        parser.add_argument("--zone", default="Europe/Amsterdam", help="time zone of the place the sessions come from")
+        parser.add_argument(
+            "--zone",
+            type=parse_timezone,
+            default="Europe/Amsterdam",
+            help="time zone of the place the sessions come from",
+        )
         parser.add_argument(
             "--misbehaving",
             type=float,
             default=0.0,
             help="share of assets with faults of all kinds, 0 to 1",
         )
-        parser.add_argument("--day", type=date.fromisoformat, default=DAY, help="the demo's day, YYYY-MM-DD")
+        parser.add_argument("--day", type=parse_day, default=DAY, help="the demo's day, YYYY-MM-DD")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         if options["sessions"] and not options["sessions"].is_file():

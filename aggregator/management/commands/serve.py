@@ -33,6 +33,8 @@ class Command(BaseCommand):
         parser.add_argument("--speed", type=float, default=CLOCK_SPEED, help="virtual seconds per real second")
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        if not options["speed"] > 0:
+            raise CommandError(f"--speed {options['speed']:g} would stand still or run backwards; give more than 0.")
         _require_free(options["port"])
         console = Console()
         stop = threading.Event()

@@ -16,8 +16,9 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import track
 
+from aggregator.core.arguments import parse_timezone
 from aggregator.core.words import cause, counted
-from bidding.backtest.arguments import parse_duration, parse_share, parse_timezone, parse_window
+from bidding.backtest.arguments import parse_duration, parse_share, parse_window
 from bidding.backtest.harness import WalkForward
 from bidding.backtest.options import BacktestOptions
 from bidding.backtest.plot import backtest_page

@@ -1,23 +1,16 @@
 """Enter a contract under which a grid operator calls flexibility."""
 
 from argparse import ArgumentParser
-from datetime import date, time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
+from aggregator.core.arguments import parse_day, parse_decimal, parse_local_time
 from aggregator.core.services import clock
 from bidding.models import Contract
 from bidding.uftp.contracts import CounterpartyUnknown, enter_contract, find_operator
-
-
-def _money(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise ValueError(text) from None
 
 
 class Command(BaseCommand):
@@ -33,24 +26,24 @@ class Command(BaseCommand):
         parser.add_argument("--congestion-point", help="EAN in the calls (default: the aggregation EAN)")
         parser.add_argument("--volume-w", required=True, type=int)
         parser.add_argument("--limit-w", type=int, help="for CLC-T and time-block: the limit that holds without a call")
-        parser.add_argument("--price-eur-per-mwh", required=True, type=_money)
-        parser.add_argument("--availability-fee-eur-per-month", type=_money, default=Decimal(0))
-        parser.add_argument("--penalty-eur-per-mwh", type=_money, default=Decimal(0))
+        parser.add_argument("--price-eur-per-mwh", required=True, type=parse_decimal)
+        parser.add_argument("--availability-fee-eur-per-month", type=parse_decimal, default=Decimal(0))
+        parser.add_argument("--penalty-eur-per-mwh", type=parse_decimal, default=Decimal(0))
         parser.add_argument("--power-meaning", choices=Contract.Meaning.values, default=Contract.Meaning.LIMIT)
         parser.add_argument("--zero-side", choices=Contract.ZeroSide.values, default=Contract.ZeroSide.IMPORT)
-        parser.add_argument("--window-starts", type=time.fromisoformat, help="local time, such as 17:00")
-        parser.add_argument("--window-ends", type=time.fromisoformat)
+        parser.add_argument("--window-starts", type=parse_local_time, help="local time, such as 17:00")
+        parser.add_argument("--window-ends", type=parse_local_time)
         parser.add_argument("--call-days-before", type=int, default=1)
-        parser.add_argument("--call-until", type=time.fromisoformat, help="local time after which a call does not bind")
+        parser.add_argument("--call-until", type=parse_local_time, help="local time after which a call does not bind")
         parser.add_argument(
-            "--offered-shares", type=_money, nargs="+", default=[Decimal(1)], help="an option in offers for each"
+            "--offered-shares", type=parse_decimal, nargs="+", default=[Decimal(1)], help="an option in offers for each"
         )
-        parser.add_argument("--min-activation-factor", type=_money, default=Decimal(1))
+        parser.add_argument("--min-activation-factor", type=parse_decimal, default=Decimal(1))
         parser.add_argument("--takes-unsolicited-orders", action="store_true")
         parser.add_argument("--sends-prognosis", action="store_true", help="the day before, of every day")
         parser.add_argument("--sends-metering", action="store_true", help="of every called day")
-        parser.add_argument("--active-from", required=True, type=date.fromisoformat)
-        parser.add_argument("--active-until", type=date.fromisoformat, help="the last day")
+        parser.add_argument("--active-from", required=True, type=parse_day)
+        parser.add_argument("--active-until", type=parse_day, help="the last day")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
         names = {field.attname for field in Contract._meta.concrete_fields}  # noqa: SLF001 - Django's documented API

@@ -1,11 +1,12 @@
 """Offer a power under a contract of our own accord."""
 
 from argparse import ArgumentParser
-from datetime import date, datetime, time
+from datetime import datetime, time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from aggregator.core.arguments import parse_day, parse_local_time
 from aggregator.core.interval import Interval, InvalidInterval
 from aggregator.core.ptu import MARKET_ZONE
 from aggregator.core.services import clock
@@ -21,11 +22,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--contract", required=True, help="the operator's name for it")
         parser.add_argument("--dso", required=True, help="domain of the operator")
-        parser.add_argument("--day", required=True, type=date.fromisoformat)
-        parser.add_argument("--from", required=True, type=time.fromisoformat, dest="starts", help="local time")
-        parser.add_argument("--until", required=True, type=time.fromisoformat, help="local time, on the same day")
+        parser.add_argument("--day", required=True, type=parse_day)
+        parser.add_argument("--from", required=True, type=parse_local_time, dest="starts", help="local time")
+        parser.add_argument("--until", required=True, type=parse_local_time, help="local time, on the same day")
         parser.add_argument("--power-w", required=True, type=int, help="as in the contract: a deviation, or a limit")
-        parser.add_argument("--expires", type=time.fromisoformat, help="local time on that day (default: its start)")
+        parser.add_argument("--expires", type=parse_local_time, help="local time on that day (default: its start)")
         parser.add_argument("--reason", required=True, help="kept in the audit trail")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
