@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aggregator.core.interval import Interval, utc
 from aggregator.core.ptu import day_interval, ptu_start
@@ -85,7 +85,7 @@ def _read(document: dict[str, Any]) -> Configuration:
         faults=_faults(document.get("faults") or {}),
         sessions=SessionSource(
             file=Path(sessions["file"]) if sessions.get("file") else None,
-            zone=ZoneInfo(sessions.get("zone", "Europe/Amsterdam")),
+            zone=_zone(sessions.get("zone", "Europe/Amsterdam")),
             history_weeks=int(sessions.get("history_weeks", 8)),
         ),
         partners={
@@ -98,6 +98,13 @@ def _read(document: dict[str, Any]) -> Configuration:
             for key, row in document["partners"].items()
         },
     )
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except ZoneInfoNotFoundError:  # a KeyError, which would read as a field that is missing
+        raise ValueError(f"there is no time zone {name!r}; write one like Europe/Amsterdam.") from None
 
 
 def _ocpi(row: dict[str, Any]) -> OcpiAccess:

@@ -23,9 +23,10 @@ class Command(BaseCommand):
 
     def handle(self, *_arguments: Any, days: int | None, **_options: Any) -> None:
         """Forget, and say how much."""
+        longest: int = settings.KEEP_DRIVER_DATA.days
+        if days is not None and not 1 <= days <= longest:
+            raise CommandError(f"Give --days from 1 to {longest}: what goes cannot come back.")
         kept_for = settings.KEEP_DRIVER_DATA if days is None else timedelta(days=days)
-        if not timedelta(days=1) <= kept_for <= settings.KEEP_DRIVER_DATA:
-            raise CommandError(f"Give --days from 1 to {settings.KEEP_DRIVER_DATA.days}: what goes cannot come back.")
         done = forget_driver_data(now=clock().now(), kept_for=kept_for)
         field = done.field
         self.stdout.write(

@@ -23,24 +23,26 @@ class Command(BaseCommand):
         parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE", help="the value is YAML")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        parameters = {}
-        for assignment in options["parameter"]:
-            name, separator, value = assignment.partition("=")
-            if not separator:
-                raise CommandError(f"--parameter {assignment!r} has no value: write NAME=VALUE.")
-            parameters[name] = yaml.safe_load(value)
         file = Path(options["scenario"])
         try:
+            parameters = dict(_parameter(assignment) for assignment in options["parameter"])
             document = _from_file(file) if file.suffix else document_named(str(file))
             loaded = load(read_scenario(document, parameters))
         except OSError as error:
             raise CommandError(f"{file} cannot be read: {cause(error)}.") from error
-        except InvalidScenario as error:
+        except (InvalidScenario, UnicodeDecodeError, yaml.YAMLError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
             f"{loaded.name}: {len(loaded.announcement_ids)} announcements, "
             f"{loaded.foreign_order_count} foreign orders, {len(loaded.contract_ids)} contracts"
         )
+
+
+def _parameter(assignment: str) -> tuple[str, Any]:
+    name, separator, value = assignment.partition("=")
+    if not separator:
+        raise CommandError(f"--parameter {assignment!r} has no value: write NAME=VALUE.")
+    return name, yaml.safe_load(value)
 
 
 def _from_file(file: Path) -> dict[str, Any]:

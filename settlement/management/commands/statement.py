@@ -6,7 +6,7 @@ from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 
 from aggregator.core import services
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         statement = issue_statement(interval=month, now=services.clock().now())
         document = statement_document(statement)
         if csv_path:
-            csv_path.write_text(statement_csv(document), encoding="utf-8")
+            _write(csv_path, statement_csv(document))
         if as_json:
             self.stdout.write(json.dumps(document, indent=2))
             return
@@ -42,7 +42,16 @@ class Command(BaseCommand):
             self.stdout.write(f"Not in it yet: {waiting} activation(s) that wait for their end or their meter values.")
 
 
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(
+            f"The statement is issued, but {path} cannot be written: {error.strerror}. Give --csv another path."
+        ) from error
+
+
 def _month(text: str) -> Interval:
-    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text):
+    if not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", text):
         raise ArgumentTypeError(f"{text!r} is not a month; write it as YYYY-MM, for example 2026-01.")
     return queries.month_interval(int(text[:4]), int(text[5:]))

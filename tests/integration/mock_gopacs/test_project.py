@@ -56,6 +56,14 @@ def test_a_missing_parameter_is_named_on_the_shell(market_process):
     assert "['api_key', 'gopacs_api_key', 'participant_id', 'registrations'] have no default" in done.stderr
 
 
+def test_a_text_that_is_no_yaml_is_refused_on_the_shell(market_process, tmp_path):
+    scenario = tmp_path / "scenario.yaml"
+    scenario.write_bytes(b"\xff")
+    for words in ((str(scenario),), ("congested_evening", "--parameter", "date=[")):
+        done = run(market_process, "load_scenario", *words)
+        assert (done.returncode, done.stderr.splitlines()[0][:13]) == (1, "CommandError:"), done.stderr
+
+
 def test_without_a_control_token_the_control_api_is_closed(market_process):
     # given the settings of a market that was started without one
     environment = {name: value for name, value in market_process.environment.items() if "TOKEN" not in name}

@@ -163,10 +163,17 @@ def test_the_command_exports_json_and_csv(tmp_path):
     assert len((tmp_path / "january.csv").read_text().splitlines()) == 4
 
 
-@pytest.mark.parametrize("text", ["2026", "2026-13", "januari"])
+@pytest.mark.parametrize("text", ["2026", "2026-13", "0000-01", "9999-12", "januari"])
 def test_a_month_that_is_none_is_refused(text):
     with pytest.raises(CommandError, match="write it as YYYY-MM"):
         call_command("statement", "--month", text)
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_table_that_cannot_be_written_is_told_and_the_statement_is_there_to_be_asked_for_again(tmp_path):
+    with pytest.raises(CommandError, match=r"The statement is issued, but .*january\.csv cannot be written"):
+        call_command("statement", "--month", "2026-01", "--csv", str(tmp_path / "no_folder" / "january.csv"))
+    assert Statement.objects.count() == 1
 
 
 def test_the_tick_settles_what_is_due_and_leaves_a_job_row(world):

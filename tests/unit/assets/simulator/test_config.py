@@ -42,6 +42,7 @@ def test_what_is_left_out_has_a_default(tmp_path):
         ({"ends_at": "2026-01-14T10:00:00Z"}, "not after its start"),
         ({"portfolio": {}}, "lacks 'seed'"),
         ({"day": "14-01-2026"}, "cannot be used"),
+        ({"sessions": {"zone": "Amsterdam"}}, "no time zone 'Amsterdam'"),
     ],
 )
 def test_a_bad_configuration_says_what_is_wrong(tmp_path, changes, complaint):
