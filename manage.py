@@ -21,7 +21,8 @@ def main() -> None:
     command = sys.argv[1] if len(sys.argv) > 1 else ""
     if command == "demo":  # a demo empties its folder first, so it has one of its own
         os.environ["AGGREGATOR_VAR"] = str(embedded.data_directory() / "demo")
-    with nullcontext() if command in COMMANDS_WITHOUT_SERVICES else embedded.services():
+    needs_services = command not in COMMANDS_WITHOUT_SERVICES and not {"-h", "--help"} & set(sys.argv)
+    with embedded.services() if needs_services else nullcontext():
         execute_from_command_line(sys.argv)
 
 

@@ -1,7 +1,13 @@
 """What commands say of words that they cannot read; none of them gets as far as the database."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from django.core.management import CommandError, call_command
+
+from aggregator.embedded import CHECKOUT
 
 
 @pytest.mark.parametrize(
@@ -21,3 +27,18 @@ from django.core.management import CommandError, call_command
 def test_what_cannot_be_read_is_told_with_an_example(words, says):
     with pytest.raises(CommandError, match=says):
         call_command(*words)
+
+
+@pytest.mark.parametrize("words", [["partner", "--help"], ["migrate", "-h"]])
+def test_help_starts_no_servers(words, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
+    done = subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=CHECKOUT,
+        env={**environment, "AGGREGATOR_VAR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("usage: manage.py")
+    assert not (tmp_path / "postgres").exists()
