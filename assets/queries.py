@@ -6,12 +6,10 @@ from itertools import accumulate
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
-from aggregator.core.interval import Interval
 from assets.control.ports import SentSetpoint
 from assets.models import (
     Asset,
     AssetState,
-    ChargingSession,
     Membership,
     OcpiSession,
     Partner,
@@ -22,30 +20,12 @@ from assets.models import (
 SETPOINTS_PER_PAGE = 50_000
 
 
-def members_at(*, aggregation_ean: str, instant: datetime) -> QuerySet[Asset]:
-    """Return the group's assets at an instant, by id, with their partners."""
-    return (
-        Asset.objects.filter(memberships__aggregation_ean=aggregation_ean, memberships__period__contains=instant)
-        .select_related("partner")
-        .order_by("id")
-    )
-
-
 def leaving(*, aggregation_ean: str, instant: datetime, before: datetime) -> dict[int, datetime]:
     """Return when assets that are in a group at an instant leave it, by asset id; of those that do before `before`."""
     periods = Membership.objects.filter(
         aggregation_ean=aggregation_ean, period__contains=instant, period__endswith__lt=before
     ).values_list("asset_id", "period")
     return {asset_id: period.upper for asset_id, period in periods}
-
-
-def sessions_between(*, asset_ids: Sequence[int], interval: Interval) -> QuerySet[ChargingSession]:
-    """Return the sessions of some assets that touch `interval`, open ones included, by asset and start."""
-    return (
-        ChargingSession.objects.filter(asset_id__in=asset_ids, plug_in_at__lt=interval.ends_at)
-        .exclude(plug_out_at__lte=interval.starts_at)
-        .order_by("asset_id", "plug_in_at", "id")
-    )
 
 
 def latest_states(*, asset_ids: Sequence[int]) -> dict[int, AssetState]:

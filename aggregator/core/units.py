@@ -1,20 +1,15 @@
-"""Power and energy: integers in watt and watt-hour at every edge, positive for consumption."""
-
-from typing import NewType
-
-Watt = NewType("Watt", int)
-WattHour = NewType("WattHour", int)
+"""Power: whole watts at every edge, positive for consumption; floats in kilowatts in pure code."""
 
 WATT_PER_KILOWATT = 1_000
 
 
-def watt(kilowatt: float) -> Watt:
+def watt(kilowatt: float) -> int:
     """Return kilowatts as the nearest whole watt.
 
     >>> watt(11.04)
     11040
     """
-    return Watt(round(kilowatt * WATT_PER_KILOWATT))
+    return round(kilowatt * WATT_PER_KILOWATT)
 
 
 def kilowatt(power: int) -> float:

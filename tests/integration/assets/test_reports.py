@@ -205,22 +205,6 @@ def test_the_driver_token_is_kept_as_a_hash_that_differs_per_partner(partner, ot
     assert tokens[0] != tokens[1]
 
 
-def test_sessions_that_touch_an_interval_are_found(partner):
-    from aggregator.core.interval import Interval  # noqa: PLC0415 - only here
-
-    [asset] = make_assets(partner, [charger("a")])
-    rows = [
-        _session(name="before", plug_in_at=at("01:00"), plug_out_at=at("08:00")),
-        _session(name="across", plug_in_at=at("08:00"), plug_out_at=at("09:30")),
-        _session(name="open", plug_in_at=at("10:00"), plug_out_at=None),
-    ]
-    operations.record_sessions(partner_id=partner.pk, rows=rows, now=NOW)
-
-    found = queries.sessions_between(asset_ids=[asset.pk], interval=Interval(at("08:00"), at("11:00")))
-
-    assert [session.external_id for session in found] == ["across", "open"]
-
-
 def test_a_state_of_charge_becomes_a_level_where_the_size_is_known(partner):
     big, car = make_assets(partner, [battery("b"), charger("a")])
     states = [{"asset": name, "at": NOW, "power_w": 0, "soc_percent": soc} for name, soc in (("b", 62.5), ("a", 40))]
