@@ -38,6 +38,11 @@ def test_every_test_that_a_document_names_exists(document):
     assert missing == []
 
 
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_the_readme_leads_to_every_document(document):
+    assert f"](docs/{document.name})" in (TESTS.parent / "README.md").read_text()
+
+
 def test_the_settings_say_of_every_name_they_read_what_it_means():
     settings, embedded = ((TESTS.parent / f"aggregator/{name}.py").read_text() for name in ("settings", "embedded"))
     read = re.findall(r"""(?:env\.\w+|environ\.get)\(\s*"(\w+)\"""", settings + embedded)
