@@ -9,7 +9,6 @@ logarithmic loss of "leaves within" half an hour, one, two, three and five hours
 
 import argparse
 import gzip
-import os
 import sys
 from pathlib import Path
 
@@ -22,7 +21,8 @@ from bidding.forecast.local_time import DAY_S, HOUR_S, local_seconds, utc_second
 from bidding.forecast.outlook import FEWEST_SAMPLES, SAMPLES, OutlookModel
 from bidding.forecast.session_files import read_sessions
 from bidding.forecast.sessions import SessionTable
-from scripts.stay_calibration import KW_UNKNOWN, SETS, WARM_UP_DAYS
+from scripts.reference_data import DATA, SETS
+from scripts.stay_calibration import KW_UNKNOWN, WARM_UP_DAYS
 
 HOURS = (17, 18)
 WITHIN_H = (0.5, 1.0, 2.0, 3.0, 5.0)
@@ -81,8 +81,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--samples", nargs="+", type=int, default=[FEWEST_SAMPLES, 48, 88, SAMPLES])
-    beside = Path(__file__).resolve().parent.parent.parent / "shared"
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("SHARED_DIR", beside)) / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
     out = sys.stdout
     out.write(f"| set | cars | {' | '.join(f'{each} samples' for each in options.samples)} |\n")

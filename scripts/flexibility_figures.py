@@ -5,7 +5,6 @@ Writes SVG to docs/figures from the same computations as `scripts.flexibility_cu
 """
 
 import argparse
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -19,6 +18,7 @@ from scripts.flexibility_curves.curves import CHARGERS, KINDS, WINDOWS, bootstra
 from scripts.flexibility_curves.history import SETS, read_history
 from scripts.flexibility_curves.lead_time import LEAD_SETS, lead_losses
 from scripts.flexibility_curves.noon import noon_fleet, prices_of, shifted_years
+from scripts.reference_data import DATA
 
 FIGURES = Path(__file__).resolve().parent.parent / "docs" / "figures"
 COLOURS = ("#1d4ed8", "#b45309", "#047857", "#6b7280")
@@ -159,8 +159,7 @@ def main() -> None:
     """Write the figures asked for, or all."""
     parser = argparse.ArgumentParser(prog="python -m scripts.flexibility_figures", description=__doc__)
     parser.add_argument("figures", nargs="*", metavar="figure", help=f"of {', '.join(DRAWN)}; all without any")
-    beside = Path(__file__).resolve().parent.parent.parent / "shared"
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("SHARED_DIR", beside)) / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
     FIGURES.mkdir(exist_ok=True)
     for name in options.figures or list(DRAWN):

@@ -1,13 +1,12 @@
-# noqa: INP001 - run by its path, imported by nobody
+# noqa: INP001 - run with -m, imported by nobody
 """Backtest every reference set and write the results table of docs/reliability.md.
 
 Runs are kept as JSON under var/reliability, so an interrupted table goes on where it stopped; delete the folder after
-a change of the engine. Usage: `python scripts/reliability_table.py [--workers 2] [--window 17:00-19:00] [--only TEXT]`.
+a change of the engine. Usage: `python -m scripts.reliability_table [--workers 2] [--window 17:00-19:00] [--only TEXT]`.
 """
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,20 +15,12 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from scripts.reference_data import DATA, REPOSITORY, SETS
+
 PAGE = REPOSITORY / "docs" / "reliability.md"
 RUNS = REPOSITORY / "var" / "reliability"
 BEGIN, END = "<!-- results: scripts/reliability_table.py -->", "<!-- end of results -->"
 
-UK = "ev_uk_public_workplace"
-SETS = {
-    "Norway residential": ("ev_no_residential/sessions.csv.gz", "residential", "Europe/Oslo"),
-    "Dundee public AC": (f"{UK}/sessions_dundee.csv.gz", "public_ac", "Europe/London"),
-    "Dundee workplace": (f"{UK}/sessions_dundee.csv.gz", "workplace_council", "Europe/London"),
-    "Perth public AC": (f"{UK}/sessions_perth.csv.gz", "public_ac", "Europe/London"),
-    "Perth workplace": (f"{UK}/sessions_perth.csv.gz", "workplace_council", "Europe/London"),
-    "NL public stations": ("ev_nl_public_stations/sessions.csv.gz", "public_ac", "Europe/Amsterdam"),
-}
 RELIABILITIES = ("0.9", "0.95", "0.99")
 LEADS = ("4h", "1h", "24h")
 V2G = ("0", "1.0")
@@ -56,11 +47,11 @@ class Run:
         words = (self.name, self.v2g, self.window, self.lead, self.reliability)
         return RUNS / ("_".join(words).replace(" ", "-").replace(":", "") + ".json")
 
-    def command(self, shared: Path) -> list[str]:
+    def command(self) -> list[str]:
         """Return the backtest to run."""
         file, category, timezone = SETS[self.name]
         return [
-            *(sys.executable, str(REPOSITORY / "manage.py"), "backtest", str(shared / "data" / file)),
+            *(sys.executable, str(REPOSITORY / "manage.py"), "backtest", str(DATA / file)),
             *("--category", category, "--timezone", timezone, "--v2g", self.v2g, "--window", self.window),
             *("--lead", self.lead, "--reliability", self.reliability, "--skip-invalid", "--json", str(self.path)),
         ]
@@ -107,9 +98,9 @@ def write_table() -> None:
     PAGE.write_text(f"{before}{BEGIN}\n{HEADER}\n" + "\n".join(map(row, finished)) + f"\n{END}{after}")
 
 
-def play(run: Run, shared: Path) -> bool:
+def play(run: Run) -> bool:
     """Run one backtest; say on stderr why when it fails."""
-    done = subprocess.run(run.command(shared), cwd=REPOSITORY, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+    done = subprocess.run(run.command(), cwd=REPOSITORY, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
     if done.returncode:
         sys.stderr.write(f"{run.path.stem}: {done.stderr[-500:]}\n")
     return done.returncode == 0
@@ -122,14 +113,11 @@ def main() -> None:
     parser.add_argument("--window", default="17:00-19:00")
     parser.add_argument("--only", default="", help="only runs whose file name holds this")
     given = parser.parse_args()
-    shared = Path(os.environ.get("SHARED_DIR", REPOSITORY.parent / "shared"))
     RUNS.mkdir(parents=True, exist_ok=True)
     missing = [run for run in runs(given.window) if given.only in run.path.name and not run.path.exists()]
 
     with ThreadPoolExecutor(given.workers) as pool:
-        failed = [
-            run for run, done in zip(missing, pool.map(lambda run: play(run, shared), missing), strict=True) if not done
-        ]
+        failed = [run for run, done in zip(missing, pool.map(play, missing), strict=True) if not done]
     write_table()
     if failed:
         sys.exit(f"{len(failed)} of {len(missing)} runs failed; start again to repeat them.")

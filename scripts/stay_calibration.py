@@ -8,7 +8,6 @@ docs/forecast.md. `--models nearest forests`, `--only TEXT`, `--data FOLDER` (or
 
 import argparse
 import gzip
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -22,18 +21,10 @@ from bidding.forecast.session_files import read_sessions
 from bidding.forecast.sessions import PluggedIn, SessionTable
 from bidding.forecast.stay_models import NAMES, stay_models
 from bidding.forecast.stays import StayForecaster, StayModels
+from scripts.reference_data import DATA, SETS
 
 Floats = NDArray[np.float64]
 
-UK = "ev_uk_public_workplace"
-SETS = {
-    "Norway residential": ("ev_no_residential/sessions.csv.gz", "residential", "Europe/Oslo"),
-    "Dundee public AC": (f"{UK}/sessions_dundee.csv.gz", "public_ac", "Europe/London"),
-    "Dundee workplace": (f"{UK}/sessions_dundee.csv.gz", "workplace_council", "Europe/London"),
-    "Perth public AC": (f"{UK}/sessions_perth.csv.gz", "public_ac", "Europe/London"),
-    "Perth workplace": (f"{UK}/sessions_perth.csv.gz", "workplace_council", "Europe/London"),
-    "NL public stations": ("ev_nl_public_stations/sessions.csv.gz", "public_ac", "Europe/Amsterdam"),
-}
 LEVELS = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
 WARM_UP_DAYS = 60
 HOURS = (9, 13, 17, 21)
@@ -97,8 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--models", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--only", default="", help="part of the name of a set")
-    beside = Path(__file__).resolve().parent.parent.parent / "shared"
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("SHARED_DIR", beside)) / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
     out = sys.stdout
     out.write("| set | cars are | model | cars | hours left: below P5 / P10 / P50 / P90 / P95 | loss h | ")

@@ -6,7 +6,6 @@ have delivered, not what a bid made beforehand would have kept.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from scripts.flexibility_curves.lead_time import lead_time
 from scripts.flexibility_curves.offered import offered
 from scripts.flexibility_curves.secondary_peaks import secondary_peaks
 from scripts.flexibility_curves.vectors import vectors
+from scripts.reference_data import DATA
 
 SECTIONS: dict[str, Callable[[Path], None]] = {
     "vectors": vectors,
@@ -34,8 +34,7 @@ def main() -> None:
     """Print the sections asked for, or all."""
     parser = argparse.ArgumentParser(prog="python -m scripts.flexibility_curves", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="section", help=f"of {', '.join(SECTIONS)}; all without any")
-    beside = Path(__file__).resolve().parents[3] / "shared"
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("SHARED_DIR", beside)) / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     options = parser.parse_args()
     for name in options.sections or SECTIONS:
         sys.stdout.write(f"\n## {name}\n\n")
