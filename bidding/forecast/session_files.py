@@ -17,6 +17,7 @@ from aggregator.core.holidays import FIRST_YEAR, LAST_YEAR
 from bidding.forecast.sessions import SessionTable
 
 REQUIRED_COLUMNS = ("charger_id", "plug_in_utc", "plug_out_utc", "energy_kwh")
+OPTIONAL_COLUMNS = ("category", "max_power_kw")
 ENERGY_TOLERANCE_KWH = 1e-6
 
 MOST_POWER_KW = 10_000
@@ -85,27 +86,34 @@ def read_sessions(
     """Read a session file of one category (or all of it).
 
     Overlaps of two sessions at one charger are a problem of the one that began later. Only rows of the category are
-    checked; the others only tell when the set has data.
+    checked; the others only tell when the set has data. A row with more values than columns is a problem whatever its
+    category, for that may be another value that was pushed there by a decimal comma.
 
     Args:
         lines: the lines of the file, header first (an open text file).
         default_power_kw: power of sessions that have none.
-        category: keep only rows with this value in the `category` column.
+        category: keep only rows with this value in the `category` column, spaces around it aside.
         skip_invalid: leave invalid rows out and report them, instead of raising.
 
     Raises:
-        SessionFileInvalid: a column is missing, no session is left, or (unless skipping) any row is invalid.
+        SessionFileInvalid: a column is missing or stands twice, no session is left, or (unless skipping) any row is
+            invalid.
     """
     reader = csv.DictReader(lines)
     _check_columns(reader.fieldnames, category)
+    wanted = None if category is None else category.strip()
     rows: list[_Row] = []
     problems: list[RowProblem] = []
     set_plug_in_s: list[int] = []
     categories: set[str] = set()
     for number, fields in enumerate(reader, start=1):
-        row_category = fields.get("category")
-        categories.add(str(row_category))
-        if category is not None and row_category != category:
+        if surplus := [value for value in fields.get(None, ()) if value.strip()]:
+            reason = f"has more values than the header has columns: {', '.join(surplus)}; is it a decimal comma?"
+            problems.append(RowProblem(number, reason))
+            continue
+        row_category = (fields.get("category") or "").strip()
+        categories.add(row_category)
+        if wanted not in (None, row_category):
             _remember_plug_in(fields.get("plug_in_utc"), set_plug_in_s)
             continue
         try:
@@ -122,7 +130,7 @@ def read_sessions(
             tuple(problems),
         )
     if not usable:
-        known = ", ".join(sorted(categories)) or "none"
+        known = ", ".join(sorted(categories - {""})) or "none"
         chosen = f" of category {category!r} (the file has: {known})" if category is not None else ""
         raise SessionFileInvalid(f"No usable session{chosen} in the file.", tuple(problems))
     power = np.array([default_power_kw if row.power_kw is None else row.power_kw for row in usable])
@@ -152,6 +160,9 @@ def _check_columns(found: Iterable[str] | None, category: str | None) -> None:
             f"Missing column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
             f"the header has: {', '.join(columns) or 'nothing'}."
         )
+    for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS):
+        if columns.count(name) > 1:
+            raise SessionFileInvalid(f"Column {name} stands in the header more than once; keep one of them.")
 
 
 def _remember_plug_in(text: str | None, plug_ins_s: list[int]) -> None:

@@ -42,6 +42,7 @@ def test_energy_that_does_not_fit_in_the_stay_is_cut_and_counted():
         ("A,home,1970-01-01T00:00:00Z,1970-01-01T01:00:00Z,1,7", "plug_in_utc is not in the years 2000 to 2099"),
         ("A,home,2024-01-03T17:00:00Z,9999-12-31T23:59:59Z,1,7", "plug_out_utc is not in the years 2000 to 2099"),
         ("A,home,2024-01-01T22:59:59Z,2024-01-02T18:00:00Z,1,7", "overlaps row 1 at charger A: plugged in 1 s"),
+        ("A,home,2024-01-01T23:00:00Z,2024-01-02T18:00:00Z,10,5,7", "more values than the header has columns: 7"),
     ],
 )
 def test_an_invalid_row_is_named_with_its_reason_and_can_be_skipped(row, reason):
@@ -60,6 +61,27 @@ def test_every_problem_of_a_file_is_listed_in_order_of_rows():
     with pytest.raises(SessionFileInvalid, match="3 of the rows") as caught:
         read_sessions(_lines(*rows), default_power_kw=7.4)
     assert [problem.row for problem in caught.value.problems] == [2, 3, 4]
+
+
+def test_a_comma_at_the_end_of_a_row_is_no_value():
+    assert len(read_sessions(_lines(GOOD + ", "), default_power_kw=7.4).table) == 1
+
+
+def test_a_decimal_comma_hides_no_row_behind_another_category():
+    header = "charger_id,plug_in_utc,plug_out_utc,energy_kwh,category"
+    row = "A,2024-01-01T17:00:00Z,2024-01-01T23:00:00Z,10,5,home"
+    with pytest.raises(SessionFileInvalid, match="1 of the rows"):
+        read_sessions(_lines(row, header=header), default_power_kw=7.4, category="home")
+
+
+def test_a_column_that_stands_twice_is_an_error():
+    with pytest.raises(SessionFileInvalid, match="Column energy_kwh stands in the header more than once"):
+        read_sessions(_lines(GOOD, header=f"{HEADER},energy_kwh"), default_power_kw=7.4)
+
+
+def test_spaces_around_a_category_do_not_make_it_another():
+    rows = (GOOD, "B,  home ,2024-01-01T17:00:00Z,2024-01-01T23:00:00Z,10,7.4")
+    assert len(read_sessions(_lines(*rows), default_power_kw=7.4, category=" home").table) == 2
 
 
 def test_a_missing_column_is_an_error_even_when_skipping():
