@@ -14,6 +14,9 @@ Days = Literal["weekdays", "weekends", "all"]
 
 MINUTES_PER_DAY = 24 * 60
 PTU_MINUTES = 15
+LONGEST_LEAD = timedelta(days=365)
+CLOSEST_TO_SURE = 1e-6
+"""No record tells a promise from certainty any closer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,10 @@ class BacktestOptions:
 
     def __post_init__(self) -> None:
         ZoneInfo(self.timezone)
-        if not 0 < self.reliability < 1:
-            raise ValueError(f"Reliability lies between 0 and 1, not {self.reliability}.")
+        if not CLOSEST_TO_SURE <= self.reliability <= 1 - CLOSEST_TO_SURE:
+            raise ValueError(
+                f"Reliability lies between 0 and 1, a millionth or more from either; it is {self.reliability}."
+            )
         for name, share in (("pause-floor", self.pause_floor_share), ("v2g", self.v2g_share)):
             if not 0 <= share <= 1:
                 raise ValueError(f"The {name} fraction lies in 0..1, not {share}.")
@@ -64,6 +69,8 @@ class BacktestOptions:
             raise ValueError("The bid step is above zero and the minimum bid not below it, both finite.")
         if self.lead < timedelta(0) or self.warm_up < timedelta(0):
             raise ValueError("Lead and warm-up are not negative.")
+        if self.lead > LONGEST_LEAD:
+            raise ValueError(f"Lead is at most {LONGEST_LEAD.days} days, not {self.lead.days}.")
         if self.seed < 0:
             raise ValueError(f"The seed is not negative: {self.seed} is.")
         if self.baseline == "price" and self.prices is None:

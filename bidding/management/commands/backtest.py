@@ -81,6 +81,11 @@ class Command(BaseCommand):
         file = self._read(given)
         _check_prices_cover(file, options)
         days = calendar(first_plug_in_s=int(file.table.plug_in_s[0]), set_plug_in_s=file.set_plug_in_s, options=options)
+        if not days.windows:
+            raise CommandError(
+                "No window lies between the first plug-in and the last on the days asked for, where the file has data. "
+                "Give sessions of more days, or choose others with --days or --window."
+            )
         if all(window.is_warm_up for window in days.windows):
             raise CommandError(
                 "No window is left to bid on: the sessions end before the warm-up does. Shorten it with --warm-up."

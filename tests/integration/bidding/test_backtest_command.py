@@ -112,11 +112,12 @@ def test_invalid_rows_are_listed_and_nothing_is_written(sessions_csv, tmp_path):
         (("--window", "17:05-19:00"), "quarter hours"),
         (("--lead", "soon"), "a duration reads like"),
         (("--reliability", "1.2"), "between 0 and 1"),
+        (("--reliability", "0.9999999999"), "between 0 and 1, a millionth or more from either"),
         (("--timezone", "Europe/Nowhere"), "no time zone"),
         (("--baseline", "price"), "needs prices"),
         (("--temperatures", "/no/such/file.csv"), "/no/such/file.csv cannot be read: No such file or directory."),
         (("--category", "bus"), "the file has: home"),
-        (("--warm-up", "400d"), "No window is left"),
+        (("--warm-up", "400d"), "the sessions end before the warm-up does"),
         (("--v2g", "2"), "fraction lies in 0..1"),
         (("--json", "/no/such/folder/o.json"), "There is no folder"),
         (("--json", "/"), "/ is a folder; name a file in it"),
@@ -124,6 +125,7 @@ def test_invalid_rows_are_listed_and_nothing_is_written(sessions_csv, tmp_path):
         (("--timezone", "Europe"), "no time zone 'Europe'"),
         (("--timezone", "../Amsterdam"), "no time zone '../Amsterdam'"),
         (("--lead", "99999999999d"), "up to six digits"),
+        (("--lead", "20000d"), "Lead is at most 365 days"),
         (("--warm-up", "99999999999d"), "up to six digits"),
         (("--default-power-kw", "nan"), "--default-power-kw lies above zero, up to 10000"),
         (("--default-power-kw", "11000"), "--default-power-kw lies above zero, up to 10000"),
@@ -136,6 +138,18 @@ def test_invalid_rows_are_listed_and_nothing_is_written(sessions_csv, tmp_path):
 def test_a_wrong_choice_is_explained(sessions_csv, arguments, message):
     with pytest.raises(CommandError, match=message):
         _run(sessions_csv, *arguments)
+
+
+def test_a_file_without_a_window_is_told_from_one_that_is_too_short_for_the_warm_up(tmp_path):
+    """Friday night and Monday morning: no working day in between has its evening."""
+    weekend = tmp_path / "weekend.csv"
+    rows = (
+        "s0,c0,home,2024-01-05T22:00:00Z,2024-01-06T08:00:00Z,9,",
+        "s1,c0,home,2024-01-08T06:00:00Z,2024-01-08T07:00:00Z,3,",
+    )
+    weekend.write_text(HEADER + "\n".join(rows), encoding="utf-8")
+    with pytest.raises(CommandError, match="No window lies between the first plug-in and the last"):
+        _run(weekend, "--warm-up", "0d")
 
 
 def _damaged(whole):
