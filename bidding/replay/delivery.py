@@ -107,7 +107,7 @@ class WindowPlay:
         """Return the largest promise the policy keeps: by bisection, so within 1/128 of it.
 
         Args:
-            upper_kw: no promise above this is kept.
+            upper_kw: promises above this do not count, kept or not.
             likely_kw: where the answer may be, to be quick if it is.
         """
         low_kw, high_kw = 0.0, upper_kw
