@@ -1,4 +1,8 @@
-"""From window results to the report: the published keys, and nothing that cannot be recomputed from the windows."""
+"""From window results to the report: the published keys.
+
+Bids, coverage and opponents at our coverage can be recomputed from the windows; what the drivers of each day came for,
+which unserved energy is a share of, only from the sessions.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,6 +70,7 @@ def _window(result: WindowResult) -> dict[str, object]:
         "min_delivered_kw": result.ours.least_delivered_kw,
         "shortfall_kwh": result.ours.shortfall_kwh,
         "perfect_information_kw": result.perfect_information_kw,
+        "capacity_kw": result.capacity_kw,
         "unserved_kwh": result.ours.unserved_kwh,
         "competitor_bids_kw": {name: result.competitors[name].bid_kw for name in COMPETITORS},
     }

@@ -50,6 +50,7 @@ def test_the_keys_are_the_published_ones():
         "min_delivered_kw",
         "shortfall_kwh",
         "perfect_information_kw",
+        "capacity_kw",
         "unserved_kwh",
         "competitor_bids_kw",
     }
@@ -75,6 +76,19 @@ def test_a_competitor_gets_the_one_factor_that_gives_it_our_coverage():
     assert mean_at_coverage([5, 10, 20, 0], [10, 10, 10, 10], coverage=1.0) == pytest.approx(0.5 * 35 / 4)
     assert mean_at_coverage([5, 10, 20, 0], [10, 10, 10, 10], coverage=2 / 3) == pytest.approx(35 / 4)
     assert mean_at_coverage([0, 0], [10, 10], coverage=0.9) == 0.0
+
+
+def test_a_competitor_s_factor_can_be_recomputed_from_the_windows():
+    """Kept up to 12, 4 and 9 kW: two of three, as we keep, are kept with 8 kW times 9 / 8."""
+    ours = [PlayedBid(1.0, kept, 1.0, 0.0, 0.0) for kept in (True, True, False)]
+    flat = PlayedBid(8.0, True, 8.0, 0.0, 0.0)
+    results = [
+        _result(number, bid, flat=flat, capacity_kw=kw)
+        for number, (bid, kw) in enumerate(zip(ours, (12, 4, 9), strict=True))
+    ]
+    outcome = report(results, reliability=0.9, config={}, seconds=0.0)
+    most = sorted(window["capacity_kw"] / window["competitor_bids_kw"]["flat_0.8"] for window in outcome["windows"])
+    assert outcome["competitors"]["flat_0.8"]["mean_bid_at_our_coverage_kw"] == pytest.approx(8 * most[1]) == 9.0
 
 
 def test_the_rules_look_at_the_last_twenty_and_the_last_sixty():
