@@ -70,6 +70,34 @@ def test_a_v2g_car_gives_back_at_most_what_it_charged_with_its_losses():
     assert delivery.unserved_kwh == 0.0
 
 
+class _Asks:
+    """A policy that asks the same of every car, whatever it can."""
+
+    def __init__(self, asked_kw) -> None:
+        self._asked_kw = asked_kw
+
+    def powers_kw(self, view, **_):
+        return np.full(len(view.power_kw), self._asked_kw)
+
+
+@pytest.mark.parametrize(
+    ("traits", "asked_kw", "drawn_kw"),
+    [
+        ({"floor_kw": 1.38}, -100.0, [1.38] * 8),
+        ({}, -100.0, [0.0] * 8),
+        ({}, 100.0, [7.0] * 8),
+        ({"v2g": True}, -100.0, [-7.0] * 3 + [3 * 7 - 0.87 * 7 / 0.25] + [0.0] * 4),
+    ],
+)
+def test_no_policy_asks_a_car_out_of_its_bounds(traits, asked_kw, drawn_kw):
+    """7 kWh are in when the window starts: of them 0.87 go back to the grid."""
+    cars = fleet((-1, 10, 40, 7), **traits)
+    play = WindowPlay(
+        fleet=cars, outlook=told_outlook(cars), policy=_Asks(asked_kw), direction="reduce", baseline="arrival"
+    )
+    np.testing.assert_allclose(7.0 - play.deliver(7.0).delivered_kw, drawn_kw, atol=1e-9)
+
+
 def test_a_window_without_cars_delivers_nothing():
     delivery = _play(fleet((5, 6, 1, 7))).deliver(1.0)
     assert delivery.least_kw == 0.0
