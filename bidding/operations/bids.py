@@ -22,7 +22,7 @@ from bidding.models.directions import other_way
 from bidding.operations.announcements import why_asked_no_more
 from bidding.operations.approvals import judge, send_out
 from bidding.operations.duties import contract_id_for
-from bidding.operations.ledger import locked_entries, sold_w, unsettled_bids, why_not_against
+from bidding.operations.ledger import locked_entries, locked_group, sold_w, unsettled_bids, why_not_against
 from bidding.operations.pricing import NotPriceable, quote
 from bidding.queries import is_answered
 
@@ -67,7 +67,7 @@ def offer(
     """
     if reason := why_asked_no_more(announcement):
         raise AnnouncementChanged(reason)
-    group = AggregationEan.objects.select_for_update().get(pk=aggregation_ean.pk)
+    group = locked_group(aggregation_ean.pk)
     if is_answered(announcement=announcement, aggregation_ean=group):
         raise AlreadyAnswered(f"{group} has answered announcement {announcement.external_id}.")
     period = Interval(announcement.starts_at, announcement.ends_at)
@@ -148,7 +148,7 @@ def propose_by_hand(*, bid: Bid, now: datetime, actor: AbstractBaseUser) -> Bid:
     """
     if reason := why_asked_no_more(bid.announcement):
         raise ValidationError(reason)
-    group = AggregationEan.objects.select_for_update().get(pk=bid.aggregation_ean_id)
+    group = locked_group(bid.aggregation_ean_id)
     ptus = ptu_range(Interval(bid.starts_at, bid.ends_at))
     if reason := why_not_against(aggregation_ean=group, direction=bid.direction, ptus=ptus):
         raise ValidationError(reason)

@@ -8,6 +8,7 @@ from aggregator.core.models import Job
 from assets.models import AggregationEan
 from bidding.models import Announcement, Bid, BidDutyContract, NoBid
 from bidding.operations.approvals import lapse
+from bidding.operations.ledger import locked_group
 from bidding.queries import contracted_but_not_named, groups_asked, is_answered, newest_announcements
 
 SIZING_JOB = "size bid"
@@ -44,7 +45,7 @@ def close_gates(*, gate: timedelta, now: datetime) -> int:
 
 @transaction.atomic
 def _answer_for(*, announcement: Announcement, group: AggregationEan, now: datetime) -> bool:
-    AggregationEan.objects.select_for_update().get(pk=group.pk)
+    locked_group(group.pk)
     if is_answered(announcement=announcement, aggregation_ean=group):
         return False
     NoBid.objects.create(

@@ -1,4 +1,4 @@
-"""The rows of the ledger that a sale touches."""
+"""The rows that a sale locks: its group's, then its bid's, then those of the ledger. Always in this order."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -12,6 +12,15 @@ from bidding.models import Bid, Commitment, LedgerEntry
 from bidding.models.directions import other_way
 
 W_PER_KW = 1_000
+
+
+def locked_group(ean: str) -> AggregationEan:
+    """Return a group, locked to the end of the transaction: one sale of it at a time.
+
+    Rows that only refer to it can be written meanwhile. A bid that is cleared has locked its rows of the ledger when
+    its activation looks up the group, so a sale that kept it waiting there would wait for it in turn.
+    """
+    return AggregationEan.objects.select_for_update(no_key=True).get(pk=ean)
 
 
 def locked_entries(

@@ -8,7 +8,6 @@ from django.db.models.functions import Greatest
 
 from aggregator.core import audit
 from aggregator.core.ptu import PTU
-from assets.models import AggregationEan
 from bidding.models import (
     Activation,
     ActivationPtu,
@@ -19,7 +18,7 @@ from bidding.models import (
     LedgerEntry,
     UftpMessage,
 )
-from bidding.operations.ledger import locked_entries
+from bidding.operations.ledger import locked_entries, locked_group
 from bidding.uftp.demands import Demand, gaps
 from bidding.uftp.reservations import callable_w
 
@@ -58,7 +57,7 @@ def take_call(
     The contract vouches that the group can deliver its volume, as an operator does for a bid made by hand. Raises
     `NotAvailable` when other promises hold the power; then nothing but unsold ledger rows was written.
     """
-    AggregationEan.objects.select_for_update().get(pk=contract.aggregation_ean_id)
+    locked_group(contract.aggregation_ean_id)
     direction = demands[0].direction
     entries = locked_entries(
         aggregation_ean=contract.aggregation_ean,

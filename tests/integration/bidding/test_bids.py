@@ -241,6 +241,30 @@ def test_what_contracts_called_is_not_offered(announcement, group, exchange, siz
     assert announcements_to_answer(gate=exchange.gate, now=now) == []
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_call_while_a_bid_is_cleared_waits_for_it(announcement, group, exchange, sized, now, call):
+    bid, outcomes = offer(announcement, group, sized(), exchange, now), []
+
+    def worker():
+        try:
+            with transaction.atomic():
+                call(100_000)
+            outcomes.append("taken on")
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=worker)
+    with transaction.atomic():  # its order refers to the group that the call has locked when this ends
+        orders.follow_order(bid_id=bid.pk, state=OrderState("X1", "", 100_000, Decimal(180), True, False), now=now)
+        thread.start()
+        thread.join(timeout=0.5)
+        assert outcomes == []
+    thread.join()
+
+    assert outcomes == ["taken on"]
+    assert committed() == {100_000, 200_000}
+
+
 def test_raw_sql_cannot_oversell_either(announcement, group, exchange, sized, now):
     offer(announcement, group, sized(), exchange, now)
     with (
