@@ -15,7 +15,7 @@ from aggregator.core.ptu import MARKET_ZONE, day_interval, dutch_time, ptu_range
 from bidding.autonomy import Limits, Standing, standing
 from bidding.markets.exchange.venue import Venue
 from bidding.models import Bid, Mandate
-from bidding.operations.ledger import release_commitments, why_not_against
+from bidding.operations.ledger import locked_group, release_commitments, why_not_against
 from bidding.operations.market_messages import enqueue_request, order_of
 
 WATT_SECONDS_PER_MWH = 3_600_000_000
@@ -43,14 +43,15 @@ def approve(*, bid_id: int, exchange: Venue, now: datetime, actor: AbstractBaseU
 
     Raises `NotInState`, `GateClosed`, `SoldTheOtherWay` or `AnotherPersonNeeded`.
     """
-    bid = Bid.objects.select_for_update(of=("self",)).select_related("aggregation_ean").get(pk=bid_id)
+    group = locked_group(Bid.objects.values_list("aggregation_ean_id", flat=True).get(pk=bid_id))
+    bid = Bid.objects.select_for_update().get(pk=bid_id)
     require(bid, Bid.Status.PROPOSED)
     require_time(bid=bid, exchange=exchange, now=now)
     ptus = ptu_range(Interval(bid.starts_at, bid.ends_at))
-    if against := why_not_against(aggregation_ean=bid.aggregation_ean, direction=bid.direction, ptus=ptus):
+    if against := why_not_against(aggregation_ean=group, direction=bid.direction, ptus=ptus):
         raise SoldTheOtherWay(f"{against} Refuse this bid.")
     # A mandate that became stricter since the bid was made counts; one that became looser does not.
-    asked_now = judge(bid=bid, autonomy=bid.aggregation_ean.autonomy, now=now).people
+    asked_now = judge(bid=bid, autonomy=group.autonomy, now=now).people
     bid.people_needed = max(bid.people_needed, asked_now, 1)
     if bid.people_needed > 1 and actor.pk in {bid.proposed_by_id, bid.first_approver_id}:
         raise AnotherPersonNeeded("You already stand behind this bid. One of its size needs another person: ask one.")

@@ -1,5 +1,6 @@
 """Orders of one group in opposite directions at the same time: each takes away what the other brings."""
 
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -7,6 +8,7 @@ from decimal import Decimal
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.db import connection, transaction
 
 from aggregator.core.models import OutboxMessage
 from assets.models import AggregationEan
@@ -74,6 +76,32 @@ def test_a_bid_that_waits_for_approval_does_not_go_out_against_what_is_called_me
         approve(bid_id=bid.pk, exchange=exchange, now=now, actor=User.objects.create_user("op"))
 
     assert str(refusal.value) == f"{REASON} Refuse this bid."
+    assert not OutboxMessage.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_approval_waits_for_a_call_that_is_being_taken_on(announcement, group, exchange, sized, now, more):
+    AggregationEan.objects.update(autonomy="manual")
+    bid = bids.offer(announcement=announcement, aggregation_ean=group, sized=sized(), exchange=exchange, now=now)
+    person, outcomes = User.objects.create_user("op"), []
+
+    def worker():
+        try:
+            outcomes.append(approve(bid_id=bid.pk, exchange=exchange, now=now, actor=person))
+        except SoldTheOtherWay as refusal:
+            outcomes.append(str(refusal))
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=worker)
+    with transaction.atomic():
+        more()
+        thread.start()
+        thread.join(timeout=0.5)
+        assert outcomes == []
+    thread.join()
+
+    assert outcomes == [f"{REASON} Refuse this bid."]
     assert not OutboxMessage.objects.exists()
 
 
