@@ -28,9 +28,11 @@ _METERED_SINCE = """
     ORDER BY car.asset_id, value.starts_at
 """
 _TOLD_SINCE = """
-    SELECT car.asset_id, told.starts_at, told.power_w
+    SELECT car.asset_id, batch.created_at, told.starts_at, told.power_w
     FROM unnest(%s::bigint[], %s::timestamptz[]) AS car (asset_id, since)
     JOIN assets_setpoint AS told ON told.asset_id = car.asset_id AND told.ends_at > car.since
+    JOIN assets_setpointbatch AS batch ON batch.id = told.batch_id
+    ORDER BY told.batch_id
 """
 
 
@@ -70,14 +72,20 @@ def metered_so_far(*, assets: Sequence[Asset], plug_in_s: NDArray[np.int64], unt
 
 
 def _held_ptus(assets: Sequence[Asset], since: list[datetime]) -> set[tuple[int, int]]:
-    """Return the PTUs in which some setpoint kept an asset below its full power, each from an instant of its own on."""
+    """Return the PTUs in any part of which an asset was kept below its full power, each from its own instant on.
+
+    A later setpoint replaces earlier ones where it overlaps them, but not before it was told.
+    """
     full_w = {asset.pk: asset.max_import_w for asset in assets}
     with connection.cursor() as cursor:
         cursor.execute(_TOLD_SINCE, [list(full_w), since])
         told = cursor.fetchall()
-    return {
-        (asset_id, int((starts_at + ptu * PTU).timestamp()))
-        for asset_id, starts_at, values in told
-        for ptu, power_w in enumerate(values)
-        if power_w < full_w[asset_id]
-    }
+    held: set[tuple[int, int]] = set()
+    for asset_id, told_at, starts_at, values in told:
+        for ptu, power_w in enumerate(values):
+            ptu_starts_at = starts_at + ptu * PTU
+            if power_w < full_w[asset_id]:
+                held.add((asset_id, int(ptu_starts_at.timestamp())))
+            elif told_at <= ptu_starts_at:
+                held.discard((asset_id, int(ptu_starts_at.timestamp())))
+    return held

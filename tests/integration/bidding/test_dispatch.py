@@ -304,6 +304,31 @@ def test_a_car_that_came_long_ago_has_no_more_read_of_the_others_than_since_they
     assert energy_kwh == dict.fromkeys(fleet[1:-1], 2.75) | {fleet[0]: 20 + 2.75}
 
 
+@pytest.mark.parametrize(("told_before", "is_full"), [(timedelta(minutes=5), True), (timedelta(minutes=-5), False)])
+def test_a_car_that_stays_idle_for_a_quarter_hour_in_which_nothing_holds_it_any_more_is_full(
+    activation, fleet, told_before, is_full
+):
+    car, free_at = fleet[0], STARTS_AT - 2 * PTU
+    ChargingSession.objects.filter(asset=car, plug_out_at=None).update(plug_in_at=STARTS_AT - 8 * PTU)
+    MeterInterval.objects.filter(asset=car, starts_at=free_at).update(import_wh=0)
+    for told_at, starts_at, power_w in ((BEFORE - 9 * PTU, STARTS_AT - 6 * PTU, 0), (None, free_at, 11_000)):
+        batch = SetpointBatch.objects.create(
+            partner=car.partner, aggregation_ean=activation.aggregation_ean, reason="a trial", revision=1,
+            created_at=told_at or free_at - told_before,
+        )  # fmt: skip
+        ptus = (activation.ends_at - starts_at) // PTU
+        Setpoint.objects.create(
+            batch=batch, asset=car, starts_at=starts_at, ends_at=activation.ends_at, power_w=[power_w] * ptus
+        )
+
+    plugs = plugs_at(
+        group=group_at(aggregation_ean=activation.aggregation_ean, instant=BEFORE),
+        remaining=Interval(STARTS_AT, activation.ends_at), now=BEFORE, ignored_asset_ids=(),
+    )  # fmt: skip
+
+    assert plugs.view.is_full[plugs.assets.index(car)] == is_full
+
+
 def test_a_car_said_to_be_here_for_longer_than_any_car_stays_is_not_steered(activation, fleet):
     for car, weeks in ((fleet[0], 4), (fleet[1], 5)):
         ChargingSession.objects.filter(asset=car, plug_out_at=None).update(plug_in_at=BEFORE - timedelta(weeks=weeks))
