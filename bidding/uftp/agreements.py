@@ -88,11 +88,15 @@ def _sent_prognoses(participant: UftpParticipant, message: m.PayloadMessage) -> 
 
 
 def _latest_revision(participant: UftpParticipant, message: m.PayloadMessage) -> int | None:
-    """Return the highest revision that we accepted for the same period, place and contract."""
+    """Return the highest revision that we accepted in the same conversation for the same period, place and contract.
+
+    An operator may make several requests for a day, each with revisions of its own.
+    """
     if not isinstance(message, m.FlexRequest):
         return None
     same = participant.messages.filter(
         element=message.element,
+        conversation_id=message.conversation_id,
         period=message.period,
         congestion_point=message.congestion_point,
         contract_id=message.contract_id or "",

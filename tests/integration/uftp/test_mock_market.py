@@ -20,6 +20,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TOMORROW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
+@pytest.fixture
+def clockwork(market_process):
+    with market_process.clockwork():
+        yield
+
+
 def test_the_market_calls_a_contract_and_sees_it_confirmed(calling_market):
     market = calling_market(calls=[{"called_at": "15:31", "starts_at": "17:00", "ends_at": "20:00"}])
     assert UftpParticipant.objects.get().source == "address_book"
@@ -32,18 +38,21 @@ def test_the_market_calls_a_contract_and_sees_it_confirmed(calling_market):
     assert set(Activation.objects.get().ptus.values_list("max_import_w", flat=True)) == {50_000}
 
 
+def test_a_contract_called_twice_for_one_day_is_confirmed_twice(calling_market, clockwork):
+    market = calling_market()
+    market.call(ends_at="18:00")
+    assert market.play_to_the_end() == "CONFIRMED"
+    market.call(starts_at="19:00")
+    assert market.play_to_the_end() == "CONFIRMED"
+    assert ContractCall.objects.count() == 2
+
+
 def assert_accepted(market, counts):
     """So many messages of ours, and no others of these kinds, are accepted in the end."""
     ours = UftpMessage.objects.filter(way=UftpMessage.Way.SENT, element__in=["D-Prognosis", "FlexOffer", "Metering"])
     market.until(lambda: not ours.filter(result=UftpMessage.Result.OPEN).exists())
     assert set(ours.values_list("result", "reasons")) == {(UftpMessage.Result.ACCEPTED, "")}
     assert Counter(ours.values_list("element", flat=True)) == counts
-
-
-@pytest.fixture
-def clockwork(market_process):
-    with market_process.clockwork():
-        yield
 
 
 def test_the_market_accepts_what_is_expected_metered_and_offered_unasked(calling_market, group, clockwork):
