@@ -105,7 +105,8 @@ class _Handling:
                 sender_role=envelope.sender_role,
                 agreement=agreement_with(participant, self.contract),
                 records=records_of(participant, message),
-                now=now,
+                # An order that was here in time binds, however late we get to it; what we answer may come too late.
+                now=stored.at if isinstance(message, m.FlexOrder) else now,
             )
         )
 

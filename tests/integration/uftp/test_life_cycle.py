@@ -284,6 +284,14 @@ def test_an_order_after_the_offer_expired_is_rejected_with_a_minute_for_their_cl
     assert other_side.messages()[-1].result is Result.ACCEPTED
 
 
+def test_an_order_that_came_in_time_binds_however_late_we_get_to_it(say, tick, other_side, offer, set_clock):
+    set_clock(offer.expires_at)
+    say(order_for(offer))
+    set_clock(offer.expires_at + timedelta(minutes=10))
+    tick()
+    assert other_side.messages()[-1].result is Result.ACCEPTED
+
+
 def test_an_offer_is_not_tried_in_the_last_minute_before_it_expires(say, tick, contract, other_side, set_clock):
     say(limit_request())
     other_side.answers[MESSAGE_PATH] = [(200, ""), (503, "")]
