@@ -385,6 +385,16 @@ def test_what_stays_reserved_bounds_the_call_and_what_it_takes(say, tick, contra
     assert ContractCall.objects.count() == 1  # what was ordered stays ordered
 
 
+def test_of_updates_that_overtake_each_other_the_one_said_last_counts(say, tick, contract, other_side):
+    said_first = replace(kept(contract, 100_000, isps=[69, 70]), time_stamp=NOW - timedelta(minutes=5))
+    say(kept(contract, 300_000, isps=[70, 71]))
+    say(said_first)
+    tick()
+    assert [answer.result for answer in other_side.messages()] == [Result.ACCEPTED] * 2
+    powers = contract.reservations.order_by("ptu_start").values_list("power_w", flat=True)
+    assert list(powers) == [100_000, 300_000, 300_000]
+
+
 def test_a_round_that_is_out_of_time_ends_and_blames_no_message(say, contract, monkeypatch):
     def run_out_of_time(*_):
         raise SoftTimeLimitExceeded
