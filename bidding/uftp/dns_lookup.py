@@ -1,8 +1,8 @@
 """Participants in DNS, the specification's alternative to an address book.
 
-Under the participant's domain: `_<role>._usef` TXT holds its keys (`cs1.…`), `_http._<role>._usef` CNAME the host that
-takes its messages, `_usef` TXT the version it speaks. Only answers that the resolver proved by DNSSEC count, so the
-resolver must validate and the way to it must be safe.
+Under the participant's domain: `_<role>._usef` TXT holds its keys (`cs1.…`, two while they rotate, in one record or
+two), `_http._<role>._usef` CNAME the host that takes its messages, `_usef` TXT the version it speaks. Only answers that
+the resolver proved by DNSSEC count, so the resolver must validate and the way to it must be safe.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ def find(*, domain: str, role: Role, resolver: str) -> Found | None:
 
     None when it has no keys there. Raises `LookupFailed`.
     """
-    keys = _texts(f"_{role.lower()}._usef.{domain}", resolver)
+    keys = [key for text in _texts(f"_{role.lower()}._usef.{domain}", resolver) for key in text.split()]
     if not keys:
         return None
     try:

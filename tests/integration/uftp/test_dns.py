@@ -84,8 +84,12 @@ def test_a_stranger_with_keys_in_dns_is_known_with_its_host_and_version(client, 
     assert zone.asked == [KEYS, HOST, VERSION]
 
 
-def test_two_keys_hold_while_they_rotate(client, zone):
-    zone.records[KEYS] = ("TXT", f'"cs1.{OTHER_KEY.public_key}"', f'"cs1.{KEY.public_key}"')
+NEW, OLD = f"cs1.{OTHER_KEY.public_key}", f"cs1.{KEY.public_key}"
+
+
+@pytest.mark.parametrize("records", [[f'"{NEW} {OLD}"'], [f'"{NEW}"', f'"{OLD}"']], ids=["in one record", "in two"])
+def test_two_keys_hold_while_they_rotate(client, zone, records):
+    zone.records[KEYS] = ("TXT", *records)
     assert post(client, sealed(REQUEST)).status_code == 200
     assert post(client, sealed(replace(REQUEST, message_id=ORDER_ID), key=OTHER_KEY)).status_code == 200
     # what is no longer there holds for a day
