@@ -33,17 +33,25 @@ ROLES = frozenset({Role.DSO})  # its answers name no role, and only operators ha
 _Source = UftpParticipant.Source
 
 
+class NobodyAnswers(RuntimeError):
+    """Which keys a participant has cannot be asked now; another time it can."""
+
+
 def keys_of(*, domain: str, role: Role, now: datetime, refresh: bool = False) -> list[PublicKey]:
     """Return the keys that `domain` may sign with in `role`, newest first; none when it is unknown.
 
-    `refresh` asks again even if the last answer is fresh, for a signature that no known key made. When nobody answers,
-    what was said before still holds.
+    When nobody answers, what was said before still holds. `refresh` asks again even if the last answer is fresh, for a
+    signature that no known key made, and raises `NobodyAnswers` then: only an answer tells that it is wrong.
     """
     participant = UftpParticipant.objects.filter(domain=domain, role=role).first()
     if participant is None or participant.source != _Source.BY_HAND:
         last = participant.fetched_at if participant else None
         if role in ROLES and (refresh or last is None or now - last >= FRESH_FOR):
-            participant = _look_up(domain, role, now) or participant
+            try:
+                participant = _look_up(domain, role, now) or participant
+            except NobodyAnswers:
+                if refresh:
+                    raise
     if participant is None:
         return []
     valid = participant.public_keys.filter(Q(valid_until__isnull=True) | Q(valid_until__gt=now), valid_from__lte=now)
@@ -85,17 +93,22 @@ def revoke_old_keys(*, participant: UftpParticipant, now: datetime) -> int:
 
 
 def _look_up(domain: str, role: Role, now: datetime) -> UftpParticipant | None:
+    """Return what is said of a participant now, None when it is unknown; raise `NobodyAnswers`."""
+    if not settings.UFTP_ADDRESS_BOOK_URL and not settings.UFTP_DNS_RESOLVER:
+        return None
     find = _find_in_book if settings.UFTP_ADDRESS_BOOK_URL else _find_in_dns
     if len(domain) > UftpParticipant._meta.get_field("domain").max_length:  # type: ignore[operator]  # noqa: SLF001 - Django's documented API
         return None
     unknown = f"uftp:unknown:{domain}"
-    if cache.get(unknown) or not is_within(key="address-book", limit=LOOKUPS_PER_MINUTE):
+    if cache.get(unknown):
         return None
+    if not is_within(key="address-book", limit=LOOKUPS_PER_MINUTE):
+        raise NobodyAnswers(f"{domain} is not looked up now: there were {LOOKUPS_PER_MINUTE} look-ups in this minute.")
     try:
         found = find(domain, role)
     except (RequestFailed, RequestRefused, dns_lookup.LookupFailed) as failure:
         logger.warning("%s could not be looked up: %s", domain, failure)
-        return None
+        raise NobodyAnswers(f"{domain} could not be looked up.") from failure
     if found is None:
         cache.set(unknown, True, UNKNOWN_FOR_SECONDS)
         return None
@@ -118,8 +131,6 @@ def _find_in_book(domain: str, _role: Role) -> _Found | None:
 
 
 def _find_in_dns(domain: str, role: Role) -> _Found | None:
-    if not settings.UFTP_DNS_RESOLVER:
-        return None
     found = dns_lookup.find(domain=domain, role=role, resolver=settings.UFTP_DNS_RESOLVER)
     if found is None:
         return None

@@ -17,7 +17,7 @@ from bidding.markets.uftp.safe_xml import InvalidXml
 from bidding.markets.uftp.transport import Condition, condition_of_error
 from bidding.markets.uftp.vocabulary import Role
 from bidding.models import UftpParticipant
-from bidding.uftp.address_book import keys_of
+from bidding.uftp.address_book import NobodyAnswers, keys_of
 from bidding.uftp.last_key import CHANNEL, Outcome, open_by_guess, rate_key, remember, store_all
 
 
@@ -33,7 +33,7 @@ TOO_MANY = Received(Condition.TOO_MANY_REQUESTS, "Too many messages in this minu
 
 
 class SenderUnknown(LookupError):
-    """No key of the sender is known."""
+    """No key of the sender is known, or not whether it has a new one."""
 
 
 def take_in(*, body: bytes, now: datetime) -> Received:
@@ -118,7 +118,10 @@ def _verified(envelope: Envelope, now: datetime) -> bytes:
         document = open_envelope(envelope, public_keys=keys)
     except SignatureRefused:
         # The sender may have changed keys since we looked.
-        keys = _keys_of(envelope, now, refresh=True)
+        try:
+            keys = _keys_of(envelope, now, refresh=True)
+        except NobodyAnswers as failure:
+            raise SenderUnknown(f"No known key made the signature. {failure} Try again later.") from failure
         document = open_envelope(envelope, public_keys=keys)
     remember(envelope, keys[0])
     return document

@@ -6,6 +6,7 @@ import pytest
 from bidding.markets.uftp.messages import TestMessage as Ping
 from bidding.markets.uftp.vocabulary import Role
 from bidding.models import UftpParticipant
+from bidding.uftp import address_book
 from bidding.uftp.address_book import keys_of
 from tests.conformance.uftp.samples import DSO, NOW, REQUEST, metadata
 from tests.conformance.uftp.samples import ORDER_ID as OTHER_ID
@@ -59,6 +60,24 @@ def test_an_old_answer_is_asked_for_again_and_holds_when_nobody_answers(client, 
 
     assert post(client, sealed(replace(REQUEST, message_id=OTHER_ID))).status_code == 200
     assert len(lookups(other_side)) == 2
+
+
+def test_a_new_key_may_come_again_when_nobody_says_whose_it_is(client, other_side):
+    post(client, sealed(REQUEST))
+    other_side.key_text = str(OTHER_KEY.public_key)
+    other_side.answers[PATH] = [(503, "")]
+
+    rotated = sealed(replace(REQUEST, message_id=OTHER_ID), key=OTHER_KEY)
+    assert [post(client, rotated).status_code for _ in range(2)] == [419, 200]
+
+
+def test_strangers_who_use_up_the_look_ups_make_nobody_give_up_a_new_key(client, other_side, monkeypatch):
+    monkeypatch.setattr(address_book, "LOOKUPS_PER_MINUTE", 2)
+    post(client, sealed(REQUEST))
+    other_side.key_text = str(OTHER_KEY.public_key)
+    post(client, sealed(Ping(**metadata(Role.DSO)), domain="stranger.example"))
+
+    assert post(client, sealed(replace(REQUEST, message_id=OTHER_ID), key=OTHER_KEY)).status_code == 419
 
 
 def test_who_was_entered_by_hand_wins(client, other_side, operator):
