@@ -10,7 +10,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from aggregator.core import audit
 from aggregator.core.http import RequestFailed, RequestRefused
@@ -111,6 +111,7 @@ def _look_up(domain: str, role: Role, now: datetime) -> UftpParticipant | None:
         raise NobodyAnswers(f"{domain} could not be looked up.") from failure
     if found is None:
         cache.set(unknown, True, UNKNOWN_FOR_SECONDS)
+        _let_keys_run_out(UftpPublicKey.objects.filter(participant__domain=domain, participant__role=role), now)
         return None
     return _remember_fetched(domain=domain, role=role, found=found, now=now)
 
@@ -177,11 +178,15 @@ def _remember_fetched(*, domain: str, role: Role, found: _Found, now: datetime) 
 
 def _take_over_key(participant: UftpParticipant, public_key: PublicKey, now: datetime) -> None:
     """Make `public_key` the one that holds; those before it hold on for the overlap."""
-    others = participant.public_keys.exclude(text=str(public_key)).filter(valid_until__isnull=True)
-    others.update(valid_until=now + OVERLAP)
+    _let_keys_run_out(participant.public_keys.exclude(text=str(public_key)), now)
     UftpPublicKey.objects.update_or_create(
         participant=participant,
         text=str(public_key),
         defaults={"valid_until": None},
         create_defaults={"valid_from": now},
     )
+
+
+def _let_keys_run_out(keys: QuerySet[UftpPublicKey], now: datetime) -> None:
+    """Let keys that are no longer named hold for the overlap, and not longer."""
+    keys.filter(valid_until__isnull=True).update(valid_until=now + OVERLAP)

@@ -1,7 +1,9 @@
+import uuid
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 
 from bidding.markets.uftp.messages import TestMessage as Ping
 from bidding.markets.uftp.vocabulary import Role
@@ -78,6 +80,20 @@ def test_strangers_who_use_up_the_look_ups_make_nobody_give_up_a_new_key(client,
     post(client, sealed(Ping(**metadata(Role.DSO)), domain="stranger.example"))
 
     assert post(client, sealed(replace(REQUEST, message_id=OTHER_ID), key=OTHER_KEY)).status_code == 419
+
+
+def test_who_left_the_address_book_is_believed_for_a_day_more(client, other_side, set_clock):
+    post(client, sealed(REQUEST))
+    left_at = NOW + timedelta(hours=2)
+    other_side.answers[PATH] = [(404, "")] * 2
+    for hours, status in ((0, 200), (23, 200), (24, 419)):
+        set_clock(left_at + timedelta(hours=hours))
+        again = replace(REQUEST, message_id=str(uuid.uuid4()))
+        assert post(client, sealed(again)).status_code == status, hours
+    cache.clear()
+    assert post(client, sealed(again)).status_code == 419
+    cache.clear()  # and it is there again
+    assert post(client, sealed(again)).status_code == 200
 
 
 def test_who_was_entered_by_hand_wins(client, other_side, operator):
