@@ -13,6 +13,7 @@ from bidding.markets.exchange.orders import (
     UnreadableOrder,
     change_body,
     find_order,
+    is_last_page,
     order_body,
     read_order,
     read_refused,
@@ -23,6 +24,8 @@ from bidding.markets.exchange.venue import ExchangeUnavailable, MarketRequest, O
 ORDERS_PATH = "/public-api/2.0/electricity/orders/gopacs"
 JSON_BODY = {"Content-Type": "application/json"}
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, PRECONDITION_FAILED = 401, 403, 404, 412
+PAGE_SIZE = 100
+MOST_PAGES = 50
 LATEST_EXPIRY = timedelta(minutes=15)
 FOREIGN_CODES = frozenset({"PARTICIPANT_FOREIGN", "EAN_FOREIGN"})
 
@@ -94,18 +97,22 @@ class Exchange:
     def find(self, reference: str) -> tuple[OrderState, Response] | None:
         """Return the order that carries our reference, and an answer as if it had just been placed.
 
-        Raises `ExchangeUnavailable`.
+        All pages are looked at: an exchange that does not know this search lists all our orders, and one that was
+        overlooked would be placed again. Raises `ExchangeUnavailable`.
         """
-        query = urlencode({"participantId": self.participant_id, "clientOrderId": reference})
-        answer = self._get(f"{self.base_url}{ORDERS_PATH}?{query}")
-        try:
-            found = find_order(answer.body, reference)
-        except UnreadableOrder as error:
-            raise ExchangeUnavailable(str(error)) from error
-        if found is None:
-            return None
-        state, document = found
-        return state, Response(answer.status_code, answer.headers, json.dumps(document, default=str).encode())
+        query = {"participantId": self.participant_id, "clientOrderId": reference, "size": PAGE_SIZE}
+        for page in range(MOST_PAGES):
+            answer = self._get(f"{self.base_url}{ORDERS_PATH}?{urlencode({**query, 'page': page})}")
+            try:
+                found, is_last = find_order(answer.body, reference), is_last_page(answer.body)
+            except UnreadableOrder as error:
+                raise ExchangeUnavailable(str(error)) from error
+            if found:
+                state, document = found
+                return state, Response(answer.status_code, answer.headers, json.dumps(document, default=str).encode())
+            if is_last:
+                return None
+        raise ExchangeUnavailable(f"The exchange lists more than {MOST_PAGES} pages of orders; {reference} may be on.")
 
     def _order_url(self, order_id: str) -> str:
         return f"{self.base_url}{ORDERS_PATH}/{quote(order_id, safe='')}"

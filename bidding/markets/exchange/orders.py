@@ -138,6 +138,11 @@ def find_order(body: bytes, reference: str) -> tuple[OrderState, Mapping[str, An
     return None
 
 
+def is_last_page(body: bytes) -> bool:
+    """Tell whether a page of orders is the last, as one is that does not say."""
+    return bool(parse_answer(body).get("last", True))
+
+
 def order_state(document: Mapping[str, Any]) -> OrderState:
     """Return the state in one order document."""
     try:
