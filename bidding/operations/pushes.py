@@ -6,11 +6,12 @@ import uuid
 from datetime import datetime
 
 from django.core.exceptions import ValidationError
-from django.db import DataError, transaction
+from django.db import DataError, IntegrityError, transaction
 
 from aggregator.core.isolation import failing_alone
 from aggregator.core.messaging.inbox import receive
 from aggregator.core.models import InboxMessage
+from aggregator.core.storable import storable
 from bidding.markets.exchange.orders import UnreadableOrder, order_state, parse_answer
 from bidding.models import Bid
 from bidding.operations.orders import follow_order, unplanned_fill
@@ -31,7 +32,8 @@ def store(*, body: bytes, now: datetime) -> bool:
         identifier = json.loads(body)["notificationId"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidPush(f"A push is a JSON object with notificationId and order: {error}.") from error
-    if not isinstance(identifier, str) or not 0 < len(identifier) <= 120 or "\x00" in identifier:  # noqa: PLR2004 - the column's width
+    is_text = isinstance(identifier, str) and storable(identifier) == identifier
+    if not is_text or not 0 < len(identifier) <= 120:  # noqa: PLR2004 - the column's width
         raise InvalidPush("notificationId must be a text of 1 to 120 characters.")
     _, is_new = receive(now=now, channel=CHANNEL, sender="exchange", message_id=identifier, body=body)
     return is_new
@@ -81,6 +83,6 @@ def _take_over(body: bytes, now: datetime) -> str:
     try:
         with transaction.atomic():  # what does not fit must not undo the reason with it
             bid = follow_order(bid_id=bid.pk, state=state, now=now)
-    except (DataError, ValidationError) as error:
+    except (DataError, IntegrityError, ValidationError) as error:
         return f"What the push says of order {state.order_id!r} does not fit: {error}"
     return unplanned_fill(bid=bid, state=state)

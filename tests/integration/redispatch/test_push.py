@@ -152,6 +152,7 @@ def test_a_push_can_be_quicker_than_the_answer(client, field):
         (b"{}", TOKEN, 400),
         (b"[" * 100_000, TOKEN, 400),
         (b'{"notificationId": "\\u0000"}', TOKEN, 400),
+        (b'{"notificationId": "\\ud800"}', TOKEN, 400),
         (b" " * 300_000, TOKEN, 413),
         (b'{"notificationId": "n"}', TOKEN, 204),
     ],
@@ -174,6 +175,7 @@ def test_a_push_of_no_order_of_ours_keeps_its_reason(client, field):
     "garbled",
     [
         {"version": 1_768_404_660_000},
+        {"version": -1},
         {"id": "X" * 65},
         {"fills": [{"quantity": 0.1, "price": float("nan")}], "clearedQuantity": 0.1},
     ],
