@@ -10,7 +10,7 @@ from django.db import transaction
 from aggregator.core.locks import AdvisoryLock, take
 from aggregator.core.messaging.inbox import receive
 from assets.models import CongestionArea
-from bidding.markets.gopacs.announcements import ReceivedAnnouncement, matching_area
+from bidding.markets.gopacs.announcements import ReceivedAnnouncement, last_updated, matching_area
 from bidding.models import Announcement, Bid
 from bidding.operations.order_changes import withdraw
 from bidding.queries import newest_announcements
@@ -22,6 +22,7 @@ _ANNOUNCEMENTS = 1  # one lock for all: two pollers must not both find the same 
 def record_announcements(*, received: Iterable[ReceivedAnnouncement], now: datetime) -> list[Announcement]:
     """Store what is new or changed since we last looked; return the rows added.
 
+    Of two lists the one that was asked for later may be stored first: what was changed earlier is no news then.
     Bids on an announcement that was withdrawn, or whose period, side or place changed, are taken back in the same
     transaction; on new terms every group answers anew. Other changes - the remaining need above all - let bids stand.
     """
@@ -35,7 +36,7 @@ def record_announcements(*, received: Iterable[ReceivedAnnouncement], now: datet
     fresh = [
         _row(announcement, newest.get(external_id), matching_area(announcement.postcodes, areas), now)
         for external_id, announcement in by_id.items()
-        if external_id not in newest or newest[external_id].document != announcement.document
+        if _is_news(announcement, newest.get(external_id))
     ]
     added = Announcement.objects.bulk_create(fresh)
     for row in added:
@@ -104,6 +105,13 @@ def keep_unreadable(*, document: object, reason: str, now: datetime) -> None:
 def note_helping_eans(*, announcement_id: int, eans: Sequence[str]) -> None:
     """Note which of our EANs GOPACS says help with an announcement."""
     Announcement.objects.filter(pk=announcement_id).update(helping_eans=list(eans))
+
+
+def _is_news(received: ReceivedAnnouncement, known: Announcement | None) -> bool:
+    if known is None or known.document == received.document:
+        return known is None
+    says, knew = last_updated(received.document), last_updated(known.document)
+    return says is None or knew is None or says >= knew
 
 
 def _row(

@@ -80,6 +80,12 @@ def read_announcement(
     return announcement
 
 
+def last_updated(document: Mapping[str, Any]) -> float | None:
+    """Return when the platform last changed an announcement, in its own milliseconds; None when it does not say."""
+    said = document.get("lastUpdatedTimestamp")
+    return said if isinstance(said, int | float) else None
+
+
 def matching_area(postcodes: frozenset[str], areas: Mapping[int, Sequence[str]]) -> int | None:
     """Return the key of the area that shares most postcodes with the announcement; None when none shares any."""
     shared = {key: len(postcodes & {code[:4] for code in codes}) for key, codes in areas.items()}

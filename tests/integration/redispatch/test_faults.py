@@ -8,7 +8,10 @@ import pytest
 from aggregator.core.http import HttpClient
 from aggregator.core.models import OutboxMessage
 from bidding import services, tasks
+from bidding.markets.gopacs.announcements import read_announcement
+from bidding.markets.gopacs.client import fetch_announcements
 from bidding.models import Activation, Announcement, Bid, Commitment, LedgerEntry, OrderChange
+from bidding.operations.announcements import record_announcements
 from bidding.operations.approvals import approve
 from bidding.operations.order_changes import change, withdraw
 from bidding.services import exchange
@@ -199,6 +202,16 @@ def test_a_worker_that_dies_between_sending_and_writing_loses_nothing(field, mon
         assert Activation.objects.count() == 1
     else:
         assert_one_order_in_time(field)
+
+
+def test_a_poller_that_asked_earlier_and_writes_later_takes_nothing_back(field):
+    asked_earlier = fetch_announcements(http=tasks.http_client(), base_url=field.market.address)
+    field.at(NOW + timedelta(seconds=20))
+    field.market.control("POST", f"announcements/{Announcement.objects.get().external_id}/withdraw")
+    field.at(NOW + timedelta(seconds=40))
+    received = [read_announcement(document) for document in asked_earlier.documents]
+    assert record_announcements(received=received, now=field.now()) == []
+    assert Announcement.objects.latest("revision").is_withdrawn
 
 
 def test_an_order_waits_while_our_settings_forbid_to_call_the_exchange(field, monkeypatch):
