@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from aggregator.core.ean import Ean18
 from aggregator.core.interval import Interval, InvalidInterval
 from aggregator.core.ptu import PTU, ptu_range
 
@@ -103,7 +104,7 @@ def helping_eans(
     """Return the EANs that GOPACS's answer names for this side during all of `period`, in one part or in several.
 
     A category whose last word we do not know counts for both sides: a word must not silence a duty. Raises
-    `UnreadableAnnouncement` for another shape.
+    `UnreadableAnnouncement` for another shape, and for names that are no EANs.
     """
     named: dict[str, list[Interval]] = defaultdict(list)
     try:
@@ -112,10 +113,17 @@ def helping_eans(
             for category, eans in part["eansByCategory"].items():
                 if category_directions.get(category.rpartition("_")[2], direction) == direction:
                     for ean in eans:
-                        named[str(ean)].append(during)
+                        named[_ean(ean)].append(during)
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError, OSError) as error:
         raise UnreadableAnnouncement(f"The list of EANs that help cannot be read: {error!r}.") from error
     return sorted(ean for ean, parts in named.items() if _cover(parts, period))
+
+
+def _ean(name: object) -> str:
+    text = str(name)
+    if len(text) != Ean18.length or not text.isascii() or not text.isdigit():  # a wrong check digit is theirs to mend
+        raise ValueError(f"{text!r} is no EAN of {Ean18.length} digits")
+    return text
 
 
 def _require_storable(announcement: ReceivedAnnouncement) -> None:

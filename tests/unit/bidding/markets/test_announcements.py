@@ -107,18 +107,21 @@ def helping(*parts, direction="reduce", **options):
     return helping_eans(list(parts), direction=direction, period=period, **options)
 
 
+A, B, C = "871685900000000001", "871685900000000002", "871685900000000003"
+
+
 def test_an_ean_helps_that_is_named_during_all_of_the_period_in_one_part_or_several():
-    whole, first, gap = part(15, 20, X_REDUCE=["a"]), part(16, 17, X_REDUCE=["b", "c"]), part(18, 19, X_REDUCE=["b"])
-    assert helping(whole, first, gap) == ["a"]
-    assert helping(gap, part(17, 18, Y_REDUCE=["b"]), first) == ["b"]
+    whole, first, gap = part(15, 20, X_REDUCE=[A]), part(16, 17, X_REDUCE=[B, C]), part(18, 19, X_REDUCE=[B])
+    assert helping(whole, first, gap) == [A]
+    assert helping(gap, part(17, 18, Y_REDUCE=[B]), first) == [B]
     assert helping() == []
 
 
 def test_the_category_tells_the_side():
-    both = part(16, 19, THREE_PHASE_NETWORK_REDUCE=["a"], THREE_PHASE_NETWORK_INCREASE=["b"], WHATEVER=["c"])
-    assert helping(both) == ["a", "c"]
-    assert helping(both, direction="increase") == ["b", "c"]
-    assert helping(both, category_directions={"WHATEVER": "increase"}) == ["a", "b"]
+    both = part(16, 19, THREE_PHASE_NETWORK_REDUCE=[A], THREE_PHASE_NETWORK_INCREASE=[B], WHATEVER=[C])
+    assert helping(both) == [A, C]
+    assert helping(both, direction="increase") == [B, C]
+    assert helping(both, category_directions={"WHATEVER": "increase"}) == [A, B]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +130,10 @@ def test_the_category_tells_the_side():
         {"eansByCategory": {"X_REDUCE": ["a"]}},
         {"during": {"startTime": "16:00", "endTime": 0}, "eansByCategory": {}},
         {"during": {"startTime": 0, "endTime": 10**20}, "eansByCategory": {}},
-        part(19, 16, X_REDUCE=["a"]),
+        part(19, 16, X_REDUCE=[A]),
+        part(16, 19, X_REDUCE=[f"ean.{A}"]),
+        part(16, 19, X_REDUCE=A),
+        part(16, 19, X_REDUCE=[None]),
         {**part(16, 19), "eansByCategory": ["a"]},
     ],
 )
