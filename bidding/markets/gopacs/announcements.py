@@ -19,6 +19,8 @@ from aggregator.core.ptu import PTU, ptu_range
 WATT_PER_MEGAWATT = 1_000_000
 MOST_POWER_W = 2**63 - 1
 LONGEST_ID = 64
+DEEPEST_LEVEL = 20
+"""Objects and lists in each other. What Python just reads may be too deep to write, and would keep the others out."""
 OPEN_STATE = "ANNOUNCEMENT_OPEN"
 WITHDRAWN_STATES = frozenset({"ANNOUNCEMENT_WITHDRAWN", "ANNOUNCEMENT_CANCELLED"})
 """Not in any public text; set `GOPACS_WITHDRAWN_STATES` to what the platform really says."""
@@ -128,6 +130,8 @@ def _ean(name: object) -> str:
 
 def _require_storable(announcement: ReceivedAnnouncement) -> None:
     """Raise `ValueError` for what JSON or our columns cannot hold: all that is listed is stored together."""
+    if _is_deeper_than(DEEPEST_LEVEL, announcement.document):
+        raise ValueError(f"it is nested deeper than {DEEPEST_LEVEL} levels")
     if len(announcement.external_id) > LONGEST_ID:
         raise ValueError(f"its id has {len(announcement.external_id)} characters, more than {LONGEST_ID}")
     for power_w in announcement.required_power_w:
@@ -137,6 +141,11 @@ def _require_storable(announcement: ReceivedAnnouncement) -> None:
     text.encode()  # lone surrogates are no UTF-8
     if "\\u0000" in text:
         raise ValueError("it holds NUL characters")
+
+
+def _is_deeper_than(levels: int, value: object) -> bool:
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_is_deeper_than(levels - 1, one) for one in inner)
 
 
 def _cover(parts: Sequence[Interval], whole: Interval) -> bool:

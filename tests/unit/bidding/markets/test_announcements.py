@@ -1,5 +1,6 @@
 import contextlib
 from datetime import UTC, datetime
+from functools import reduce
 
 import pytest
 from hypothesis import given
@@ -64,6 +65,7 @@ def test_a_withdrawn_mandatory_one_is_told_apart():
         ({"id": "\ud800"}, r"'\\ud800' .* surrogates"),
         ({"note": {"en": ["a\0b"]}}, "NUL"),
         ({"note": float("nan")}, "not JSON compliant"),
+        ({"note": reduce(lambda inner, _: [inner], range(21), 0)}, "nested deeper than 20 levels"),
         ({"requiredProblemProfileInMW": [1e13] * 12}, "10000000000000000000 W"),
         ({"requiredProblemProfileInMW": ["1e999999"] * 12}, "Overflow"),
         ({"problemPeriod": {"startTime": 10**20, "endTime": 1768417200000}}, "too large"),
