@@ -21,6 +21,7 @@ MOST_POWER_W = 2**63 - 1
 LONGEST_ID = 64
 DEEPEST_LEVEL = 20
 """Objects and lists in each other. What Python just reads may be too deep to write, and would keep the others out."""
+CONGESTION_MANAGEMENT = "CONGESTIONMANAGEMENT"
 OPEN_STATE = "ANNOUNCEMENT_OPEN"
 WITHDRAWN_STATES = frozenset({"ANNOUNCEMENT_WITHDRAWN", "ANNOUNCEMENT_CANCELLED"})
 """Not in any public text; set `GOPACS_WITHDRAWN_STATES` to what the platform really says."""
@@ -72,6 +73,7 @@ def read_announcement(
         if len(required_mw) == ptus:  # else it may be too long to look at each
             ptu_range(period)
         _require_storable(announcement)
+        _require_our_type(document)
     except (KeyError, TypeError, ValueError, ArithmeticError, OSError, InvalidInterval, RecursionError) as error:
         name = str(document.get("id", "without an id")) if isinstance(document, Mapping) else "that is no object"
         name = name if name.isprintable() else ascii(name)
@@ -119,6 +121,12 @@ def helping_eans(
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError, OSError) as error:
         raise UnreadableAnnouncement(f"The list of EANs that help cannot be read: {error!r}.") from error
     return sorted(ean for ean, parts in named.items() if _cover(parts, period))
+
+
+def _require_our_type(document: Mapping[str, Any]) -> None:
+    kind = document.get("type", CONGESTION_MANAGEMENT)
+    if kind != CONGESTION_MANAGEMENT:
+        raise ValueError(f"it is of type {kind!r}, and we bid for {CONGESTION_MANAGEMENT} only")
 
 
 def _ean(name: object) -> str:

@@ -58,6 +58,7 @@ def test_a_withdrawn_mandatory_one_is_told_apart():
         ({"problemPeriod": {"startTime": 1768417200000, "endTime": 1768406400000}}, "not after its start"),
         ({"problemPeriod": {"startTime": 1768406460000, "endTime": 1768417200000}}, "quarter hour"),
         ({"problemPeriod": {}}, "KeyError 'startTime'"),
+        ({"type": "RESERVE"}, "is of type 'RESERVE'"),
         ({"requiredProblemProfileInMW": None}, "TypeError"),
         # what could not be stored, and would keep the others of its list from being stored
         ({"id": "x" * 65}, "id has 65 characters"),
@@ -74,6 +75,12 @@ def test_a_withdrawn_mandatory_one_is_told_apart():
 def test_what_cannot_be_read_is_named(changes, says):
     with pytest.raises(UnreadableAnnouncement, match=says):
         read_announcement(document(**changes))
+
+
+@pytest.mark.parametrize("odd", [[], "x", 3, None])
+def test_what_is_no_object_is_unreadable_too(odd):
+    with pytest.raises(UnreadableAnnouncement, match="that is no object"):
+        read_announcement(odd)
 
 
 def test_a_period_of_millennia_is_refused_at_once():
