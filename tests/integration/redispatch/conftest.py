@@ -25,11 +25,11 @@ from tests.integration.mock_gopacs.market_process import (
     MarketProcess,
     scenario_document,
     utc,
+    wait_until,
 )
 
 NOW = utc(14, 31)
 GATE = utc(15, 45)
-PATIENCE_SECONDS = 0.4
 
 
 def _forget_configuration() -> None:
@@ -43,8 +43,12 @@ class Field:
 
     market: MarketProcess
     clock_file: Path
+    http: HttpClient
+    """Ours: as patient as in production, unless a test is about a market that is slow."""
     skew: timedelta = timedelta(0)
     """How far our clock runs ahead of the market's."""
+    switches: int = 0
+    """How many requests the market was asked to misbehave at."""
 
     def now(self) -> datetime:
         return VirtualClock(self.clock_file).now() - self.skew
@@ -66,10 +70,21 @@ class Field:
     def tick_until(self, condition: Callable[[], bool], *, step: timedelta = timedelta(seconds=21)) -> None:
         """Make rounds, some seconds apart, until something is true or the gate has closed."""
         while not condition() and self.now() < GATE:
+            assert wait_until(self._is_quiet)
             self.at(self.now() + step)
 
-    def fault(self, **switch: Any) -> None:
-        self.market.control("POST", "faults", json=switch)
+    def fault(self, *, times: int = 1, **switch: Any) -> None:
+        self.switches += times
+        self.market.control("POST", "faults", json={**switch, "times": times})
+
+    def _is_quiet(self) -> bool:
+        """Tell whether the market is done with each request that it misbehaved at, also where we gave up on it.
+
+        It takes real seconds for that, in which no time passes for us: we would look for an order that it still places.
+        """
+        left = sum(switch["remaining"] for switch in self.market.control("GET", "faults"))
+        met = sum(bool(entry["fault"]) for entry in self.market.control("GET", "log"))
+        return met == self.switches - left
 
     def load(self, **changes: Any) -> None:
         self.market.load(scenario_document(**changes))
@@ -119,12 +134,12 @@ def field(settings, monkeypatch, tmp_path, market_process, group, sized):
     settings.GOPACS_URL = settings.EXCHANGE_URL = market_process.address
     settings.EXCHANGE_API_KEY, settings.EXCHANGE_PARTICIPANT_ID = "exchange-key", PARTICIPANT_ID
     settings.EXCHANGE_MINIMUM_DWELL = timedelta(0)
-    client = HttpClient(allowed_private_hosts=frozenset({"127.0.0.1"}), read_timeout_seconds=PATIENCE_SECONDS)
+    client = HttpClient(allowed_private_hosts=frozenset({"127.0.0.1"}))
     for module in (core_services, services, tasks):
         monkeypatch.setattr(module, "http_client", lambda: client)
     services.exchange.cache_clear()
     core_services.clock.cache_clear()
-    made = Field(market_process, clock_file)
+    made = Field(market_process, clock_file, client)
     market_process.set_clock(NOW)
     made.load()
     made.at(NOW, tick=False)
