@@ -17,6 +17,7 @@ from mock_gopacs.order_form import Problem
 from mock_gopacs.views.answers import errors
 
 LONGEST_SECONDS = 600.0
+DELAY_STEP_SECONDS = 0.05
 SLOW_BODY_PIECES = 10
 HUGE_BODY_BYTES = 5 * 1024 * 1024
 
@@ -81,6 +82,13 @@ def take_switch(request: HttpRequest) -> Fault | None:
             Fault.objects.filter(pk=fault.pk).update(remaining=F("remaining") - 1)
             return fault
     return None
+
+
+def delay(fault: Fault) -> None:
+    """Wait as long as a switch asks for, or until it is cleared."""
+    until = time.monotonic() + (fault.seconds or 0.0)
+    while (left := until - time.monotonic()) > 0 and Fault.objects.filter(pk=fault.pk).exists():
+        time.sleep(min(left, DELAY_STEP_SECONDS))
 
 
 def error_answer(fault: Fault) -> HttpResponse:

@@ -70,14 +70,13 @@ class Faults:
         return self._misbehave(fault, request)
 
     def _misbehave(self, fault: Fault, request: HttpRequest) -> HttpResponseBase:
-        seconds = fault.seconds or 0.0
         match fault.kind:
             case Fault.Kind.STATUS:
                 return faults.error_answer(fault)
             case Fault.Kind.RESET:
                 return faults.drop_connection(request)
             case Fault.Kind.DELAY:
-                time.sleep(seconds)
+                faults.delay(fault)
                 return self._get_response(request)
         response = self._get_response(request)
         match fault.kind:
@@ -88,7 +87,7 @@ class Faults:
             case Fault.Kind.HUGE_BODY:
                 response = faults.huge()
             case _ if isinstance(response, HttpResponse):
-                response = faults.slowly(response, seconds)
+                response = faults.slowly(response, fault.seconds or 0.0)
         return response
 
 

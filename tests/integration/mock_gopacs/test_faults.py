@@ -77,14 +77,16 @@ def test_a_slow_answer_is_still_the_answer(market, kind):
     assert (response.status_code, response.json()["status"]) == (200, "OPEN")
 
 
-def test_a_slow_answer_does_not_hold_up_others(market):
-    fault(market, kind="delay", seconds=2, method="POST")
+def test_a_slow_answer_does_not_hold_up_others_and_comes_at_once_when_the_switch_is_cleared(market):
+    fault(market, kind="delay", seconds=600, method="POST")
     slow = threading.Thread(target=market.place)
     slow.start()
     assert wait_until(lambda: market.control("GET", "faults") == [])  # the slow request has met its switch
     assert order_count(market) == 0
     assert slow.is_alive()
+    market.control("DELETE", "faults")
     slow.join()
+    assert order_count(market) == 1
 
 
 def test_the_whole_book_can_be_locked_for_some_seconds_of_market_time(market):

@@ -134,12 +134,13 @@ def test_tokens_that_end_in_mid_flight_are_renewed(running_stage):
 
 
 def test_a_token_can_end_while_the_request_waits_at_the_door(stage):
-    stage.market.control("POST", "faults", json={"kind": "delay", "seconds": 1.0, "path": BROKER})
+    stage.market.control("POST", "faults", json={"kind": "delay", "seconds": 600, "path": BROKER})
     stage.aggregator.renew_token()
     with stage.market.clockwork():
         stage.call()
         assert wait_until(lambda: stage.market.control("GET", "faults") == [])
         stage.market.control("POST", "uftp/tokens/expire")
+        stage.market.control("DELETE", "faults")
         assert settled(stage) == "CONFIRMED"
     assert stage.aggregator.sent_statuses == [401, 200, 200, 200]
 
