@@ -9,9 +9,11 @@ from django.contrib.auth.models import User
 
 from aggregator.core.ean import Ean13, Ean18
 from aggregator.core.ptu import MARKET_ZONE, PTU, day_interval
-from aggregator.core.services import clock
 from assets.models import AggregationEan, CongestionArea
 from bidding.models import LedgerEntry
+from tests.integration.operator.conftest import NOW, stopped_clock
+
+__all__ = ["stopped_clock"]  # a fixture for every test here: no page may find that tomorrow has come
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -38,7 +40,7 @@ def portfolio(transactional_db):
         brp=Ean13.from_body("871999900001"),
         price_eur_per_mwh=Decimal(180),
     )
-    midnight = day_interval(clock().now().astimezone(MARKET_ZONE).date()).starts_at
+    midnight = day_interval(NOW.astimezone(MARKET_ZONE).date()).starts_at
     LedgerEntry.objects.bulk_create(
         LedgerEntry(aggregation_ean=group, ptu_start=midnight + n * PTU, direction="reduce", sellable_w=300_000)
         for n in range(40, 44)
