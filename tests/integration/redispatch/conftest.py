@@ -32,11 +32,6 @@ NOW = utc(14, 31)
 GATE = utc(15, 45)
 
 
-def _forget_configuration() -> None:
-    for made_once in (core_services.clock, core_services.http_client, services.exchange):
-        made_once.cache_clear()
-
-
 @dataclass
 class Field:
     """The market and us: two clocks, one world."""
