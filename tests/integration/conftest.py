@@ -23,6 +23,7 @@ def market_database():
     """An empty database of this test process's own, on the server that all tests use."""
     name = f"test_mock_gopacs_{os.getpid()}"
     with psycopg.connect(embedded.database_url(), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         yield make_conninfo(embedded.database_url(), dbname=name)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
