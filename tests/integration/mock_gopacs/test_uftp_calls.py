@@ -28,7 +28,7 @@ def settled(stage):
         is_sent = all(message["state"] != "waiting" for message in stage.messages())
         return stage.state() in finals and is_sent
 
-    assert wait_until(done, timeout_seconds=30), stage.calls()
+    assert wait_until(done), stage.calls()
     return stage.state()
 
 
@@ -335,7 +335,7 @@ def test_two_clockworks_say_everything_once(stage):
     with stage.market.clockwork(), stage.market.clockwork():
         for number in range(4):
             stage.call(starts_at=f"{17 + number}:00", ends_at=f"{17 + number}:45")
-        assert wait_until(lambda: {call["state"] for call in stage.calls()} == {"CONFIRMED"}, timeout_seconds=60)
+        assert wait_until(lambda: {call["state"] for call in stage.calls()} == {"CONFIRMED"})
     assert len(stage.aggregator.received) == 4 * 3
     assert len({item.body for item in stage.aggregator.received}) == 4 * 3
 

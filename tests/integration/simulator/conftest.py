@@ -70,7 +70,7 @@ class Process:
         except (URLError, ConnectionError):
             return {"phase": "down", "reported_until": ""}
 
-    def wait_until(self, condition, seconds=40):
+    def wait_until(self, condition, seconds=120):
         deadline = time.monotonic() + seconds
         while not condition(self.progress()):
             assert time.monotonic() < deadline, self.progress()

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.integration.mock_gopacs.market_process import MarketProcess
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 CONTRACT, MARKET_DSO = "CBC-1", "dso.example.com"
 FINAL_STATES = {"CONFIRMED", "REFUSED", "DECLINED", "LAPSED", "REVOKED", "MISSED"}
 LIFE_CYCLE = ["FlexRequest", "FlexRequestResponse", "FlexOffer", "FlexOfferResponse", "FlexOrder", "FlexOrderResponse"]
