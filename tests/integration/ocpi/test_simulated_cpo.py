@@ -127,7 +127,7 @@ def both(live_server, settings, clock, http, group, tmp_path, request):
         memory=tmp_path / "platform.json",
     )
     server.doors = {simulated.key: door_of(platform, clock)}
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     platform.locations.put([(charger.external_id, LOCATIONS_SINCE, lambda: location(platform.party, charger))])
     platform.register()
     pull_due(clock=clock, http=http)

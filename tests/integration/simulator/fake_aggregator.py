@@ -27,7 +27,7 @@ class FakeAggregator(ThreadingHTTPServer):
         self.results = {}
         self.calls = Counter()
         self.faults = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     @property
     def url(self):
