@@ -3,10 +3,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
+from django.db import connection
 
 from aggregator.core.clock import VirtualClock
 from aggregator.core.http import HttpClient
 from assets.models import AggregationEan, Partner
+from assets.operations.partitions import PARTITIONED
 from tests.field_side import NOW, make_area, make_group, make_partner
 
 
@@ -14,6 +16,18 @@ from tests.field_side import NOW, make_area, make_group, make_partner
 def _quick_hashes(settings):
     # Hashing a client secret well takes a third of a second, and no test here is about that.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def no_months(db) -> None:
+    """Take away the months that other tests committed: partitions outlive the emptying of tables."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = ANY(%s::regclass[])",
+            [list(PARTITIONED)],
+        )
+        for (month,) in cursor.fetchall():
+            cursor.execute(f"DROP TABLE {month}")
 
 
 @pytest.fixture

@@ -107,6 +107,7 @@ def test_a_group_without_members_has_no_energy_and_misses_nothing(group):
     assert found == [PtuEnergy(at("15:00"), None, None, expected=0, received=0, missing_asset_ids=())]
 
 
+@pytest.mark.usefixtures("no_months")
 def test_values_outside_the_window_that_can_be_settled_are_refused(partner):
     make_assets(partner, [charger("a")])
     rows = [
@@ -133,6 +134,7 @@ def test_a_quarter_hour_that_is_named_by_its_end_is_refused_as_it_is_not_over(pa
     assert _store(partner, at_its_end, now=at("16:10")).stored == 1  # a clock may be five minutes ahead
 
 
+@pytest.mark.usefixtures("no_months")
 def test_months_get_their_partition_when_first_needed(partner):
     make_assets(partner, [charger("a")])
 
@@ -141,6 +143,7 @@ def test_months_get_their_partition_when_first_needed(partner):
     assert _partitions() == {"assets_meterinterval_2025_12", "assets_meterinterval_2026_01"}
 
 
+@pytest.mark.usefixtures("no_months")
 def test_upkeep_makes_the_months_ahead_once(db):
     now = datetime(2026, 11, 30, tzinfo=UTC)
 

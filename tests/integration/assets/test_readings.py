@@ -150,6 +150,7 @@ def test_batches_at_the_same_time_neither_lock_up_nor_lose_a_minute(partner, sto
         assert set(ReadingQuarter.objects.values_list("minutes", "import_wmin")) == {(4, 2_400)}
 
 
+@pytest.mark.usefixtures("no_months")
 def test_a_reading_of_a_month_that_was_let_go_is_refused_and_leaves_its_quarter_and_the_archive_alone(
     partner, settings, tmp_path
 ):
