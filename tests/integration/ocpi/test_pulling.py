@@ -120,6 +120,7 @@ def test_what_a_party_that_joins_told_before_is_fetched_too(platform, connection
         assert {one.headers["OCPI-to-party-id"] for one in asked} == {"STA", "UTR"}
 
 
+@pytest.mark.xdist_group("evening")  # an evening of another worker would empty the queues when it is over
 def test_each_partner_has_a_task_of_its_own_and_who_is_fetched_from_meanwhile_is_left(
     platform, second_platform, connection, clock
 ):

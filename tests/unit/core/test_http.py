@@ -100,7 +100,7 @@ def test_an_answer_that_drips_in_for_ever_is_given_up(peer, path):
     started = time.monotonic()
     with pytest.raises(RequestFailed, match="too slowly"):
         impatient.request(method="GET", url=f"{peer}{path}")
-    assert time.monotonic() - started < 2  # the drip takes five seconds
+    assert time.monotonic() - started < 4  # the drip takes five seconds
 
 
 def test_a_named_private_host_answers(peer, client):

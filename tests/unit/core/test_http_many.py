@@ -51,7 +51,7 @@ def test_an_answer_that_drips_in_for_ever_is_given_up(peer, client, path):
     started = time.monotonic()
     (found,) = exchange_all(client, [get(f"{peer}{path}")], silence_seconds=0.2)
     assert isinstance(found, RequestFailed)
-    assert time.monotonic() - started < 2  # the drip takes five seconds
+    assert time.monotonic() - started < 4  # the drip takes five seconds
 
 
 @pytest.mark.parametrize("number", [0, 1])
