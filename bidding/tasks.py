@@ -197,11 +197,11 @@ def _answered(market: Venue, message: OutboxMessage, answer: Response) -> None:
     purpose, now = market_messages.purpose_of(message), clock().now()
     if purpose == "change" and answer.is_success:
         order_changes.note_changed(reference=message.conversation, now=now)
-    elif purpose == "change":
-        order_changes.note_unchanged(reference=message.conversation, answer="The order has ended.", now=now)
     state = market.state_in(answer)
     if state is not None:
         orders.follow_order(bid_id=Bid.objects.get(reference=message.conversation).pk, state=state, now=now)
+    if purpose == "change":  # not known as made by now
+        order_changes.note_unchanged(reference=message.conversation, answer="The order has ended.", now=now)
 
 
 @shared_task

@@ -11,6 +11,7 @@ from aggregator.core import audit
 from aggregator.core.messaging.operations import cancel_untried
 from aggregator.core.models import OutboxMessage
 from aggregator.core.ptu import dutch_time
+from bidding.markets.exchange.orders import OrderState
 from bidding.markets.exchange.venue import Venue
 from bidding.models import Bid, OrderChange
 from bidding.operations.approvals import GateClosed, end, judge, require, worth
@@ -139,9 +140,21 @@ def change(
 def note_changed(*, reference: str, now: datetime) -> None:
     """Take over a change that the exchange confirmed, and free the power it gave up; harmless when already known."""
     bid = Bid.objects.select_for_update().get(reference=reference)
+    if asked := bid.changes.filter(status=OrderChange.Status.ASKED).first():
+        _take_over(bid, asked, now)
+
+
+def note_change_shown(*, bid: Bid, state: OrderState, now: datetime) -> None:
+    """Take over a change that the exchange shows in its order, whatever became of its answer; the caller locks the bid.
+
+    A sender may have died with the answer, or lost it until the order could not be changed any more.
+    """
     asked = bid.changes.filter(status=OrderChange.Status.ASKED).first()
-    if asked is None:
-        return
+    if asked and (state.power_w, state.price_eur_per_mwh) == (asked.power_w, asked.price_eur_per_mwh):
+        _take_over(bid, asked, now)
+
+
+def _take_over(bid: Bid, asked: OrderChange, now: datetime) -> None:
     asked.status, asked.answered_at = OrderChange.Status.DONE, now
     asked.save(update_fields=["status", "answered_at"])
     bid.power_w, bid.price_eur_per_mwh, bid.updated_at = asked.power_w, asked.price_eur_per_mwh, now

@@ -12,6 +12,7 @@ from bidding.markets.exchange.orders import OrderState
 from bidding.models import Activation, ActivationPtu, Bid
 from bidding.operations.approvals import end
 from bidding.operations.ledger import W_PER_KW, release_commitments
+from bidding.operations.order_changes import note_change_shown
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ def follow_order(*, bid_id: int, state: OrderState, now: datetime) -> Bid:
     if bid.status != Bid.Status.SUBMITTED:
         bid.status, bid.exchange_order_id, bid.placed_at = Bid.Status.SUBMITTED, state.order_id, now
         audit.record(now=now, action="bidding.bid.submitted", subject=bid, after={"order": state.order_id})
+    note_change_shown(bid=bid, state=state, now=now)
     bid.order_version, bid.is_locked = state.version, state.is_locked
     if state.cleared_power_w > bid.cleared_power_w:
         bid.cleared_power_w = min(state.cleared_power_w, bid.power_w)

@@ -44,10 +44,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class OrderState:
-    """What the exchange says of an order; the price is what we receive per MWh, negative when we pay.
+    """What the exchange says of an order; the prices are what we receive per MWh, negative when we pay.
 
-    Of an order that cleared in parts it is their mean, in steps of `MEAN_PRICE_STEP`.
-    `version` grows with every change of the order; 0 where an exchange does not count them.
+    Of an order that cleared in parts, the cleared price is their mean, in steps of `MEAN_PRICE_STEP`.
+    `version` grows with every change of the order; 0 where an exchange does not count them. `power_w` and
+    `price_eur_per_mwh` are what the order offers now, cleared part included; None where an exchange does not say.
     """
 
     order_id: str
@@ -58,6 +59,8 @@ class OrderState:
     is_cancelled: bool
     is_locked: bool = False
     version: int = 0
+    power_w: int | None = None
+    price_eur_per_mwh: Decimal | None = None
 
 
 def order_body(order: Order) -> bytes:
@@ -153,15 +156,21 @@ def order_state(document: Mapping[str, Any]) -> OrderState:
         return OrderState(
             order_id=str(document["id"]),
             reference=str((document.get("metaData") or {}).get("clientOrderId", "")),
-            cleared_power_w=int(Decimal(document["clearedQuantity"]) * WATT_PER_MEGAWATT),
+            cleared_power_w=_watt(document["clearedQuantity"]),
             cleared_price_eur_per_mwh=(value / volume).quantize(MEAN_PRICE_STEP) if volume else None,
             is_final=bool(document["final"]),
             is_cancelled=document["status"] == "CANCELLED",
             is_locked=bool(document.get("locked", False)),
             version=int(document.get("version", 0)),
+            power_w=_watt(document["quantity"]) if "quantity" in document else None,
+            price_eur_per_mwh=sign * Decimal(document["price"]) if "price" in document else None,
         )
     except (AttributeError, KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise UnreadableOrder(f"The exchange's order lacks or garbles {error}.") from error
+
+
+def _watt(megawatt: Any) -> int:
+    return int(Decimal(megawatt) * WATT_PER_MEGAWATT)
 
 
 def _milliseconds(instant: datetime) -> int:

@@ -154,7 +154,8 @@ def test_what_cannot_be_said_before_the_gate_is_not_said_after_it(field, operato
     sent = requests_of(field, method)
     assert sent
     assert all(entry["receivedAt"] < ms(GATE) for entry in sent)
-    assert not OrderChange.objects.filter(status=OrderChange.Status.ASKED).exists()
+    answer = OrderChange.Status.DONE if order["quantity"] == 0.2 else OrderChange.Status.REFUSED
+    assert set(OrderChange.objects.values_list("status", flat=True)) <= {answer}
     assert committed() == {0}
 
 
@@ -210,6 +211,24 @@ def test_a_worker_that_dies_between_sending_and_writing_loses_nothing(field, mon
         assert Activation.objects.count() == 1
     else:
         assert_one_order_in_time(field)
+
+
+def test_a_change_whose_sender_died_counts_as_made_where_the_exchange_made_it(field, operator, monkeypatch):
+    def die(*_):
+        raise Killed
+
+    field.at(NOW)
+    ask_change(field, operator)
+    with monkeypatch.context() as dying:
+        dying.setattr(tasks, "_answered", die)
+        with pytest.raises(Killed):
+            field.tick()
+    field.at(utc(15, 11))  # the next worker comes after the clearing
+
+    bid = field.bid()
+    assert (bid.status, bid.cleared_power_w) == (Bid.Status.CLEARED, 200_000)
+    assert (bid.power_w, bid.price_eur_per_mwh) == (200_000, Decimal("150.50"))
+    assert OrderChange.objects.get().status == OrderChange.Status.DONE
 
 
 def test_a_poller_that_asked_earlier_and_writes_later_takes_nothing_back(field):
