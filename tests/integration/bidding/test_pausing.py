@@ -199,7 +199,7 @@ def test_tests_go_when_knowledge_of_drivers_goes_by_schedule_or_by_hand(cars, se
     assert PauseTest.objects.count() == 3  # the others are more than ninety days old
     call_command("forget_driver_data", "--days", "89")
     assert PauseTest.objects.count() == 2
-    assert "and 1 pause tests older than 89 days" in capsys.readouterr().out
+    assert "and 1 pause test older than 89 days" in capsys.readouterr().out
     assert (
         not ChargingSession.objects.exclude(driver_token="")
         .filter(plug_in_at__lt=STARTS_AT - timedelta(days=11))
