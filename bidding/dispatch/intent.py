@@ -67,7 +67,7 @@ def intent_of(
     ignored |= {pk for pk, at in place.items() if records.follows[at] < LEAST_TRUSTED}
     remaining = Interval(starts_at, activation.ends_at)
     direction = as_literal(activation.direction)
-    plugs = plugs_at(group=group, remaining=remaining, now=now, ignored_asset_ids=ignored)
+    plugs = plugs_at(group=group, remaining=remaining, now=now, ignored_asset_ids=ignored, is_limit=is_limited(ptu))
     steady_assets, steady = steady_resources(
         group=group, remaining=remaining, direction=direction, now=now, ignored_asset_ids=ignored
     )

@@ -38,10 +38,13 @@ class PlugSituation:
     history: PlugHistory
 
 
-def plugs_at(*, group: Group, remaining: Interval, now: datetime, ignored_asset_ids: Iterable[int]) -> PlugSituation:
+def plugs_at(
+    *, group: Group, remaining: Interval, now: datetime, ignored_asset_ids: Iterable[int], is_limit: bool = False
+) -> PlugSituation:
     """Return the cars plugged in at `now` as they will stand when `remaining`, the rest of the window, starts.
 
-    `ignored_asset_ids` are left out: an asset that does not follow changes baseline and meter alike.
+    `ignored_asset_ids` are left out: an asset that does not follow changes baseline and meter alike. `is_limit` tells
+    whether the window limits what they take.
     """
     history = plug_history(plugs=group.plugs, now=now, reach=OUTLOOK_REACH)
     by_id = {asset.pk: asset for asset in group.plugs}
@@ -91,6 +94,7 @@ def plugs_at(*, group: Group, remaining: Interval, now: datetime, ignored_asset_
             weight=outlook.weight,
             own=outlook.own,
         ),
+        is_limit=is_limit,
     )
     return PlugSituation(assets, view, history)
 

@@ -73,14 +73,16 @@ def measures(view: DispatchView, samples: Samples, usual: Expected, *, feed_in_k
     """
     cars = len(view.power_kw)
     floor_kwh = np.minimum(view.floor_kw * view.ptu_h, usual.draw_kwh)
-    held_risk = _risk(view, samples, -usual.draw_kwh / 2)
+    held_risk = _risk(view, samples, -usual.draw_kwh / 2, waits_h=view.held_h)
+    to_its_end_h = np.full(cars, view.left_in_window_h)
     brings = [usual.draw_kwh - floor_kwh]
     risk = [np.where(view.is_full, 0.0, held_risk)]
     ptus = view.left_in_window_h / view.ptu_h
     for level in range(1, SLICES + 1):
         given_kwh = feed_in_kwh * ptus * (level - 0.5) / SLICES / ROUND_TRIP_EFFICIENCY
         brings.append(feed_in_kwh / SLICES)
-        risk.append(np.maximum(_risk(view, samples, given_kwh) / ROUND_TRIP_EFFICIENCY, held_risk))
+        given_risk = _risk(view, samples, given_kwh, waits_h=to_its_end_h)
+        risk.append(np.maximum(given_risk / ROUND_TRIP_EFFICIENCY, held_risk))
     every = Measures(
         car=np.tile(np.arange(cars), SLICES + 1),
         level=np.repeat(np.arange(SLICES + 1), cars),
@@ -94,7 +96,7 @@ def measures(view: DispatchView, samples: Samples, usual: Expected, *, feed_in_k
     return Measures(every.car[order], every.level[order], every.brings_kwh[order], every.risk[order])
 
 
-def _risk(view: DispatchView, samples: Samples, more_kwh: Floats) -> Floats:
-    """Return the probability of leaving before the end of the window plus the time to charge what is then wanted."""
+def _risk(view: DispatchView, samples: Samples, more_kwh: Floats, *, waits_h: Floats) -> Floats:
+    """Return the probability of leaving before `waits_h` plus the time to charge what is then wanted."""
     wanted_kwh = np.maximum(samples.left_kwh + more_kwh[:, None], 0.0)
-    return samples.chance(samples.left_h < view.left_in_window_h + wanted_kwh / view.power_kw[:, None])
+    return samples.chance(samples.left_h < waits_h[:, None] + wanted_kwh / view.power_kw[:, None])

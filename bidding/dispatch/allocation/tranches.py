@@ -59,4 +59,5 @@ def taken(view: DispatchView, which: slice | NDArray[np.intp] | NDArray[np.bool_
             weight=np.ascontiguousarray(outlook.weight[which]),
             own=outlook.own,
         ),
+        is_limit=view.is_limit,
     )

@@ -76,7 +76,7 @@ class UrgencyPolicy:
         feeding = Feeding.of(view, samples)
         every = measures(view, samples, usual, feed_in_kwh=feeding.deepest_kwh)
         every = every.where(slice(0, int(np.searchsorted(every.risk, self.most_risk, side="right"))))
-        if promise_kw < 0:  # Who catches up goes on when the window ends, so here too the least time to spare is first.
+        if view.is_limit:  # The room is always used, and whoever charges first has done when the next must.
             every = every.where(np.lexsort((-laxity_h(view)[every.car], every.feeds_in)))
         needed_kwh = promise_kw * view.ptu_h - float((usual.baseline_kwh - usual.draw_kwh).sum())
         return _asked_kw(view, self._least_risky(every, feeding, usual, needed_kwh), feeding.deepest_kwh)

@@ -27,6 +27,7 @@ class DispatchView:
         left_kwh: what the session still wants, as the car or its driver tells the charge point; NaN when untold.
         planned_kwh: the baseline of this PTU where the baseline is a plan; None when it is charging on arrival.
         outlook: samples of stay and energy, shape (m, k).
+        is_limit: whether what all take together is limited: who waits may then take it back within the window.
     """
 
     ptu_h: float
@@ -39,6 +40,19 @@ class DispatchView:
     left_kwh: Floats
     planned_kwh: Floats | None
     outlook: Outlook
+    is_limit: bool = False
+
+    @property
+    def held_h(self) -> Floats:
+        """How long a car that is held waits, shape (m,): to the end of the window.
+
+        Under a limit, to the end of this PTU at least: who tells what it still wants is given it within the window, in
+        time. Who does not tell might wait behind cars that want nothing any more.
+        """
+        waits_h = np.full(len(self.power_kw), self.left_in_window_h)
+        if self.is_limit:
+            waits_h[~np.isnan(self.left_kwh)] = min(self.ptu_h, self.left_in_window_h)
+        return waits_h
 
     @property
     def is_full(self) -> NDArray[np.bool_]:

@@ -83,6 +83,21 @@ def test_room_under_a_long_limit_goes_to_cars_that_want_energy_the_least_spare_t
     assert [round(left_wh[car.pk]) for car in cars[:5]] == [0] * 5
 
 
+def test_who_leaves_before_a_long_limit_ends_waits_too_and_is_full_in_time(group, cars):
+    """Held to its end they would all miss their energy; within it there is room for each."""
+    left_wh = wait(cars, came_at=STARTS_AT - 2 * PTU)
+    activation = call_limit(group, hours=20, max_import_w=LIMIT_W)
+    run_activation(activation_id=activation.pk, now=BEFORE)
+
+    powers_w = [charge(activation, cars, left_wh, ptu=ptu) for ptu in range(18)]
+    assert [round(left_wh[car.pk]) for car in cars[:5]] == [0] * 5  # they leave now
+    powers_w += [charge(activation, cars, left_wh, ptu=ptu) for ptu in range(18, 30)]
+
+    assert max(powers_w) <= LIMIT_W
+    assert {round(left) for left in left_wh.values()} == {0}
+    assert not DispatchAlarm.objects.exists()
+
+
 @pytest.fixture
 def behind(cars):
     """Ten cars that would be full since long had nothing held them."""
