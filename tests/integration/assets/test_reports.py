@@ -1,4 +1,4 @@
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,6 +10,7 @@ from assets import operations, queries
 from assets.models import Asset, AssetState, ChargingSession, Declaration
 from assets.validation import kinds
 from tests.field_side import NOW, at, battery, charger, make_assets
+from tests.waiting import is_waited_for
 
 
 def _session(asset="a", name="s", **fields):
@@ -316,7 +317,7 @@ def test_states_and_sessions_of_the_same_cars_at_once_wait_for_each_other_and_do
         with transaction.atomic():
             sessions("b", energy_wh=100)
             telling = pool.submit(states)
-            wait([telling], timeout=1)
+            assert is_waited_for(unless=telling.done)
             sessions("a", energy_wh=100)
         telling.result()
 

@@ -20,6 +20,7 @@ from bidding.operations.announcements import record_announcements
 from bidding.queries import announcements_to_answer
 from bidding.uftp.demands import Demand
 from tests import called_contracts
+from tests.waiting import is_waited_for
 
 
 def offer(announcement, group, sized, exchange, now):
@@ -368,8 +369,7 @@ def test_an_offer_waits_for_the_withdrawal_that_is_being_written_down(announceme
     with transaction.atomic():
         record_announcements(received=[withdrawn], now=now)
         thread.start()
-        thread.join(timeout=0.5)
-        assert outcomes == []
+        assert is_waited_for(unless=lambda: outcomes)
     thread.join()
 
     assert outcomes == ["Announcement A1 was withdrawn meanwhile. Make no bid for it."]

@@ -1,7 +1,7 @@
 """Setpoints, sessions and the kill switch at the same moment: whichever commits last sees the other."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from django.db import connection as database
@@ -13,13 +13,14 @@ from assets.ocpi.receiving import take_session
 from tests.field_side import NOW, enrol
 from tests.integration.ocpi.cpo_platform import session
 from tests.integration.ocpi.profile_side import tell
+from tests.waiting import is_waited_for
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 Status = ProfileCommand.Status
 
 
 def _meanwhile(first: Callable[[], object], second: Callable[[], object]) -> None:
-    """Do `second` while the transaction of `first` is still open, or after it where it has to wait for that."""
+    """Begin `second` while the transaction of `first` is still open: it has to wait for that."""
 
     def apart() -> None:
         try:
@@ -31,7 +32,7 @@ def _meanwhile(first: Callable[[], object], second: Callable[[], object]) -> Non
         with transaction.atomic():
             first()
             doing: Future[None] = pool.submit(apart)
-            wait([doing], timeout=2)
+            assert is_waited_for(unless=doing.done)
         doing.result()
 
 

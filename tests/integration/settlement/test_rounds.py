@@ -13,6 +13,7 @@ from settlement import queries
 from settlement.delivery import operations
 from settlement.models import Delivery
 from tests.integration.settlement.conftest import LATER, WINDOW_START, make_world
+from tests.waiting import is_waited_for
 
 
 def due(now, **options: object):
@@ -212,7 +213,7 @@ def test_a_settlement_waits_for_the_one_that_holds_the_lock():
         thread = threading.Thread(target=settle)
         thread.start()
         # then the other one does not get past the lock
-        assert not done.wait(timeout=0.5)
+        assert is_waited_for(unless=done.is_set)
     thread.join(timeout=20)
     assert Delivery.objects.get().version == 1
 

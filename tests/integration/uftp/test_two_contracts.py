@@ -1,6 +1,5 @@
 """Two contracts with one operator at one congestion point."""
 
-import time
 from datetime import timedelta
 from decimal import Decimal
 from threading import Event, Thread
@@ -16,6 +15,7 @@ from bidding.uftp.reports import send_reports
 from tests.conformance.uftp.samples import DAY, NOW
 from tests.integration.uftp.operator_side import limit_request, order_for
 from tests.integration.uftp.test_reports import THE_DAY_AFTER, THE_DAY_BEFORE, cars, meter
+from tests.waiting import is_waited_for
 
 __all__ = ["cars"]  # a fixture
 
@@ -101,13 +101,14 @@ def test_a_place_is_metered_once_with_all_its_groups(two_groups, cars, tick, oth
 def test_a_second_worker_waits_while_the_place_is_reported_on_for_the_other_contract(two_groups):
     Contract.objects.update(sends_prognosis=True)
     is_under_way, sent_meanwhile = Event(), []
+    prognoses = UftpMessage.objects.filter(element=m.DPrognosis.element)
 
     def report_on_the_other():
         with transaction.atomic():
             Contract.objects.select_for_update().get(pk=two_groups[1].pk)
             is_under_way.set()
-            time.sleep(1)
-            sent_meanwhile.append(UftpMessage.objects.filter(element=m.DPrognosis.element).count())
+            is_waited_for(unless=prognoses.exists)
+            sent_meanwhile.append(prognoses.count())
         connection.close()
 
     other = Thread(target=report_on_the_other)

@@ -1,0 +1,24 @@
+"""Whether another connection waits for what this one holds, without guessing how long it takes to get there."""
+
+import time
+from collections.abc import Callable
+
+from django.db import connection
+
+PATIENCE_SECONDS = 60.0
+BLOCKED_BY_US = (
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+)
+
+
+def is_waited_for(*, unless: Callable[[], object]) -> bool:
+    """Return True once somebody waits for a lock of our transaction, False if `unless` comes true before."""
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while not unless():
+        with connection.cursor() as cursor:
+            cursor.execute(BLOCKED_BY_US)
+            if cursor.fetchone()[0]:
+                return True
+        assert time.monotonic() < give_up_at, "neither did anybody wait for us, nor was it done"
+        time.sleep(0.01)
+    return False
