@@ -5,6 +5,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
+
 from assets.models import AggregationEan
 from bidding.markets.uftp.messages import FlexOrder
 from bidding.models import Activation, Contract, UftpMessage, UftpParticipant
@@ -28,6 +30,7 @@ def make_contract(group: AggregationEan, **fields: Any) -> Contract:
     return Contract.objects.create(dso=dso, aggregation_ean=group, **{**standard, **fields})
 
 
+@transaction.atomic
 def call(
     contract: Contract, demands: Sequence[Demand], *, now: datetime, day: date = DAY, reference: str = "o"
 ) -> Activation:

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 PATIENCE_SECONDS = 60.0
 BLOCKED_BY_US = (
@@ -22,3 +24,20 @@ def is_waited_for(*, unless: Callable[[], object]) -> bool:
         assert time.monotonic() < give_up_at, "neither did anybody wait for us, nor was it done"
         time.sleep(0.01)
     return False
+
+
+def in_turn(first: Callable[[], object], second: Callable[[], Any]) -> Any:
+    """Begin `second` while the transaction of `first` is still open, for which it has to wait; return what it gave."""
+
+    def apart() -> Any:
+        try:
+            return second()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            first()
+            doing = pool.submit(apart)
+            assert is_waited_for(unless=doing.done)
+        return doing.result()

@@ -1,11 +1,6 @@
 """Setpoints, sessions and the kill switch at the same moment: whichever commits last sees the other."""
 
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-
 import pytest
-from django.db import connection as database
-from django.db import transaction
 
 from assets import operations
 from assets.models import OcpiSession, ProfileCommand
@@ -13,27 +8,10 @@ from assets.ocpi.receiving import take_session
 from tests.field_side import NOW, enrol
 from tests.integration.ocpi.cpo_platform import session
 from tests.integration.ocpi.profile_side import tell
-from tests.waiting import is_waited_for
+from tests.waiting import in_turn
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 Status = ProfileCommand.Status
-
-
-def _meanwhile(first: Callable[[], object], second: Callable[[], object]) -> None:
-    """Begin `second` while the transaction of `first` is still open: it has to wait for that."""
-
-    def apart() -> None:
-        try:
-            second()
-        finally:
-            database.close()
-
-    with ThreadPoolExecutor(1) as pool:
-        with transaction.atomic():
-            first()
-            doing: Future[None] = pool.submit(apart)
-            assert is_waited_for(unless=doing.done)
-        doing.result()
 
 
 @pytest.fixture
@@ -50,7 +28,7 @@ def test_a_car_that_comes_while_setpoints_are_sent_is_told(empty_place, connecti
         lambda: tell(empty_place, (0, 0)),
     ]
 
-    _meanwhile(*(acts if car_comes_first else reversed(acts)))
+    in_turn(*(acts if car_comes_first else reversed(acts)))
 
     assert ProfileCommand.objects.get().status == Status.WAITING
 
@@ -58,7 +36,7 @@ def test_a_car_that_comes_while_setpoints_are_sent_is_told(empty_place, connecti
 def test_the_kill_switch_also_withdraws_what_a_car_is_told_at_that_moment(empty_place, connection, partner):
     tell(empty_place, (0, 0))
 
-    _meanwhile(
+    in_turn(
         lambda: take_session(connection_id=connection.pk, document=session(), now=NOW),
         lambda: operations.stop_partner(partner_id=partner.pk, reason="odd switching seen", now=NOW),
     )

@@ -25,6 +25,7 @@ from settlement.statements.operations import issue_statement
 from tests import called_contracts
 from tests.conformance.uftp.samples import SAMPLES
 from tests.integration.settlement.conftest import WINDOW_START
+from tests.waiting import in_turn
 
 PTU = timedelta(minutes=15)
 
@@ -241,6 +242,17 @@ def test_quarter_hours_between_two_parts_of_a_call_are_compared_with_nothing(wor
     assert reconcile_due(now=NOW) == 1
 
     assert answers()[0].dispute_reason == reason
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_second_worker_leaves_a_settlement_to_the_one_that_answers_it(called, claim, caplog):
+    settle(activation_id=called.pk, now=NOW)
+    claim()
+
+    assert in_turn(lambda: reconcile_due(now=NOW), lambda: reconcile_due(now=NOW)) == 0
+
+    assert len(answers()) == 1
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_an_answer_waits_for_our_own_settlement_but_not_for_ever(called, claim):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 
 from aggregator.core.ptu import PTU
 from assets.models import ChargingSession
@@ -13,7 +13,7 @@ from settlement import queries
 from settlement.delivery import operations
 from settlement.models import Delivery
 from tests.integration.settlement.conftest import LATER, WINDOW_START, make_world
-from tests.waiting import is_waited_for
+from tests.waiting import in_turn
 
 
 def due(now, **options: object):
@@ -197,24 +197,12 @@ def test_two_processes_settling_at_once_make_one_version():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_settlement_waits_for_the_one_that_holds_the_lock():
-    # given a transaction that has settled but not yet committed
     activation = make_world().activation(20_000)
-    done = threading.Event()
 
-    def settle() -> None:
-        try:
-            operations.settle(activation_id=activation.pk, now=LATER)
-        finally:
-            done.set()
-            connection.close()
+    def settle():
+        return operations.settle(activation_id=activation.pk, now=LATER)
 
-    with transaction.atomic():
-        operations.settle(activation_id=activation.pk, now=LATER)
-        thread = threading.Thread(target=settle)
-        thread.start()
-        # then the other one does not get past the lock
-        assert is_waited_for(unless=done.is_set)
-    thread.join(timeout=20)
+    assert in_turn(settle, settle) is None  # nothing changed since the first
     assert Delivery.objects.get().version == 1
 
 

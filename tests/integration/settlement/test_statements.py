@@ -21,6 +21,7 @@ from settlement.queries import month_interval
 from settlement.statements.document import statement_csv, statement_document
 from settlement.statements.operations import issue_statement
 from tests.integration.settlement.conftest import EAN, WINDOW_START
+from tests.waiting import in_turn
 
 NOW = datetime(2026, 2, 1, 9, tzinfo=UTC)
 JANUARY = month_interval(2026, 1)
@@ -60,6 +61,12 @@ def test_issuing_again_without_news_returns_the_same_statement():
     first = issue_statement(interval=JANUARY, now=NOW)
     assert issue_statement(interval=JANUARY, now=NOW + timedelta(days=1)) == first
     assert Statement.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_issues_while_somebody_does_gets_the_same_statement(settled):
+    in_turn(lambda: issue_statement(interval=JANUARY, now=NOW), lambda: issue_statement(interval=JANUARY, now=NOW))
+    assert Statement.objects.get().version == 1
 
 
 def test_a_correction_makes_a_new_version_and_keeps_the_old(settled):
