@@ -1,11 +1,11 @@
 """The one place where setpoints leave: limits of connection, partner, group and fleet, also for two at once."""
 
 from datetime import timedelta
-from threading import Barrier, Thread
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
+from aggregator.core.models import OutboxMessage
 from assets.control.operations import PlannedSetpoint, SetpointRefused, send_setpoints
 from assets.models import Setpoint, SteeringLimit
 from assets.operations import resume_partner, stop_partner
@@ -21,6 +21,7 @@ from tests.field_side import (
     make_group,
     make_partner,
 )
+from tests.waiting import in_turn
 
 CONNECTION = "871685900012636543"
 
@@ -199,27 +200,35 @@ def test_two_workers_cannot_pass_a_cap_together():
     for fleet in fleets:
         enrol(group, fleet)
     limit(max_moved_w=60_000)
-    start, outcomes = Barrier(2), []
 
-    def work(assets, order):
-        connection.ensure_connection()
-        start.wait()
-        try:
-            send(assets, order=order)
-            outcomes.append("sent")
-        except SetpointRefused:
-            outcomes.append("refused")
-        finally:
-            connection.close()
+    with pytest.raises(SetpointRefused, match=r"at most 60.0 kW"):
+        in_turn(lambda: send(fleets[0], order="order-0"), lambda: send(fleets[1], order="order-1"))
 
-    threads = [Thread(target=work, args=(fleet, f"order-{n}")) for n, fleet in enumerate(fleets)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert sorted(outcomes) == ["refused", "sent"]
     assert Setpoint.objects.count() == 5
+
+
+@pytest.fixture
+def pushed_car(transactional_db):
+    [car] = make_assets(make_partner("Pushed", callback_url="https://cpo.example/setpoints"), [charger("c")])
+    enrol(make_group(make_area()), [car])
+    return car
+
+
+def stop(car):
+    stop_partner(partner_id=car.partner_id, reason="odd switching seen", now=NOW)
+
+
+def test_the_kill_switch_waits_for_setpoints_that_are_leaving_and_withdraws_them(pushed_car):
+    in_turn(lambda: send([pushed_car]), lambda: stop(pushed_car))
+
+    assert OutboxMessage.objects.get().dead_at == NOW
+
+
+def test_setpoints_wait_for_a_kill_switch_that_is_being_thrown_and_are_refused(pushed_car):
+    with pytest.raises(SetpointRefused, match="is stopped or inactive"):
+        in_turn(lambda: stop(pushed_car), lambda: send([pushed_car]))
+
+    assert not OutboxMessage.objects.exists()
 
 
 def test_plans_for_one_moment_share_the_room_for_a_step(cars):

@@ -1,5 +1,4 @@
 import json
-import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -20,7 +19,7 @@ from bidding.operations.announcements import record_announcements
 from bidding.queries import announcements_to_answer
 from bidding.uftp.demands import Demand
 from tests import called_contracts
-from tests.waiting import is_waited_for
+from tests.waiting import in_turn
 
 
 def offer(announcement, group, sized, exchange, now):
@@ -207,23 +206,11 @@ def test_an_answer_waits_for_the_end_of_an_order_whose_gate_comes_sooner(
 
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_at_once_sell_the_same_power_once(announcement, other, group, exchange, sized, now):
-    barrier = threading.Barrier(2)
-    answers = []
+    answer = in_turn(
+        lambda: offer(announcement, group, sized(), exchange, now), lambda: offer(other, group, sized(), exchange, now)
+    )
 
-    def worker(asked):
-        barrier.wait()
-        try:
-            answers.append(type(offer(asked, group, sized(), exchange, now)).__name__)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=worker, args=(asked,)) for asked in (announcement, other)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert sorted(answers) == ["Bid", "NoBid"]
+    assert (type(answer), Bid.objects.count()) == (NoBid, 1)
     assert committed() == {300_000}
 
 
@@ -278,25 +265,13 @@ def test_raw_sql_cannot_oversell_either(announcement, group, exchange, sized, no
 
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_at_once_make_one_bid(announcement, group, exchange, sized, now):
-    barrier = threading.Barrier(2)
-    outcomes = []
+    def work():
+        offer(announcement, group, sized(), exchange, now)
 
-    def worker():
-        barrier.wait()
-        try:
-            outcomes.append(type(offer(announcement, group, sized(), exchange, now)).__name__)
-        except bids.AlreadyAnswered:
-            outcomes.append("refused")
-        finally:
-            connection.close()
+    with pytest.raises(bids.AlreadyAnswered):
+        in_turn(work, work)
 
-    threads = [threading.Thread(target=worker) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert sorted(outcomes) == ["Bid", "refused"]
+    assert Bid.objects.count() == 1
     assert OutboxMessage.objects.count() == 1
     assert Commitment.objects.count() == 12
 
@@ -355,24 +330,13 @@ def test_an_offer_waits_for_the_withdrawal_that_is_being_written_down(announceme
         "A1", "reduce", Interval(announcement.starts_at, announcement.ends_at), (), frozenset({"3511"}),
         is_mandatory=False, is_open=False, is_withdrawn=True, document={"state": "withdrawn"},
     )  # fmt: skip
-    outcomes = []
 
-    def worker():
-        try:
-            outcomes.append(offer(announcement, group, sized(), exchange, now))
-        except bids.AnnouncementChanged as refusal:
-            outcomes.append(str(refusal))
-        finally:
-            connection.close()
+    with pytest.raises(bids.AnnouncementChanged, match=r"A1 was withdrawn meanwhile\. Make no bid for it\."):
+        in_turn(
+            lambda: record_announcements(received=[withdrawn], now=now),
+            lambda: offer(announcement, group, sized(), exchange, now),
+        )
 
-    thread = threading.Thread(target=worker)
-    with transaction.atomic():
-        record_announcements(received=[withdrawn], now=now)
-        thread.start()
-        assert is_waited_for(unless=lambda: outcomes)
-    thread.join()
-
-    assert outcomes == ["Announcement A1 was withdrawn meanwhile. Make no bid for it."]
     assert not Bid.objects.exists()
 
 
