@@ -12,6 +12,7 @@ from assets import operations
 from assets.models import MeterInterval, MinuteReading
 from assets.operations.partitions import PARTITIONED
 from tests.field_side import NOW, charger, make_assets
+from tests.waiting import in_turn
 
 pytestmark = pytest.mark.usefixtures("no_months")
 SUMMER = datetime(2026, 7, 14, tzinfo=UTC)
@@ -63,6 +64,17 @@ def test_without_an_archive_the_month_just_goes(partner):
     assert operations.drop_old_months(now=SUMMER, keep_months={"assets_minutereading": 0}, archive=None) == [
         "assets_minutereading_2026_01"
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_month_is_written_down_and_dropped_by_one_of_two_runs(partner, tmp_path):
+    _measured(partner)
+
+    def drop():
+        return operations.drop_old_months(now=SUMMER, keep_months=KEEP, archive=tmp_path)
+
+    assert in_turn(drop, drop) == []
+    assert "2026_01" not in _months("assets_minutereading")
 
 
 @pytest.mark.django_db(transaction=True)

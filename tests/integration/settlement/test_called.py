@@ -63,10 +63,11 @@ def money(statement):
     return charges, str(own.amount_eur), str(statement.total_eur)
 
 
-def test_a_shortfall_costs_the_penalty_in_the_aggregators_line(called, world):
-    # given a second quarter hour in which the car took its 10 kWh after all: half of 20 kWh is delivered
+@pytest.mark.parametrize("taken_wh", [10_000, 11_250])
+def test_a_shortfall_costs_the_penalty_in_the_aggregators_line(called, world, taken_wh):
+    # given a second quarter hour in which the car took its 10 kWh after all, or more: half of 20 kWh is delivered
     Contract.objects.update(penalty_eur_per_mwh=Decimal("200.00"))
-    world.meter(Asset.objects.get(), 0, 10_000, revision=1)
+    world.meter(Asset.objects.get(), 0, taken_wh, revision=1)
     settle(activation_id=called.pk, now=NOW)
     # then 10 kWh at 95 is 0.95 of which 0.28 or 0.29 is ours, and 10 kWh missing at 200 is 2.00
     statement = issue_statement(interval=JANUARY, now=NOW)
@@ -76,7 +77,8 @@ def test_a_shortfall_costs_the_penalty_in_the_aggregators_line(called, world):
 
 
 @pytest.mark.parametrize(
-    ("active_until", "fee"), [(None, "310.00"), (date(2026, 1, 10), "100.00"), (date(2025, 12, 31), None)]
+    ("active_until", "fee"),
+    [(None, "310.00"), (date(2026, 1, 10), "100.00"), (date(2025, 12, 31), None), (date(2025, 11, 30), None)],
 )
 def test_availability_is_paid_by_the_day_of_whole_months(called, active_until, fee):
     Contract.objects.update(
@@ -89,6 +91,12 @@ def test_availability_is_paid_by_the_day_of_whole_months(called, active_until, f
     # and nothing for a period that is no month
     evening = Interval(called.starts_at, called.ends_at)
     assert money(issue_statement(interval=evening, now=NOW)) == ([], "0.57", "1.90")
+
+
+def test_of_a_period_that_begins_within_a_month_only_the_whole_months_are_paid(called):
+    Contract.objects.update(availability_fee_eur_per_month=Decimal("310.00"))
+    period = Interval(called.starts_at, month_interval(2026, 2).ends_at)
+    assert money(issue_statement(interval=period, now=NOW))[0] == [("availability", "310.00")]
 
 
 def test_a_changed_fee_makes_a_new_version_and_no_change_makes_none(called):
