@@ -231,25 +231,16 @@ def test_what_contracts_called_is_not_offered(announcement, group, exchange, siz
 
 @pytest.mark.django_db(transaction=True)
 def test_a_call_while_a_bid_is_cleared_waits_for_it(announcement, group, exchange, sized, now, call):
-    bid, outcomes = offer(announcement, group, sized(), exchange, now), []
+    bid = offer(announcement, group, sized(), exchange, now)
+    cleared = OrderState("X1", "", 100_000, Decimal(180), True, False)
 
-    def worker():
-        try:
-            with transaction.atomic():
-                call(100_000)
-            outcomes.append("taken on")
-        finally:
-            connection.close()
+    def take_on():
+        with transaction.atomic():
+            call(100_000)
 
-    thread = threading.Thread(target=worker)
-    with transaction.atomic():  # its order refers to the group that the call has locked when this ends
-        orders.follow_order(bid_id=bid.pk, state=OrderState("X1", "", 100_000, Decimal(180), True, False), now=now)
-        thread.start()
-        thread.join(timeout=0.5)
-        assert outcomes == []
-    thread.join()
+    # What is cleared becomes an order, and that refers to the group, which the call has locked by then.
+    in_turn(lambda: orders.follow_order(bid_id=bid.pk, state=cleared, now=now), take_on)
 
-    assert outcomes == ["taken on"]
     assert committed() == {100_000, 200_000}
 
 
