@@ -119,12 +119,24 @@ class _Spy:
 
 def test_outcomes_are_shown_in_order_and_only_once_known():
     spy = _Spy()
-    _run(_sessions(days=45), spy, lead=timedelta(hours=20))
+    _run(_sessions(days=45), spy, lead=timedelta(hours=12))  # bids at five, when cars leave one after the other
     assert [outcome.starts_s for outcome in spy.shown] == sorted(outcome.starts_s for outcome in spy.shown)
     for now_s, seen in spy.asked_s:
         assert all(outcome.known_at_s <= now_s for outcome in spy.shown[:seen])
         assert all(outcome.starts_s < now_s for outcome in spy.shown[:seen])
     assert spy.shown[0].bid_kw == 1.0  # the warm-up is bid on as well, on paper
+
+
+def test_opponents_learn_weekends_from_weekends():
+    """Cars come at weekends only, so on other days nothing is to be had."""
+    sessions = _sessions(days=60)
+    results = _run(
+        sessions.take((sessions.plug_in_s - FIRST_S) // DAY_S % 7 >= 5), days="all", warm_up=timedelta(days=20)
+    )
+    flat_kw = {False: [], True: []}
+    for result in results:
+        flat_kw[(result.starts_s - FIRST_S) // DAY_S % 7 >= 5].append(result.competitors["flat_0.8"].bid_kw)
+    assert min(flat_kw[True]) > max(flat_kw[False]) == 0
 
 
 def test_a_window_is_dispatched_with_more_risk_than_it_was_sized_with():

@@ -70,6 +70,22 @@ def test_samples_lasted_longer_than_the_car_has_been_here():
     assert (outlook.stay_h[0, counted] == 10.0).all()
 
 
+def test_a_session_that_is_not_over_tells_nothing_yet():
+    """Each of ten chargers is taken for two hours from noon; at the middle of the last ones only earlier days speak."""
+    starts = np.array([instant_s(day, 12) for day in range(20) for _ in range(10)])
+    days = np.repeat(np.arange(20), 10)
+    table = SessionTable.from_columns(
+        charger_ids=[f"C{number % 10}" for number in range(len(starts))],
+        plug_in_s=starts,
+        plug_out_s=starts + 7200,
+        energy_kwh=days + 0.5,
+        power_kw=np.full(len(starts), 50.0),
+    )
+    cars = np.arange(len(starts) - 10, len(starts))
+    outlook = OutlookModel(table, timezone="UTC").of(cars, now_s=int(starts[-1]) + 3600)
+    assert outlook.energy_kwh[outlook.weight > 0].max() < 19
+
+
 def test_a_small_pool_is_not_counted_twice(sessions):
     rows, _ = cars_of_last_day(sessions)
     first_days = OutlookModel(sessions, timezone="UTC").of(rows, now_s=instant_s(2, 12))

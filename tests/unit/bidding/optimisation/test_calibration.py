@@ -163,6 +163,31 @@ def test_broken_promises_lower_the_level_and_kept_ones_raise_it_again():
     assert level() == pytest.approx(before)
 
 
+def test_a_broken_promise_lowers_what_promises_more_as_well_and_what_promises_less_not():
+    calibrator = Calibrator()
+    for outcome_kw in (50.0, 60.0) * 20:
+        calibrator.learn(curve_around(50.0), realised_kw=outcome_kw)
+
+    def levels():
+        asked = (0.7, 0.9, 0.91)
+        margins = calibrator.margins(curve_around(50.0), reliabilities=asked, product_bids_kw=product_bids_kw)
+        return [margin.root_shift for margin in margins]
+
+    before = levels()
+    for _ in range(3):
+        calibrator.record_bid(reliability=0.9, is_kept=False)
+    assert [after < earlier for after, earlier in zip(levels(), before, strict=True)] == [False, True, True]
+
+
+def test_no_past_however_good_promises_more_than_the_best_scenario():
+    calibrator = Calibrator()
+    for _ in range(20):
+        calibrator.learn(curve_around(50.0), realised_kw=400.0)
+    curve = curve_around(50.0)
+    margin = calibrator.margin(curve, reliability=0.9, product_bids_kw=product_bids_kw)
+    assert margin.power_kw(curve) == curve.largest_kw
+
+
 def test_a_forecast_that_explains_nothing_gives_way_to_the_recent_mean():
     rng = np.random.default_rng(1)
     blind, sighted = Calibrator(), Calibrator()
