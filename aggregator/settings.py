@@ -194,7 +194,7 @@ if BEHIND_TLS:
     SECURE_HSTS_SECONDS = 31_536_000
 SILENCED_SYSTEM_CHECKS = [
     "security.W005",  # HSTS is for this host; what else its domain serves is not ours to say
-    "security.W021",  # same
+    "security.W021",  # preloading is for a whole domain as well
     "security.W008",  # the proxy redirects to https: our own processes and health checks call each other without it
     "models.W045",  # a constraint in SQL is kept by the database alone, as it should be
 ]

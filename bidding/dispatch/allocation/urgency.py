@@ -2,7 +2,8 @@
 
 The dispatcher knows the cars plugged in now, what each has taken and whether it is full, and samples of comparable
 sessions (`Outlook`). It never sees a departure before it shows. It takes the measures that endanger drivers least until
-the promise is safe, and none that endangers a driver too much: there drivers come before the promise.
+the promise is safe, and none that endangers a driver too much: there drivers come before the promise. Under a limit,
+where who waits is given its energy within the window, those with most time to spare wait first.
 """
 
 from dataclasses import dataclass

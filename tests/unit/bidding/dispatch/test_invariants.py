@@ -44,6 +44,7 @@ def fleets(draw):
             weight=np.ones((cars, SAMPLES)),
             own=draw(st.integers(0, SAMPLES)),
         ),
+        is_limit=draw(st.booleans()),
     )
     usual = np.where(random.random(steady) < 0.5, 0.0, random.uniform(0, 3, steady))
     movable = np.where(usual > 0, usual, 100.0) * random.random(steady)
