@@ -9,6 +9,8 @@ taken in twice changes nothing.
 A list without an end in time grows at its end only, as the oldest objects come first (transport_and_format, paginated
 response). Out of one that has an end goes what changes meanwhile, and what follows moves up over the border of a page:
 `X-Total-Count` falls then, and the list is begun again, once.
+
+A platform that does not heed `date_to` tells all there is: then that is one list, without an end, for every party.
 """
 
 from collections.abc import Callable, Sequence
@@ -61,6 +63,11 @@ class Listing:
         for document in page.documents:
             self._see(document)
         self.was_refused = False
+        if self.changed_until and self.newest and self.newest > self.changed_until:
+            self.changed_until = None
+            if self.party:  # of those before this one perhaps not all was told
+                self.party, self.page, self.total = 0, "", None
+                return
         if self.changed_until and self.total and page.total is not None and page.total < self.total:
             self.page, self.total = "", _DO_NOT_COMPARE
         elif leads_on and page.following:

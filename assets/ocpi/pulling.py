@@ -152,8 +152,10 @@ def _pull_sessions(connection: OcpiConnection, peers: Sequence[Peer], clock: Clo
     if unfinished is not None:
         pull(unfinished)
     borders = _borders(_reached_back(connection, clock.now()), clock.now())
-    for start, end in zip(borders, [*borders[1:], None], strict=True):
-        pull(Listing(clock.now(), start - SHOWS_LATE, end, start))
+    for border, end in zip(borders, [*borders[1:], None], strict=True):
+        start = max(border, connection.sessions_until or border)  # later where all was told at once
+        if end is None or start < end:
+            pull(Listing(clock.now(), start - SHOWS_LATE, end, start))
 
 
 def _fetch(

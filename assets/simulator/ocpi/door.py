@@ -85,11 +85,11 @@ def _profile(
 
 
 def _listed(store: Store, query: Mapping[str, str], url: str, now: datetime) -> Answer:
-    date_from = query.get("date_from", "")
+    dates = {name: query.get(name, "") for name in ("date_from", "date_to")}
     offset, limit = (int(query.get(name, default)) for name, default in (("offset", 0), ("limit", LARGEST_PAGE)))
-    page = store.page(date_from=date_from, offset=offset, limit=limit)
+    page = store.page(**dates, offset=offset, limit=limit)
     headers = {"X-Total-Count": str(page.total), "X-Limit": str(page.limit)}
     if page.next_offset is not None:
-        following = urlencode({"date_from": date_from, "offset": page.next_offset, "limit": page.limit})
+        following = urlencode({**dates, "offset": page.next_offset, "limit": page.limit})
         headers["Link"] = f'<{url}?{following}>; rel="next"'
     return Answer(HTTPStatus.OK, envelope(data=page.rows, now=now), headers)

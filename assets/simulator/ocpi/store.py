@@ -31,9 +31,9 @@ class Store:
         self._lock = threading.Lock()
         self._newest: dict[str, tuple[str, Made]] = {}
         self._history: list[tuple[str, str]] = []
-        self._listed: tuple[tuple[str, int], list[Made]] = (("", -1), [])
+        self._listed: tuple[tuple[str, str, int], list[Made]] = (("", "", -1), [])
         self.is_read_to_the_end = threading.Event()
-        """Set once somebody has fetched a last page."""
+        """Set once somebody has fetched the last page of a list without an end."""
 
     def put(self, objects: Iterable[tuple[str, str, Made]]) -> None:
         """Put objects (id, last_updated, how to make it); later calls come with later instants."""
@@ -43,18 +43,19 @@ class Store:
                 self._history.append((last_updated, name))
             self._history.sort()
 
-    def page(self, *, date_from: str, offset: int, limit: int) -> Page:
-        """Return the objects changed since `date_from`, oldest first."""
+    def page(self, *, date_from: str, date_to: str, offset: int, limit: int) -> Page:
+        """Return the objects changed from `date_from` on and before `date_to`, oldest first; empty: without an end."""
         with self._lock:
-            key = date_from, len(self._history)
+            key = date_from, date_to, len(self._history)
             if self._listed[0] != key:
-                since = self._history[bisect_left(self._history, (date_from, "")) :]
-                made = [self._newest[name][1] for at, name in since if self._newest[name][0] == at]
+                end = bisect_left(self._history, (date_to, "")) if date_to else None
+                changed = self._history[bisect_left(self._history, (date_from, "")) : end]
+                made = [self._newest[name][1] for at, name in changed if self._newest[name][0] == at]
                 self._listed = key, made
             made = self._listed[1]
         limit = max(1, min(limit, LARGEST_PAGE))
         following = offset + limit
         rows = [make() for make in made[offset:following]]
-        if following >= len(made):
+        if following >= len(made) and not date_to:
             self.is_read_to_the_end.set()
         return Page(rows, len(made), limit, following if following < len(made) else None)

@@ -44,6 +44,7 @@ class Platform:
     credentials: dict[str, Any] | None = None
     takes_raw_token: bool = False
     sorted_by: str = "last_updated"
+    heeds_date_to: bool = True
     breaks_off: str = ""
     """The module whose list breaks off before its end."""
 
@@ -124,7 +125,8 @@ class Platform:
 
     def _page(self, request: Received, rows: list[dict[str, Any]]) -> tuple[int, Any, dict[str, str]]:
         since, until = request.query.get("date_from", ""), request.query.get("date_to", "9999")
-        asked = (row for row in rows if since <= row["last_updated"] < until)
+        before = until if self.heeds_date_to else "9999"
+        asked = (row for row in rows if since <= row["last_updated"] < before)
         wanted = sorted(asked, key=lambda row: row[self.sorted_by])
         offset = int(request.query.get("offset", 0))
         page = wanted[offset : offset + self.page_size]

@@ -141,6 +141,45 @@ def test_a_day_out_of_which_a_session_went_meanwhile_is_listed_again(platform, t
     assert fetched() == ["S1", "S2", "S3", "S4", "S5"]
 
 
+@pytest.mark.parametrize("parties", [1, 2])
+def test_a_platform_that_does_not_heed_an_end_is_not_asked_for_all_of_it_day_by_day(
+    platform, turn, connection, parties
+):
+    take_locations(connection_id=connection.pk, documents=[location()], now=NOW)
+    if parties == 2:
+        OcpiParty.objects.create(connection=connection, country_code="NL", party_id="UTR")
+    platform.heeds_date_to = False
+    platform.sessions = [over(f"S{number}", NOW - timedelta(days=number)) for number in range(9, 0, -1)]
+    platform.page_size = 20
+    OcpiConnection.objects.update(sessions_until=NOW - timedelta(days=10))
+
+    asked = turn("sessions")
+
+    assert len(asked) == 2 * parties  # all at once, and what came since then
+    assert (len(fetched()), connection.sessions_until) == (9, NOW - timedelta(days=1))
+
+
+def test_what_an_earlier_party_was_not_asked_for_when_another_does_not_heed_an_end_is_asked_for(
+    platform, turn, connection
+):
+    take_locations(connection_id=connection.pk, documents=[location()], now=NOW)
+    OcpiParty.objects.create(connection=connection, country_code="NL", party_id="UTR")
+    OcpiConnection.objects.update(sessions_until=NOW - timedelta(days=10))
+    platform.sessions = [over(f"S{number}", NOW - timedelta(days=number)) for number in range(9, 0, -1)]
+    platform.page_size = 20
+    whole = platform._page
+
+    def of_two_systems(request, rows):
+        platform.heeds_date_to = request.headers["OCPI-to-party-id"] == "STA"
+        return whole(request, rows if platform.heeds_date_to else rows[-1:])
+
+    platform._page = of_two_systems
+
+    turn("sessions")
+
+    assert len(fetched()) == 9
+
+
 def test_a_page_that_is_refused_in_two_turns_is_given_up_and_its_list_begun_again(told, platform, turn):
     turn("sessions", after=3)
     whole = platform._page
