@@ -129,12 +129,13 @@ class OutlookModel:
     def _nearest(self, rows: Rows, others: Rows, count: int, now_s: int) -> tuple[Rows, Floats]:
         """Return so many of the sessions, the nearest in time of day of those that lasted longer than the car is here.
 
-        Sessions that weigh nothing fill up what is missing.
+        Many begin at the same minute, and which of them are taken must not depend on the processor: of equals the first
+        in order. Sessions that weigh nothing fill up what is missing.
         """
         elapsed_h = (now_s - self._sessions.plug_in_s[rows]) / 3600
         apart_h = np.abs(self._local_h[others] - self._local_h[rows][:, None])
         np.minimum(apart_h, DAY_H - apart_h, out=apart_h)
         apart_h[(self._stay_h[others] <= elapsed_h[:, None]) | (others == NONE)] = np.inf
-        nearest = np.argpartition(apart_h, count - 1, axis=1)[:, :count]
+        nearest = np.argsort(apart_h, axis=1, kind="stable")[:, :count]
         weight = np.exp(-0.5 * (np.take_along_axis(apart_h, nearest, axis=1) / KERNEL_H) ** 2)
         return np.take_along_axis(others, nearest, axis=1), weight

@@ -52,7 +52,7 @@ def release_delays_ptus(
 def _cautious_left_h(view: DispatchView) -> Floats:
     """Return a low quantile of how long each car will still be here."""
     samples = fitting_samples(view)
-    order = np.argsort(samples.left_h, axis=1)
+    order = np.argsort(samples.left_h, axis=1, kind="stable")
     reached = np.cumsum(np.take_along_axis(samples.share, order, axis=1), axis=1)
     place = np.argmax(reached >= CAUTIOUS_SHARE, axis=1)
     left_h = np.take_along_axis(samples.left_h, order, axis=1)

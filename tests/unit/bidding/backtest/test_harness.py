@@ -1,3 +1,7 @@
+import json
+import os
+import subprocess
+import sys
 from datetime import timedelta
 
 import numpy as np
@@ -97,6 +101,37 @@ def test_the_same_seed_gives_the_same_run():
     sessions = _sessions(days=45)
     runs = [_run(sessions, CalibratedSizer(seed=4), seed=4, v2g_share=0.5) for _ in range(2)]
     assert [result.ours for result in runs[0]] == [result.ours for result in runs[1]]
+
+
+def test_the_processor_changes_no_bid():
+    """Cars plug in at full hours, so many sessions are equally near; numpy without its fast paths picks the same."""
+    program = (
+        "import json; from tests.unit.bidding.backtest.test_harness import outcomes_of_full_hours as outcomes; "
+        "print(json.dumps(outcomes()))"
+    )
+    fast_paths = " ".join(np.show_config(mode="dicts")["SIMD Extensions"]["found"])
+    plain = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "NPY_DISABLE_CPU_FEATURES": fast_paths, "PYTHONHASHSEED": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(plain.stdout) == outcomes_of_full_hours()
+
+
+def outcomes_of_full_hours():
+    """Return bids and capacities of a fleet whose cars plug in at full hours."""
+    sessions = _sessions(days=36, chargers=30)
+    sessions = SessionTable.from_columns(
+        charger_ids=[sessions.charger_ids[number] for number in sessions.charger],
+        plug_in_s=sessions.plug_in_s // 3600 * 3600,
+        plug_out_s=sessions.plug_out_s,
+        energy_kwh=sessions.energy_kwh,
+        power_kw=sessions.power_kw,
+    )
+    results = _run(sessions, CalibratedSizer(seed=4), seed=4, v2g_share=0.5)
+    return [[result.ours.bid_kw, round(result.capacity_kw, 6)] for result in results]
 
 
 class _Spy:
