@@ -22,7 +22,11 @@ def binomial_upper_tail(successes: int, trials: int, probability: float) -> floa
 
 
 def student_quantile(probability: float, *, degrees: float) -> float:
-    """Return the quantile of Student's t for real degrees of freedom of at least 3 (error under 1 % in the 99 %)."""
+    """Return the quantile of Student's t for real degrees of freedom of at least 3.
+
+    From 1 to 99 % it is off by at most 2 % with 3 degrees and by 0.7 % with 4, there on the bright side; by less with
+    more.
+    """
     z = STANDARD_NORMAL.inv_cdf(probability)
     terms = (
         z,

@@ -3,6 +3,7 @@ from math import comb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from bidding.optimisation.small_samples import binomial_upper_tail, student_quantile, wilson_interval
 
@@ -14,6 +15,13 @@ from bidding.optimisation.small_samples import binomial_upper_tail, student_quan
 def test_student_quantiles_are_those_of_the_tables(probability, degrees, published):
     assert student_quantile(probability, degrees=degrees) == pytest.approx(published, rel=0.01)
     assert student_quantile(1 - probability, degrees=degrees) == pytest.approx(-published, rel=0.01)
+
+
+@given(degrees=st.floats(3.0, 200.0), probability=st.floats(0.01, 0.99))
+def test_student_quantiles_are_nearly_exact(degrees, probability):
+    exact = stats.t.ppf(probability, degrees)
+    error = 0.02 if degrees < 4 else 0.007
+    assert student_quantile(probability, degrees=degrees) == pytest.approx(exact, rel=error, abs=1e-9)
 
 
 @given(trials=st.integers(0, 60), successes=st.integers(0, 60), probability=st.floats(0.01, 0.5))
