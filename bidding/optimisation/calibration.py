@@ -192,7 +192,7 @@ class Calibrator:
             by_rank = _level_by_rank(LEVELS[usual], record, miss_share=miss_share)
             bound = residuals.bound(miss_share) if counted.sum() >= FEWEST_WINDOWS else -inf
             level = max(bound, by_rank) - drift
-            level = min(level, _level_by_record(LEVELS[usual], record, miss_share=miss_share))
+            level = _level_by_record(LEVELS[usual], record, most=level, miss_share=miss_share)
             known = replace(means, drift=drift, windows_with_bid=int(counted.sum()))
             if level == -inf or not usual[max(int(np.searchsorted(LEVELS, level, side="right")) - 1, 0)]:
                 return known
@@ -280,11 +280,18 @@ def _level_by_rank(levels: Floats, record: Record, *, miss_share: float) -> floa
     return _highest(levels, (misses + 1 <= miss_share * (bids + 1) + 1e-9 for bids, misses in record))
 
 
-def _level_by_record(levels: Floats, record: Record, *, miss_share: float) -> float:
-    """Return the highest level with a plausible record."""
-    return _highest(
-        levels, (binomial_upper_tail(misses, bids, miss_share) >= LEAST_PLAUSIBLE for bids, misses in record)
+def _level_by_record(levels: Floats, record: Record, *, most: float, miss_share: float) -> float:
+    """Return the highest level up to `most` with a plausible record; `most` itself is judged by the next above it.
+
+    A level below it, which would have led to fewer bids and broken as many of them, says nothing about the one used.
+    """
+    judged = int(np.searchsorted(levels, most)) + 1
+    plausible = (
+        level
+        for level, (bids, misses) in zip(levels[:judged].tolist(), record, strict=False)
+        if binomial_upper_tail(misses, bids, miss_share) >= LEAST_PLAUSIBLE
     )
+    return min(max(plausible, default=-inf), most)
 
 
 def _highest(levels: Floats, is_good: Iterable[bool]) -> float:

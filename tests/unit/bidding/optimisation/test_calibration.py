@@ -135,6 +135,19 @@ def test_when_the_record_forbids_every_level_nothing_is_promised():
     assert (margin.root_shift, margin.miss_share) == (None, 0.0)
 
 
+def test_a_level_is_judged_by_its_own_record_and_not_by_those_below_it():
+    """Two large windows of 24 brought half. Lower levels would have bid in large ones only, and broken as many."""
+    calibrator = Calibrator()
+    for window in range(40):
+        mean_kw = 40.0 if window % 5 < 3 else 4.0
+        calibrator.learn(
+            curve_around(mean_kw, spread=0.001), realised_kw=mean_kw / 2 if window in {10, 25} else mean_kw
+        )
+    curve = curve_around(40.0, spread=0.001)
+    margin = calibrator.margin(curve, reliability=0.95, product_bids_kw=product_bids_kw)
+    assert margin.power_kw(curve) > 25
+
+
 def test_windows_without_a_bid_do_not_make_up_for_broken_promises():
     """Large windows fail one time in three; small ones never, but are under the minimum."""
 
