@@ -19,6 +19,7 @@
 | `EXCHANGE_API_KEY`, `EXCHANGE_PARTICIPANT_ID` | who we are there | none |
 | `EXCHANGE_PUSH_TOKEN` | bearer token of the exchange's pushes to `/exchange/orders` | none: it is polled only |
 | `EXCHANGE_GATE_MINUTES` | how long before its start an order expires; known of ETPA only | 15 |
+| `EXCHANGE_IN_FLIGHT_MINUTES` | how long an order whose answer was lost may still get into the book; not known | 5 |
 | `EXCHANGE_MINIMUM_DWELL_MINUTES` | how long an order must stand in the book; not in any public text | 0 |
 | `GOPACS_API_KEY` | asks which of our EANs help with an announcement | none: postcodes decide |
 | `GOPACS_CATEGORY_DIRECTIONS` | last word of a category of those EANs = side; inferred | see gopacs/announcements.py |
@@ -289,6 +290,7 @@ EXCHANGE_API_KEY = env.str("EXCHANGE_API_KEY", default="")
 EXCHANGE_PARTICIPANT_ID = env.str("EXCHANGE_PARTICIPANT_ID", default="")
 EXCHANGE_PUSH_TOKEN = env.str("EXCHANGE_PUSH_TOKEN", default="")
 EXCHANGE_GATE = timedelta(minutes=env.float("EXCHANGE_GATE_MINUTES", default=15.0))
+EXCHANGE_IN_FLIGHT = timedelta(minutes=env.float("EXCHANGE_IN_FLIGHT_MINUTES", default=5.0))
 EXCHANGE_MINIMUM_DWELL = timedelta(minutes=env.float("EXCHANGE_MINIMUM_DWELL_MINUTES", default=0.0))
 GOPACS_API_KEY = env.str("GOPACS_API_KEY", default="")
 GOPACS_CATEGORY_DIRECTIONS = env.dict("GOPACS_CATEGORY_DIRECTIONS", default=CATEGORY_DIRECTIONS)

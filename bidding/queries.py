@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Cast
 
+from aggregator.core.models import DeliveryAttempt
 from assets.models import AggregationEan
-from bidding.models import Activation, Announcement, Bid, BidDutyContract, NoBid
+from bidding.models import Activation, Announcement, Bid, BidDutyContract, NoBid, SurplusOrder
 
 
 def newest_announcements() -> QuerySet[Announcement]:
@@ -144,6 +146,22 @@ def _bid_duties() -> Mapping[str, list[BidDutyContract]]:
 def bids_on_the_exchange() -> QuerySet[Bid]:
     """Return the bids whose orders can still change, or may have reached the book without our knowing."""
     return Bid.objects.filter(status__in=[Bid.Status.SUBMITTED, Bid.Status.SOUGHT]).order_by("starts_at", "pk")
+
+
+def bids_perhaps_twice_in_the_book(now: datetime) -> QuerySet[Bid]:
+    """Return the bids ahead with a send of unknown fate or a surplus order, whatever became of them.
+
+    Not those that are being looked for anyway.
+    """
+    lost = DeliveryAttempt.objects.filter(
+        may_have_arrived=True, message__conversation=Cast(OuterRef("reference"), CharField())
+    )
+    surplus = SurplusOrder.objects.filter(bid=OuterRef("pk"))
+    return (
+        Bid.objects.filter(Exists(lost) | Exists(surplus), starts_at__gt=now)
+        .exclude(status__in=[Bid.Status.APPROVED, Bid.Status.SOUGHT])
+        .order_by("starts_at", "pk")
+    )
 
 
 def activations_to_dispatch() -> QuerySet[Activation]:

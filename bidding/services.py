@@ -24,6 +24,7 @@ def exchange() -> Venue:
         api_key=settings.EXCHANGE_API_KEY,
         minimum_dwell=settings.EXCHANGE_MINIMUM_DWELL,
         gate=settings.EXCHANGE_GATE,
+        in_flight=settings.EXCHANGE_IN_FLIGHT,
     )
 
 

@@ -37,6 +37,7 @@ from bidding.queries import (
     announcements_to_answer,
     announcements_without_eans,
     bids_on_the_exchange,
+    bids_perhaps_twice_in_the_book,
 )
 from bidding.services import exchange, gopacs_url
 
@@ -49,6 +50,7 @@ _VERDICTS = {
     Outcome.DONE: Verdict.DELIVERED,
     Outcome.OVERTAKEN: Verdict.DELIVERED,
     Outcome.WAIT: Verdict.TRY_AGAIN,
+    Outcome.UNKNOWN: Verdict.UNKNOWN,
     Outcome.REFUSED: Verdict.HOPELESS,
 }
 
@@ -168,6 +170,7 @@ def send_market_messages(**_unknown: object) -> None:
         http=market.http,
         credentials=lambda _message: market.credentials(),
         find_answer=lambda message: _earlier_answer(market, message),
+        in_flight=lambda message: _in_flight(market, message),
         judge=judge,
         on_answer=lambda message, answer: _answered(market, message, answer),
         on_dead=on_dead,
@@ -187,9 +190,15 @@ def _earlier_answer(market: Venue, message: OutboxMessage) -> Response | None:
     if is_unsent or bid.status in Bid.ENDED_UNSOLD:
         raise RequestRefused("The bid has ended, so its order must not be placed any more.")
     found = market.find(message.conversation)
-    if found is None and bid.withdrawal_asked_at is not None:
+    if not found and bid.withdrawal_asked_at is not None:
         raise RequestRefused(f"Withdrawn: {bid.status_reason}")
-    return found[1] if found else None
+    orders.follow_orders_of(bid_id=bid.pk, states=[state for state, _ in found], now=clock().now())
+    return found[0][1] if found else None
+
+
+def _in_flight(market: Venue, message: OutboxMessage) -> timedelta:
+    """Return how long a request may still take effect; a change or withdrawal that is made twice does no harm."""
+    return market.in_flight if market_messages.purpose_of(message) == "order" else timedelta(0)
 
 
 def _answered(market: Venue, message: OutboxMessage, answer: Response) -> None:
@@ -208,34 +217,36 @@ def _answered(market: Venue, message: OutboxMessage, answer: Response) -> None:
 def follow_orders(**_unknown: object) -> None:
     """Take over what the exchange pushed, and ask it what became of the other orders."""
     pushes.process(now=clock().now())
-    for bid in bids_on_the_exchange():
+    followed = [(bid, _follow) for bid in bids_on_the_exchange()]
+    looked_for = [(bid, _look_for) for bid in bids_perhaps_twice_in_the_book(clock().now())]
+    for bid, follow in followed + looked_for:
         with failing_alone(
             logger,
             "The order of bid %s was not followed; it is tried again every minute. Until the cause is mended, ask the "
             "exchange what it cleared.",
             bid.reference,
         ):
-            _follow(bid)
+            try:
+                follow(bid)
+            except ExchangeUnavailable as failure:
+                logger.warning("The order of %s could not be read: %s", bid, failure)
 
 
 def _follow(bid: Bid) -> None:
-    try:
-        if bid.status == Bid.Status.SOUGHT:
-            _look_for(bid)
-        else:
-            state = exchange().order(bid.exchange_order_id)
-            orders.follow_order(bid_id=bid.pk, state=state, now=clock().now())
-    except ExchangeUnavailable as failure:
-        logger.warning("The order of %s could not be read: %s", bid, failure)
+    if bid.status == Bid.Status.SOUGHT:
+        _look_for(bid)
+    else:
+        state = exchange().order(bid.exchange_order_id)
+        orders.follow_order(bid_id=bid.pk, state=state, now=clock().now())
 
 
 def _look_for(bid: Bid) -> None:
+    """Take over all that the exchange has under our reference."""
     now = clock().now()
     found = exchange().find(str(bid.reference))
-    if found:
-        orders.follow_order(bid_id=bid.pk, state=found[0], now=now)
-    else:
-        orders.conclude_absent(bid_id=bid.pk, gate=exchange().gate, now=now)
+    orders.follow_orders_of(bid_id=bid.pk, states=[state for state, _ in found], now=now)
+    if not found:
+        orders.conclude_absent(bid_id=bid.pk, gate=exchange().gate, in_flight=exchange().in_flight, now=now)
 
 
 @shared_task

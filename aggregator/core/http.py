@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from aggregator.core.guarded_connections import SILENCES, AnswerTooSlow, Guarded
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 30.0
+LONGEST_REQUEST = timedelta(seconds=CONNECT_TIMEOUT_SECONDS + SILENCES * READ_TIMEOUT_SECONDS)
 LARGEST_RESPONSE_BYTES = 16 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
 

@@ -22,6 +22,7 @@ _GROUPS = {
         ("bidding.Bid", "Bids", "gavel"),
         ("bidding.NoBid", "Reasons for no bid", "block"),
         ("bidding.OrderChange", "Changes of orders", "edit_note"),
+        ("bidding.SurplusOrder", "Surplus orders", "content_copy"),
         ("bidding.BidDutyContract", "Bid duties", "assignment_late"),
         ("bidding.Mandate", "Mandates", "supervisor_account"),
         ("bidding.PricingPolicy", "Pricing policies", "sell"),

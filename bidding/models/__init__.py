@@ -1,6 +1,6 @@
 from bidding.models.activations import Activation, ActivationPtu
 from bidding.models.announcements import Announcement
-from bidding.models.bids import Bid, NoBid, OrderChange
+from bidding.models.bids import Bid, NoBid, OrderChange, SurplusOrder
 from bidding.models.contracts import Contract, ContractCall, ContractCallPtu, ContractReservation
 from bidding.models.directions import Direction
 from bidding.models.dispatching import ActivationSample, Cause, DispatchAlarm, Duty, UseCost
@@ -39,6 +39,7 @@ __all__ = [
     "OwnKey",
     "PauseTest",
     "PricingPolicy",
+    "SurplusOrder",
     "UftpMessage",
     "UftpParticipant",
     "UftpPublicKey",

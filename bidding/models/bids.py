@@ -195,3 +195,19 @@ class OrderChange(models.Model):
 
     def __str__(self) -> str:
         return f"change to {self.power_w // 1000} kW at € {self.price_eur_per_mwh}: {self.get_status_display().lower()}"
+
+
+class SurplusOrder(models.Model):
+    """An order in the book beside the one that its bid has: it is taken out, and what it cleared is for people."""
+
+    bid = models.ForeignKey(Bid, on_delete=models.PROTECT, related_name="surplus_orders")
+    order_id = models.CharField(max_length=64)
+    found_at = models.DateTimeField()
+    cleared_power_w = models.PositiveBigIntegerField(default=0)
+    is_final = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["bid", "order_id"], name="surplus_order_once")]
+
+    def __str__(self) -> str:
+        return f"surplus order {self.order_id} of {self.bid}"

@@ -13,7 +13,7 @@ from aggregator.core.models import OutboxMessage
 from aggregator.core.ptu import dutch_time
 from bidding.markets.exchange.orders import OrderState
 from bidding.markets.exchange.venue import Venue
-from bidding.models import Bid, OrderChange
+from bidding.models import Bid, OrderChange, SurplusOrder
 from bidding.operations.approvals import GateClosed, end, judge, require, worth
 from bidding.operations.ledger import release_commitments
 from bidding.operations.market_messages import enqueue_request, order_of
@@ -50,7 +50,9 @@ def withdraw(*, bid_id: int, now: datetime, actor: AbstractBaseUser | None, reas
 def ask_withdrawals(*, exchange: Venue, now: datetime) -> int:
     """Put in the outbox what must be taken out of the book and has stood there long enough; return how many."""
     bid_ids = _to_take_out(exchange, now).order_by("pk").values_list("pk", flat=True)
-    return sum(_ask_withdrawal(bid_id, exchange, now) for bid_id in bid_ids)
+    surplus_ids = _surplus(exchange, now).order_by("pk").values_list("pk", flat=True)
+    asked = [_ask_withdrawal(bid_id, exchange, now) for bid_id in bid_ids]
+    return sum(asked) + sum(_ask_surplus_withdrawal(surplus_id, exchange, now) for surplus_id in surplus_ids)
 
 
 def _to_take_out(exchange: Venue, now: datetime) -> QuerySet[Bid]:
@@ -63,13 +65,31 @@ def _to_take_out(exchange: Venue, now: datetime) -> QuerySet[Bid]:
     )
 
 
+def _surplus(exchange: Venue, now: datetime) -> QuerySet[SurplusOrder]:
+    return SurplusOrder.objects.filter(
+        is_final=False, found_at__lte=now - exchange.minimum_dwell, bid__starts_at__gt=now + exchange.gate
+    )
+
+
 @transaction.atomic
 def _ask_withdrawal(bid_id: int, exchange: Venue, now: datetime) -> bool:
     bid = _to_take_out(exchange, now).select_for_update().filter(pk=bid_id).first()
-    if bid is None or OutboxMessage.objects.filter(idempotency_key=f"withdraw-{bid.reference}").exists():
+    return bid is not None and _take_out(bid, bid.exchange_order_id, str(bid.reference), exchange, now)
+
+
+@transaction.atomic
+def _ask_surplus_withdrawal(surplus_id: int, exchange: Venue, now: datetime) -> bool:
+    bid = Bid.objects.select_for_update().get(surplus_orders=surplus_id)
+    surplus = _surplus(exchange, now).filter(pk=surplus_id).first()
+    if surplus is None:
         return False
-    request, closes_at = exchange.withdrawing(bid.exchange_order_id), bid.starts_at - exchange.gate
-    key = str(bid.reference)
+    return _take_out(bid, surplus.order_id, f"{bid.reference}-{surplus.order_id}", exchange, now)
+
+
+def _take_out(bid: Bid, order_id: str, key: str, exchange: Venue, now: datetime) -> bool:
+    if OutboxMessage.objects.filter(idempotency_key=f"withdraw-{key}").exists():
+        return False
+    request, closes_at = exchange.withdrawing(order_id), bid.starts_at - exchange.gate
     enqueue_request(bid=bid, purpose="withdraw", key=key, request=request, closes_at=closes_at, now=now)
     return True
 

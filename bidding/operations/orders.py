@@ -1,6 +1,7 @@
 """What the exchange did with our orders: clearing becomes a duty to deliver. Each function is one act."""
 
 import logging
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -9,17 +10,24 @@ from aggregator.core import audit
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import dutch_time, ptu_range
 from bidding.markets.exchange.orders import OrderState
-from bidding.models import Activation, ActivationPtu, Bid
+from bidding.models import Activation, ActivationPtu, Bid, SurplusOrder
 from bidding.operations.approvals import end
 from bidding.operations.ledger import W_PER_KW, release_commitments
 from bidding.operations.order_changes import note_change_shown
 
 logger = logging.getLogger(__name__)
 
-IN_FLIGHT = timedelta(minutes=2)
-"""How long a request may still be under way: longer than our time limit, and a clock that is a minute off, together."""
-
 _FOLLOWED = (Bid.Status.APPROVED, Bid.Status.SOUGHT, Bid.Status.SUBMITTED)
+
+
+@transaction.atomic
+def follow_orders_of(*, bid_id: int, states: Iterable[OrderState], now: datetime) -> None:
+    """Take over what the exchange says of all orders under a bid's reference: one is the bid's, others are surplus.
+
+    Of several that are new to us the one that cleared most is the bid's; else one that is open, and the oldest.
+    """
+    for state in sorted(states, key=lambda state: (-state.cleared_power_w, state.is_final)):
+        follow_order(bid_id=bid_id, state=state, now=now)
 
 
 @transaction.atomic
@@ -28,9 +36,12 @@ def follow_order(*, bid_id: int, state: OrderState, now: datetime) -> Bid:
 
     Cleared power is ordered at once, also while the rest of the order still waits; a later fill raises the order. A
     fill of a bid that was ended here is nobody's to plan, as its power may be sold again: it is logged for people, and
-    an order that nobody had found when its bid was ended is taken out of the book.
+    an order that nobody had found when its bid was ended is taken out of the book. So is one beside the bid's own.
     """
     bid = Bid.objects.select_for_update().get(pk=bid_id)
+    if bid.exchange_order_id not in {"", state.order_id}:
+        _note_surplus(bid=bid, state=state, now=now)
+        return bid
     if bid.status not in _FOLLOWED or 0 < state.version < bid.order_version:
         if reason := unplanned_fill(bid=bid, state=state):
             audit.record(now=now, action="bidding.bid.cleared-after-its-end", subject=bid, reason=reason)
@@ -78,6 +89,32 @@ def _have_taken_out(*, bid: Bid, state: OrderState, now: datetime) -> None:
     logger.warning("Order %s of bid %s is in the book, although the bid was ended", state.order_id, bid.reference)
 
 
+def _note_surplus(*, bid: Bid, state: OrderState, now: datetime) -> None:
+    """Note an order beside the bid's own, for `ask_withdrawals`, and tell people; the caller locks the bid."""
+    known = SurplusOrder.objects.filter(bid=bid, order_id=state.order_id).first()
+    if known is None and state.is_final and not state.cleared_power_w:
+        return  # it sold nothing, and cannot any more
+    surplus = known or SurplusOrder(bid=bid, order_id=state.order_id, found_at=now)
+    is_news = known is None or state.cleared_power_w > known.cleared_power_w
+    surplus.cleared_power_w = max(surplus.cleared_power_w, state.cleared_power_w)
+    surplus.is_final = surplus.is_final or state.is_final
+    surplus.save()
+    if not is_news:
+        return
+    reason = (
+        f"Order {state.order_id} is in the book beside order {bid.exchange_order_id} of bid {bid.reference} of "
+        f"{bid.aggregation_ean_id} from {dutch_time(bid.starts_at)} Dutch time. It is taken out. The exchange took it "
+        "later than EXCHANGE_IN_FLIGHT_MINUTES after it was sent, or it is not ours: ask the exchange, and mend that."
+    )
+    if state.cleared_power_w:
+        reason = (
+            f"Call the exchange: {reason} It cleared {state.cleared_power_w / W_PER_KW:,.0f} kW, which is a duty to "
+            "deliver that nobody plans."
+        )
+    audit.record(now=now, action="bidding.bid.surplus-order", subject=bid, reason=reason)
+    logger.error("%s", reason)
+
+
 def unplanned_fill(*, bid: Bid, state: OrderState) -> str:
     """Return what people must do about power that cleared of a bid that had ended; empty where nothing did."""
     cleared_w = min(state.cleared_power_w, bid.power_w) - bid.cleared_power_w
@@ -113,13 +150,16 @@ def note_sought(*, reference: str, reason: str, now: datetime) -> None:
 
 
 @transaction.atomic
-def conclude_absent(*, bid_id: int, gate: timedelta, now: datetime) -> None:
-    """End a sought bid of which the exchange has just said that it has no order, once none can arrive any more."""
+def conclude_absent(*, bid_id: int, gate: timedelta, in_flight: timedelta, now: datetime) -> None:
+    """End a sought bid of which the exchange has just said that it has no order, once none can arrive any more.
+
+    `in_flight` is how long after it was sent an order may still get into the book.
+    """
     bid = Bid.objects.select_for_update().get(pk=bid_id)
     if bid.status != Bid.Status.SOUGHT:
         return
     nothing_sent_after = min(bid.updated_at, bid.starts_at - gate)
-    if now < nothing_sent_after + IN_FLIGHT:
+    if now < nothing_sent_after + in_flight:
         return
     is_withdrawn = bid.withdrawal_asked_at is not None
     status = Bid.Status.WITHDRAWN if is_withdrawn else Bid.Status.FAILED

@@ -3,6 +3,7 @@
 A message is enqueued in the transaction that causes it. Delivery takes one row at a time under a row lock that other
 workers skip, sends the stored bytes, and marks the row in the same transaction. A worker that dies in between leaves
 the row undelivered and the same bytes go out again: receivers must, and ours do, treat a repeat as the same message.
+For one that does not, each send is written down before it is made, and not repeated while it may still arrive.
 """
 
 import logging
@@ -41,6 +42,9 @@ class Verdict(Enum):
 
     DELIVERED = auto()
     TRY_AGAIN = auto()
+    """Not taken; the same message may be later."""
+    UNKNOWN = auto()
+    """Nobody can tell whether it was taken; it is tried again."""
     HOPELESS = auto()
 
 
@@ -101,6 +105,7 @@ def deliver_due(
     on_answer: Callable[[OutboxMessage, Response], None],
     on_dead: Callable[[OutboxMessage], None] = lambda _message: None,
     find_answer: Callable[[OutboxMessage], Response | None] = lambda _message: None,
+    in_flight: Callable[[OutboxMessage], timedelta] = lambda _message: timedelta(0),
     judge: Callable[[OutboxMessage, Response], Verdict] = by_http_class,
     longest_wait: timedelta = LONGEST_RETRY_AFTER,
     limit: int = 50,
@@ -109,20 +114,31 @@ def deliver_due(
 
     `on_answer` runs in the transaction that marks a message delivered, `on_dead` in the one that gives it up: at its
     deadline, or when repeating is pointless. For a receiver that does not recognise repeats, `find_answer` asks first
-    whether an earlier attempt already arrived and returns its answer. `judge` says what an answer means where the
-    protocol gives statuses a meaning of its own; it sees the attempt counted. `longest_wait` caps the time between
-    attempts. A message that one of them fails on is logged and tried again like one that was not answered; it holds up
-    its own conversation and no other.
+    whether an earlier attempt already arrived and returns its answer, and `in_flight` says how long the receiver may
+    still work on a send whose fate is unknown; so long it is only searched for (zero where a repeat does no harm).
+    `judge` says what an answer means where the protocol gives statuses a meaning of its own; it sees the attempt
+    counted. `longest_wait` caps the time between attempts. A message that one of them fails on is logged and tried
+    again like one that was not answered; it holds up its own conversation and no other.
     """
 
     def send(message: OutboxMessage) -> Response:
-        return find_answer(message) or http.request(
+        return http.request(
             method=message.method,
             url=message.url,
             headers={**message.headers, **credentials(message)},
             body=bytes(message.body),
         )
 
+    delivery = _Delivery(
+        clock=clock,
+        send=send,
+        find_answer=find_answer,
+        in_flight=in_flight,
+        judge=judge,
+        on_answer=on_answer,
+        on_dead=on_dead,
+        longest_wait=longest_wait,
+    )
     counts = {"delivered": 0, "failed": 0, "dead": 0}
     tried: set[int] = set()
     for _ in range(limit):
@@ -141,15 +157,10 @@ def deliver_due(
                 tried.add(message.pk)
                 if not _may_go_out(message, clock.now()):
                     continue
-                outcome = _attempt(
-                    message,
-                    clock=clock,
-                    send=send,
-                    judge=judge,
-                    on_answer=on_answer,
-                    on_dead=on_dead,
-                    longest_wait=longest_wait,
-                )
+                outcome = delivery.attempt(message)
+            if isinstance(outcome, DeliveryAttempt):
+                with transaction.atomic():
+                    outcome = delivery.send_announced(outcome)
         except SoftTimeLimitExceeded as error:  # the round is over, and the next must not spend all its time here too
             if message is not None:
                 _put_off(message.pk, error, clock.now(), longest_wait)
@@ -212,59 +223,121 @@ def _may_go_out(message: OutboxMessage, now: datetime) -> bool:
     return message.deadline_at <= now or breaker.lets_pass(message.counterparty, now=now)
 
 
-def _attempt(
-    message: OutboxMessage,
-    *,
-    clock: Clock,
-    send: Callable[[OutboxMessage], Response],
-    judge: Callable[[OutboxMessage, Response], Verdict],
-    on_answer: Callable[[OutboxMessage, Response], None],
-    on_dead: Callable[[OutboxMessage], None],
-    longest_wait: timedelta,
-) -> str:
-    """Send one locked message and write down what happened; return delivered, failed or dead."""
-    started_at, started = clock.now(), time.monotonic()
-    if started_at >= message.deadline_at:
-        return _give_up(
-            message, f"The deadline passed. Before that: {message.last_error or 'not tried'}", started_at, on_dead
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Delivery:
+    """How the messages of a channel are delivered, one at a time; see `deliver_due`."""
+
+    clock: Clock
+    send: Callable[[OutboxMessage], Response]
+    find_answer: Callable[[OutboxMessage], Response | None]
+    in_flight: Callable[[OutboxMessage], timedelta]
+    judge: Callable[[OutboxMessage, Response], Verdict]
+    on_answer: Callable[[OutboxMessage, Response], None]
+    on_dead: Callable[[OutboxMessage], None]
+    longest_wait: timedelta
+
+    def attempt(self, message: OutboxMessage) -> str | DeliveryAttempt:
+        """Find or send one locked message, write down what happened, and return delivered, failed or dead.
+
+        Where a repeat would do harm nothing is sent yet: the attempt is returned, for `send_announced`.
+        """
+        now, started = self.clock.now(), time.monotonic()
+        if now >= message.deadline_at:
+            return _give_up(
+                message, f"The deadline passed. Before that: {message.last_error or 'not tried'}", now, self.on_dead
+            )
+        attempt = DeliveryAttempt(message=message, attempted_at=now)
+        try:
+            answer = self.find_answer(message)
+            if answer is None and (in_flight := self.in_flight(message)):
+                held = self._why_held(message, in_flight)
+                return self._conclude(attempt, started, None, held) if held else self._announced(message)
+            answer = answer or self.send(message)
+        except (RequestFailed, RequestRefused) as failure:
+            return self._conclude(attempt, started, None, failure)
+        return self._conclude(attempt, started, answer, None)
+
+    def send_announced(self, attempt: DeliveryAttempt) -> str:
+        """Send what `attempt` announced, unless somebody else had a turn meanwhile; return as `attempt` does."""
+        waiting = OutboxMessage.objects.filter(
+            pk=attempt.message_id, delivered_at__isnull=True, dead_at__isnull=True, deadline_at__gt=self.clock.now()
         )
-    answer: Response | None = None
-    error = ""
-    hopeless = False
-    try:
-        answer = send(message)
-    except RequestFailed as failure:
-        error = str(failure)
-    except RequestRefused as refusal:
-        error, hopeless = str(refusal), True
-    DeliveryAttempt.objects.create(
-        message=message,
-        attempted_at=started_at,
-        duration_ms=round((time.monotonic() - started) * 1000),
-        status_code=answer.status_code if answer else None,
-        response_body=answer.body[:KEPT_RESPONSE_BYTES] if answer else b"",
-        error=error,
-    )
-    message.attempts += 1
-    now = clock.now()
-    if not hopeless:  # then nothing was sent
-        breaker.note(message.counterparty, trouble=breaker.is_trouble(answer), now=now)
-    verdict = Verdict.TRY_AGAIN if answer is None else judge(message, answer)
-    if answer is not None and verdict is Verdict.DELIVERED:
-        message.delivered_at, message.last_error = now, ""
-        on_answer(message, answer)
-        outcome = "delivered"
-    else:
+        message = waiting.select_for_update(skip_locked=True).first()
+        is_ours = message is not None and message.delivery_attempts.latest("pk") == attempt
+        if message is None or not is_ours or not _may_go_out(message, self.clock.now()):
+            attempt.may_have_arrived, attempt.error = False, "Not sent: its turn had passed."
+            attempt.save(update_fields=["may_have_arrived", "error"])
+            return "failed"
+        attempt.message, started = message, time.monotonic()
+        try:
+            answer = self.send(message)
+        except (RequestFailed, RequestRefused) as failure:
+            return self._conclude(attempt, started, None, failure)
+        return self._conclude(attempt, started, answer, None)
+
+    def _why_held(self, message: OutboxMessage, in_flight: timedelta) -> "_MayStillArrive | None":
+        """Return why a message that was not found must not be sent: the receiver may still be working on it."""
+        lost = message.delivery_attempts.filter(may_have_arrived=True).order_by("-attempted_at").first()
+        if lost is None or self.clock.now() >= lost.attempted_at + in_flight:
+            return None
+        return _MayStillArrive(
+            f"Sent at {dutch_time(lost.attempted_at)} Dutch time, neither answered nor found since. It may still "
+            f"arrive, so it is not sent again before {dutch_time(lost.attempted_at + in_flight)}."
+        )
+
+    def _announced(self, message: OutboxMessage) -> DeliveryAttempt:
+        """Write down that a message is sent next: a sender that dies over it leaves this, and may have sent."""
+        now = self.clock.now()
+        message.next_attempt_at = now + _retry_after(message.attempts + 1, self.longest_wait)
+        message.save(update_fields=["next_attempt_at"])
+        return DeliveryAttempt.objects.create(message=message, attempted_at=now, may_have_arrived=True)
+
+    def _conclude(
+        self,
+        attempt: DeliveryAttempt,
+        started: float,
+        answer: Response | None,
+        failure: RequestFailed | RequestRefused | None,
+    ) -> str:
+        """Write down what came of an attempt at a locked message; return delivered, failed or dead."""
+        message, now = attempt.message, self.clock.now()
+        attempt.duration_ms = round((time.monotonic() - started) * 1000)
+        attempt.error = "" if failure is None else str(failure)
         if answer is not None:
-            error = f"HTTP {answer.status_code}: {storable(answer.body[:500].decode('utf-8', 'replace'))}"
-            hopeless = verdict is Verdict.HOPELESS
-        message.last_error = error
-        message.next_attempt_at = now + _retry_after(message.attempts, longest_wait)
-        outcome = "failed"
-        if hopeless or message.next_attempt_at >= message.deadline_at:
-            outcome = _give_up(message, error, now, on_dead)
-    message.save(update_fields=["attempts", "delivered_at", "last_error", "next_attempt_at"])
-    return outcome
+            attempt.status_code, attempt.response_body = answer.status_code, answer.body[:KEPT_RESPONSE_BYTES]
+        message.attempts += 1
+        if not isinstance(failure, RequestRefused):  # then nothing was sent
+            is_trouble = breaker.is_trouble(answer) and not isinstance(failure, _MayStillArrive)
+            breaker.note(message.counterparty, trouble=is_trouble, now=now)
+        verdict = self._verdict(message, answer, failure)
+        attempt.may_have_arrived = attempt.may_have_arrived and verdict is Verdict.UNKNOWN
+        attempt.save()
+        if answer is not None and verdict is Verdict.DELIVERED:
+            message.delivered_at, message.last_error = now, ""
+            self.on_answer(message, answer)
+            outcome = "delivered"
+        else:
+            message.last_error = attempt.error
+            if answer is not None:
+                body = storable(answer.body[:500].decode("utf-8", "replace"))
+                message.last_error = f"HTTP {answer.status_code}: {body}"
+            message.next_attempt_at = now + _retry_after(message.attempts, self.longest_wait)
+            outcome = "failed"
+            if verdict is Verdict.HOPELESS or message.next_attempt_at >= message.deadline_at:
+                outcome = _give_up(message, message.last_error, now, self.on_dead)
+        message.save(update_fields=["attempts", "delivered_at", "last_error", "next_attempt_at"])
+        return outcome
+
+    def _verdict(
+        self, message: OutboxMessage, answer: Response | None, failure: RequestFailed | RequestRefused | None
+    ) -> Verdict:
+        if answer is not None:
+            return self.judge(message, answer)
+        return Verdict.HOPELESS if isinstance(failure, RequestRefused) else Verdict.UNKNOWN
+
+
+class _MayStillArrive(RequestFailed):
+    """Nothing was sent: an earlier send may still arrive."""
 
 
 def _put_off(message_id: int, error: Exception, now: datetime, longest_wait: timedelta) -> None:

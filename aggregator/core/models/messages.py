@@ -75,14 +75,26 @@ class Breaker(models.Model):
 
 
 class DeliveryAttempt(models.Model):
-    """One try at delivering a message, with what came back."""
+    """One try at delivering a message, with what came back.
+
+    Where a repeat would do harm it is written down before it is made, so that a sender that dies over it is known to
+    have sent.
+    """
 
     message = models.ForeignKey(OutboxMessage, on_delete=models.CASCADE, related_name="delivery_attempts")
     attempted_at = models.DateTimeField()
-    duration_ms = models.PositiveIntegerField()
+    duration_ms = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: the sender died over it.")
+    may_have_arrived = models.BooleanField(
+        default=False, help_text="It was sent, a repeat would do harm, and nobody knows whether it was taken."
+    )
     status_code = models.PositiveSmallIntegerField(null=True, blank=True)
     response_body = models.BinaryField(blank=True)
     error = models.TextField(blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["message"], name="attempt_may_have_arrived", condition=Q(may_have_arrived=True))
+        ]
 
     def __str__(self) -> str:
         return f"attempt at message {self.message_id}: {self.status_code or self.error}"

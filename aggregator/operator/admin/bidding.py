@@ -24,6 +24,7 @@ from bidding.models import (
     LedgerEntry,
     NoBid,
     OrderChange,
+    SurplusOrder,
 )
 from bidding.operations import approvals, bids, order_changes
 from bidding.services import exchange
@@ -53,6 +54,11 @@ class OrderChangeInline(ReadOnlyInline):
     fields = ("asked_at", "power_w", "price_eur_per_mwh", "status", "reason", "asked_by", "answer")
 
 
+class SurplusOrderInline(ReadOnlyInline):
+    model = SurplusOrder
+    fields = ("order_id", "found_at", "cleared_power_w", "is_final")
+
+
 class ExplainedAdmin(HistoryAdmin):
     """Rows that carry their explanation."""
 
@@ -77,7 +83,7 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
     date_hierarchy = "starts_at"
     actions = ("approve", "refuse", "withdraw", "change_order")
     form = BidForm
-    inlines = (OrderChangeInline, CommitmentInline)
+    inlines = (OrderChangeInline, SurplusOrderInline, CommitmentInline)
     readonly_fields = ("price_made_of", "why")
 
     @admin.display(description="Price made of")

@@ -22,7 +22,7 @@ def _text(content: bytes | memoryview) -> str:
 
 class DeliveryAttemptInline(ReadOnlyInline):
     model = DeliveryAttempt
-    fields = ("attempted_at", "duration_ms", "status_code", "error")
+    fields = ("attempted_at", "duration_ms", "status_code", "may_have_arrived", "error")
 
 
 @admin.register(OutboxMessage)

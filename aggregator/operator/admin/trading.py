@@ -9,7 +9,15 @@ from django.http import HttpRequest
 from aggregator.core.services import clock
 from aggregator.operator.admin.base import HistoryAdmin, RegisterAdmin, operator_of
 from aggregator.operator.display import TO
-from bidding.models import BidDutyContract, DayAheadPrice, Mandate, OrderChange, OutdoorTemperature, PricingPolicy
+from bidding.models import (
+    BidDutyContract,
+    DayAheadPrice,
+    Mandate,
+    OrderChange,
+    OutdoorTemperature,
+    PricingPolicy,
+    SurplusOrder,
+)
 
 
 class TermsAdmin(RegisterAdmin):
@@ -115,3 +123,14 @@ class OrderChangeAdmin(HistoryAdmin):
     list_select_related = ("bid", "asked_by")
     search_fields = ("bid__reference",)
     date_hierarchy = "asked_at"
+
+
+@admin.register(SurplusOrder)
+class SurplusOrderAdmin(HistoryAdmin):
+    """What the exchange has beside a bid's own order; it is withdrawn by itself."""
+
+    list_display = ("found_at", "bid", "order_id", "cleared_power_w", "is_final")
+    list_filter = ("is_final",)
+    list_select_related = ("bid",)
+    search_fields = ("order_id", "bid__reference")
+    date_hierarchy = "found_at"

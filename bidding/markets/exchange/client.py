@@ -1,18 +1,20 @@
 """Speaking to the exchange's order interface over HTTP."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from urllib.parse import quote, urlencode
 
-from aggregator.core.http import RequestFailed, RequestRefused, Response, SendsRequests
+from aggregator.core.http import LONGEST_REQUEST, RequestFailed, RequestRefused, Response, SendsRequests
 from aggregator.core.ptu import PTU
 from bidding.markets.exchange.orders import (
     Order,
     OrderState,
     UnreadableOrder,
     change_body,
-    find_order,
+    find_orders,
     is_last_page,
     order_body,
     read_order,
@@ -23,10 +25,15 @@ from bidding.markets.exchange.venue import ExchangeUnavailable, MarketRequest, O
 
 ORDERS_PATH = "/public-api/2.0/electricity/orders/gopacs"
 JSON_BODY = {"Content-Type": "application/json"}
-UNAUTHORIZED, FORBIDDEN, NOT_FOUND, PRECONDITION_FAILED = 401, 403, 404, 412
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
+NOT_PROCESSED = frozenset({UNAUTHORIZED, 423, 425, 429})
+"""Statuses that say so; any other that may pass, such as 503 by a server in front, may follow what was processed."""
 PAGE_SIZE = 100
 MOST_PAGES = 50
 LATEST_EXPIRY = timedelta(minutes=15)
+IN_FLIGHT = timedelta(minutes=5)
+"""Not known of any exchange. Servers in front of others commonly give up after a minute, a book is locked for minutes
+while it clears, and clocks may be a minute apart; waiting longer costs the bids of the last minutes only."""
 FOREIGN_CODES = frozenset({"PARTICIPANT_FOREIGN", "EAN_FOREIGN"})
 
 
@@ -40,8 +47,14 @@ class Exchange:
     api_key: str = field(repr=False)
     minimum_dwell: timedelta = timedelta(0)
     gate: timedelta = LATEST_EXPIRY
+    in_flight: timedelta = IN_FLIGHT
 
     def __post_init__(self) -> None:
+        if self.in_flight <= LONGEST_REQUEST:
+            raise ValueError(
+                f"An order whose answer was lost may still arrive after the {LONGEST_REQUEST} that a request of ours "
+                f"takes; {self.in_flight} is not longer."
+            )
         if self.gate < LATEST_EXPIRY or self.gate % PTU:
             raise ValueError(
                 f"Orders expire a whole number of quarter hours before their start, and at least one; {self.gate} is "
@@ -71,9 +84,11 @@ class Exchange:
         names another party's order or EAN is refused for good.
         """
         if answer.is_success:
-            return Outcome.DONE if self.state_in(answer) else Outcome.WAIT
-        if answer.can_be_retried or answer.status_code == UNAUTHORIZED:
+            return Outcome.DONE if self.state_in(answer) else Outcome.UNKNOWN
+        if answer.status_code in NOT_PROCESSED:
             return Outcome.WAIT
+        if answer.can_be_retried:
+            return Outcome.UNKNOWN
         codes = refusal_codes(answer.body)
         if answer.status_code == FORBIDDEN and not codes & FOREIGN_CODES:
             return Outcome.WAIT
@@ -94,24 +109,24 @@ class Exchange:
         except UnreadableOrder as error:
             raise ExchangeUnavailable(str(error)) from error
 
-    def find(self, reference: str) -> tuple[OrderState, Response] | None:
-        """Return the order that carries our reference, and an answer as if it had just been placed.
+    def find(self, reference: str) -> list[tuple[OrderState, Response]]:
+        """Return the orders that carry our reference, each with an answer as if it had just been placed.
 
         All pages are looked at: an exchange that does not know this search lists all our orders, and one that was
         overlooked would be placed again. Raises `ExchangeUnavailable`.
         """
         query = {"participantId": self.participant_id, "clientOrderId": reference, "size": PAGE_SIZE}
+        found: list[tuple[OrderState, Response]] = []
         for page in range(MOST_PAGES):
             answer = self._get(f"{self.base_url}{ORDERS_PATH}?{urlencode({**query, 'page': page})}")
             try:
-                found, is_last = find_order(answer.body, reference), is_last_page(answer.body)
+                found += [
+                    (state, _as_placed(answer, document)) for state, document in find_orders(answer.body, reference)
+                ]
+                if is_last_page(answer.body):
+                    return found
             except UnreadableOrder as error:
                 raise ExchangeUnavailable(str(error)) from error
-            if found:
-                state, document = found
-                return state, Response(answer.status_code, answer.headers, json.dumps(document, default=str).encode())
-            if is_last:
-                return None
         raise ExchangeUnavailable(f"The exchange lists more than {MOST_PAGES} pages of orders; {reference} may be on.")
 
     def _order_url(self, order_id: str) -> str:
@@ -125,3 +140,7 @@ class Exchange:
         if not answer.is_success:
             raise ExchangeUnavailable(f"The exchange answered HTTP {answer.status_code} to {url}.")
         return answer
+
+
+def _as_placed(answer: Response, document: Mapping[str, Any]) -> Response:
+    return Response(answer.status_code, answer.headers, json.dumps(document, default=str).encode())

@@ -129,16 +129,13 @@ def parse_answer(body: bytes) -> Any:
         raise UnreadableOrder(f"The exchange's answer is not JSON: {error}") from error
 
 
-def find_order(body: bytes, reference: str) -> tuple[OrderState, Mapping[str, Any]] | None:
-    """Return the order with our reference in the exchange's page of orders, read and as it stands; None without one."""
+def find_orders(body: bytes, reference: str) -> list[tuple[OrderState, Mapping[str, Any]]]:
+    """Return the orders with our reference in the exchange's page of orders, read and as they stand."""
     try:
-        for document in parse_answer(body)["content"]:
-            state = order_state(document)
-            if state.reference == reference:
-                return state, document
+        read = [(order_state(document), document) for document in parse_answer(body)["content"]]
     except (KeyError, TypeError) as error:
         raise UnreadableOrder(f"The exchange's list of orders cannot be read: {error}") from error
-    return None
+    return [(state, document) for state, document in read if state.reference == reference]
 
 
 def is_last_page(body: bytes) -> bool:

@@ -4,7 +4,7 @@ Another exchange fits by saying how its requests look and what its answers mean.
 sending, finding lost orders, ledger, duties - stays as it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
@@ -26,7 +26,9 @@ class Outcome(Enum):
     DONE = auto()
     """Taken; the answer holds the order."""
     WAIT = auto()
-    """Not processed, or nobody can tell; the same request may succeed later. A locked book (423) is this."""
+    """Not processed; the same request may succeed later. A locked book (423) is this."""
+    UNKNOWN = auto()
+    """Nobody can tell whether it was processed."""
     OVERTAKEN = auto()
     """The order has ended meanwhile, so nothing is left to change or withdraw."""
     REFUSED = auto()
@@ -62,6 +64,11 @@ class Venue(Protocol):
         ...
 
     @property
+    def in_flight(self) -> timedelta:
+        """How long after we sent an order it may still get into the book, where its answer was lost."""
+        ...
+
+    @property
     def minimum_dwell(self) -> timedelta:
         """How long an order must stand in the book before it may be cleared, changed or withdrawn."""
         ...
@@ -94,9 +101,9 @@ class Venue(Protocol):
         """Return the present state of one of our orders; raises `ExchangeUnavailable`."""
         ...
 
-    def find(self, reference: str) -> tuple[OrderState, Response] | None:
-        """Return the order that carries our reference, and an answer as if it had just been placed.
+    def find(self, reference: str) -> Sequence[tuple[OrderState, Response]]:
+        """Return the orders that carry our reference, each with an answer as if it had just been placed.
 
-        Raises `ExchangeUnavailable`.
+        More than one is a mishap. Raises `ExchangeUnavailable`.
         """
         ...

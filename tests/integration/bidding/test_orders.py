@@ -1,5 +1,4 @@
 import json
-from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 
@@ -91,7 +90,9 @@ def test_a_fill_of_a_bid_that_was_ended_is_an_error_for_people_to_act_on(
 ):
     bid = bids.offer(announcement=announcement, aggregation_ean=group, sized=sized(), exchange=exchange, now=now)
     orders.note_sought(reference=str(bid.reference), reason="The exchange did not answer.", now=now)
-    orders.conclude_absent(bid_id=bid.pk, gate=exchange.gate, now=now + timedelta(minutes=3))
+    orders.conclude_absent(
+        bid_id=bid.pk, gate=exchange.gate, in_flight=exchange.in_flight, now=now + exchange.in_flight
+    )
     caplog.clear()
     text = (
         f"Call the exchange: order X1 cleared 200 kW of bid {bid.reference} of {group.ean} from 2026-01-14 17:00 Dutch "
@@ -109,7 +110,7 @@ def test_a_fill_of_a_bid_that_was_ended_is_an_error_for_people_to_act_on(
     assert AuditEvent.objects.get(action="bidding.bid.cleared-after-its-end").reason == text
     assert not Activation.objects.exists()
     assert committed() == {0}
-    assert order_changes.ask_withdrawals(exchange=exchange, now=now + timedelta(minutes=3)) == 1  # of what is open
+    assert order_changes.ask_withdrawals(exchange=exchange, now=now + exchange.in_flight) == 1  # of what is open
 
 
 @pytest.mark.parametrize("cleared_w", [0, 300_000])

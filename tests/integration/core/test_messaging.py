@@ -6,13 +6,14 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection
 
 from aggregator.core.http import RequestFailed, Response
-from aggregator.core.messaging import breaker
+from aggregator.core.messaging import breaker, operations
 from aggregator.core.messaging.inbox import DuplicateIdentifier, receive
 from aggregator.core.messaging.operations import (
     FIRST_RETRY_AFTER,
     DeliveryReport,
     TooLate,
     Verdict,
+    cancel_untried,
     deliver_due,
     due_messages,
     enqueue,
@@ -35,7 +36,7 @@ class Peer:
     def request(self, *, body, **_request):
         self.bodies.append(body)
         answer = self.answers.pop(0) if self.answers else OK
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -157,6 +158,103 @@ def test_a_message_found_to_have_arrived_is_not_sent_again(clock):
         clock, peer, lambda _message, answer: answers.append(answer.body), find_answer=lambda _: Response(200, {}, b"x")
     )
     assert (peer.bodies, answers) == ([], [b"x"])
+
+
+IN_FLIGHT = timedelta(minutes=5)
+
+
+def deliver_once(clock, peer, *, find_answer=lambda _message: None, judge=lambda *_: Verdict.UNKNOWN):
+    """Deliver to a receiver that does not recognise repeats."""
+    return deliver(
+        clock, peer, find_answer=find_answer, judge=judge, in_flight=lambda _message: IN_FLIGHT,
+        longest_wait=timedelta(seconds=20),
+    )  # fmt: skip
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("lost", [RequestFailed("timeout"), Response(502, {}, b"")])
+def test_a_send_of_unknown_fate_is_not_repeated_while_it_may_still_arrive(clock, lost):
+    write("a1")
+    peer = Peer(lost)
+    while clock.now() < START + IN_FLIGHT:
+        deliver_once(clock, peer)
+        assert len(peer.bodies) == 1
+        clock.instant += timedelta(seconds=30)
+
+    assert OutboxMessage.objects.get().last_error == (
+        "Sent at 2026-01-14 16:00 Dutch time, neither answered nor found since. It may still arrive, so it is not sent "
+        "again before 2026-01-14 16:05."
+    )
+    assert not Breaker.objects.exists()  # the receiver was asked, and answered
+    deliver_once(clock, peer, judge=lambda *_: Verdict.DELIVERED)
+    assert (len(peer.bodies), OutboxMessage.objects.get().delivered_at) == (2, clock.now())
+    assert DeliveryAttempt.objects.get(may_have_arrived=True).attempted_at == START
+
+
+@pytest.mark.django_db
+def test_a_send_of_unknown_fate_that_is_found_later_has_arrived(clock):
+    write("a1")
+    peer = Peer(RequestFailed("timeout"))
+    deliver_once(clock, peer)
+    clock.instant += timedelta(seconds=30)
+    deliver_once(clock, peer, find_answer=lambda _: OK, judge=lambda *_: Verdict.DELIVERED)
+    assert (len(peer.bodies), OutboxMessage.objects.get().delivered_at) == (1, clock.now())
+
+
+@pytest.mark.django_db
+def test_what_was_not_sent_or_not_taken_is_tried_again_at_once(clock):
+    def unreachable(_message):
+        raise RequestFailed("nobody there")
+
+    write("a1")
+    peer = Peer()
+    deliver_once(clock, peer, find_answer=unreachable)
+    clock.instant += timedelta(seconds=30)
+    deliver_once(clock, peer, judge=lambda *_: Verdict.TRY_AGAIN)
+    clock.instant += timedelta(seconds=30)
+    deliver_once(clock, peer, judge=lambda *_: Verdict.DELIVERED)
+
+    assert (len(peer.bodies), OutboxMessage.objects.get().delivered_at) == (2, clock.now())
+    assert not DeliveryAttempt.objects.filter(may_have_arrived=True).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sender_that_dies_has_perhaps_sent(clock):
+    write("a1")
+    with pytest.raises(SystemExit):
+        deliver_once(clock, Peer(SystemExit()))
+
+    (attempt,) = DeliveryAttempt.objects.all()
+    assert (attempt.may_have_arrived, attempt.duration_ms, attempt.status_code) == (True, None, None)
+    clock.instant += IN_FLIGHT - timedelta(seconds=1)
+    peer = Peer()
+    deliver_once(clock, peer)
+    assert peer.bodies == []
+    clock.instant += timedelta(seconds=30)
+    deliver_once(clock, peer)
+    assert len(peer.bodies) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("meanwhile", ["cancelled", "tried by another", "too late"])
+def test_what_was_announced_is_not_sent_where_its_turn_has_passed(clock, monkeypatch, meanwhile):
+    message = write("a1")
+    send_announced = operations._Delivery.send_announced
+
+    def after_a_pause(delivery, attempt):
+        if meanwhile == "cancelled":
+            assert cancel_untried(idempotency_key="a1", reason="Withdrawn.", now=clock.now())
+        elif meanwhile == "tried by another":
+            DeliveryAttempt.objects.create(message=message, attempted_at=clock.now())
+        else:
+            clock.instant = message.deadline_at
+        return send_announced(delivery, attempt)
+
+    monkeypatch.setattr(operations._Delivery, "send_announced", after_a_pause)
+    peer = Peer()
+    assert deliver_once(clock, peer) == DeliveryReport(failed=1)
+    assert peer.bodies == []
+    assert not DeliveryAttempt.objects.filter(may_have_arrived=True).exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -66,6 +66,7 @@ from bidding.models import (
     OwnKey,
     PauseTest,
     PricingPolicy,
+    SurplusOrder,
     UftpMessage,
     UftpParticipant,
     UftpPublicKey,
@@ -342,6 +343,7 @@ class Evening:
         OrderChange.objects.create(
             bid=bid, power_w=100_000, price_eur_per_mwh=Decimal(170), reason="Less.", asked_by=actor, asked_at=LONG_AGO
         )
+        SurplusOrder.objects.create(bid=bid, order_id="X2", found_at=LONG_AGO)
 
     def everything(self):
         """Add one more of every kind of row, none like those before."""

@@ -128,7 +128,7 @@ def field(settings, monkeypatch, tmp_path, market_process, group, sized):
     monkeypatch.setenv(CLOCK_FILE_VARIABLE, str(clock_file))
     settings.GOPACS_URL = settings.EXCHANGE_URL = market_process.address
     settings.EXCHANGE_API_KEY, settings.EXCHANGE_PARTICIPANT_ID = "exchange-key", PARTICIPANT_ID
-    settings.EXCHANGE_MINIMUM_DWELL = timedelta(0)
+    settings.EXCHANGE_MINIMUM_DWELL, settings.EXCHANGE_IN_FLIGHT = timedelta(0), timedelta(minutes=2)
     client = HttpClient(allowed_private_hosts=frozenset({"127.0.0.1"}))
     for module in (core_services, services, tasks):
         monkeypatch.setattr(module, "http_client", lambda: client)

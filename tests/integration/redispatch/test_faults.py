@@ -5,17 +5,17 @@ from decimal import Decimal
 
 import pytest
 
-from aggregator.core.http import HttpClient
-from aggregator.core.models import OutboxMessage
+from aggregator.core.http import READ_TIMEOUT_SECONDS, HttpClient
+from aggregator.core.models import AuditEvent, OutboxMessage
 from bidding import services, tasks
 from bidding.markets.gopacs.announcements import read_announcement
 from bidding.markets.gopacs.client import fetch_announcements
-from bidding.models import Activation, Announcement, Bid, Commitment, LedgerEntry, OrderChange
+from bidding.models import Activation, Announcement, Bid, Commitment, LedgerEntry, OrderChange, SurplusOrder
 from bidding.operations.announcements import record_announcements
 from bidding.operations.approvals import approve
 from bidding.operations.order_changes import change, withdraw
 from bidding.services import exchange
-from tests.integration.mock_gopacs.market_process import ms, scenario_document, utc
+from tests.integration.mock_gopacs.market_process import ms, scenario_document, utc, wait_until
 from tests.integration.redispatch.conftest import GATE, NOW
 
 ORDERS = "/public-api/2.0/electricity/orders/gopacs"
@@ -73,6 +73,69 @@ def test_one_announcement_becomes_one_order_and_one_duty(field, fault):
     activation = Activation.objects.get()
     assert (field.bid().status, field.bid().cleared_power_w) == (Bid.Status.CLEARED, 300_000)
     assert set(activation.ptus.values_list("ordered_w", flat=True)) == {300_000}
+
+
+def lose_the_order(field):
+    """Have the market take our order only when its switches are cleared, long after we gave up waiting."""
+    field.http._read_timeout_seconds = PATIENCE_SECONDS
+    field.fault(kind="delay", seconds=600, method="POST", path=ORDERS)
+    field.at(NOW)
+    assert (field.orders(), field.bid().status) == ([], Bid.Status.APPROVED)
+    field.http._read_timeout_seconds = READ_TIMEOUT_SECONDS
+
+
+def take_the_lost_order(field):
+    before = len(field.orders())
+    field.market.control("DELETE", "faults")
+    assert wait_until(lambda: len(field.orders()) == before + 1)
+
+
+def test_an_order_that_the_exchange_takes_after_our_time_limit_is_placed_once(field):
+    lose_the_order(field)
+    for seconds in (21, 42, 63, 84, 105):
+        field.at(NOW + timedelta(seconds=seconds))
+        assert (field.bid().status, committed()) == (Bid.Status.APPROVED, {300_000})
+    take_the_lost_order(field)
+    field.at(NOW + timedelta(minutes=2, seconds=10))
+    assert_one_order_in_time(field)
+    assert len(requests_of(field, "POST")) == 1
+
+
+def test_an_order_that_was_lost_and_may_still_arrive_at_the_gate_is_closed_out(field):
+    field.at(GATE - timedelta(minutes=1), tick=False)
+    field.http._read_timeout_seconds = PATIENCE_SECONDS
+    field.fault(kind="delay", seconds=600, method="POST", path=ORDERS)
+    field.tick()
+    for seconds in (-30, 0, 30):
+        field.at(GATE + timedelta(seconds=seconds))
+        assert committed() == {300_000}
+    assert field.bid().status == Bid.Status.SOUGHT
+    field.at(GATE + exchange().in_flight)
+    assert (field.bid().status, committed()) == (Bid.Status.FAILED, {0})
+
+
+@pytest.mark.parametrize("cleared", [False, True])
+def test_a_second_order_under_our_reference_is_taken_out_and_told(field, caplog, cleared):
+    lose_the_order(field)
+    field.at(NOW + exchange().in_flight)
+    assert_one_order_in_time(field)
+    if cleared:
+        field.at(utc(15, 11))
+        assert field.bid().status == Bid.Status.CLEARED
+    take_the_lost_order(field)
+    (_, surplus) = sorted(field.orders(), key=lambda order: order["id"] != field.bid().exchange_order_id)
+    for seconds in (21, 42, 63):
+        field.at(field.now() + timedelta(seconds=seconds))
+
+    assert {order["id"]: order["status"] for order in field.orders()} == {
+        field.bid().exchange_order_id: "CLEARED" if cleared else "OPEN",
+        surplus["id"]: "CANCELLED",
+    }
+    assert SurplusOrder.objects.get().is_final
+    assert committed() == {300_000}
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert told.startswith(f"Order {surplus['id']} is in the book beside order {field.bid().exchange_order_id} of bid")
+    assert AuditEvent.objects.get(action="bidding.bid.surplus-order").reason == told
 
 
 def ask_change(field, operator):

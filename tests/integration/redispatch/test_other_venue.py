@@ -37,6 +37,7 @@ class Book:
 
 class OtherVenue:
     participant_id, minimum_dwell, gate = "us", timedelta(0), timedelta(minutes=40)
+    in_flight = timedelta(minutes=2)
 
     def __init__(self, book) -> None:
         self.http = book
@@ -83,7 +84,7 @@ class OtherVenue:
             raise ExchangeUnavailable("nobody there")
         known = self.http.orders.get(reference)
         answer = Response(200, {}, json.dumps(known).encode())
-        return (self.state_in(answer), answer) if known else None
+        return [(self.state_in(answer), answer)] if known else []
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
 import json
+from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -6,7 +8,7 @@ import pytest
 from aggregator.core.http import Response
 from bidding.markets.exchange import client
 from bidding.markets.exchange.client import Exchange
-from bidding.markets.exchange.venue import ExchangeUnavailable
+from bidding.markets.exchange.venue import ExchangeUnavailable, Outcome
 
 
 class Book:
@@ -26,16 +28,35 @@ class Book:
         return Response(200, {}, json.dumps({"content": content, "last": end >= len(self.references)}).encode())
 
 
+EXCHANGE = Exchange(http=Book(), base_url="https://x.example", participant_id="us", api_key="k")
+
+
 def find(reference, book):
-    return Exchange(http=book, base_url="https://x.example", participant_id="us", api_key="k").find(reference)
+    return replace(EXCHANGE, http=book).find(reference)
 
 
 def test_an_order_is_found_on_whichever_page_it_is():
-    found = find("e", Book("a", "b", "c", "d", "e"))
-    assert found is not None
-    state, answer = found
+    [(state, answer)] = find("e", Book("a", "b", "c", "d", "e"))
     assert (state.order_id, json.loads(answer.body)["id"]) == ("X-e", "X-e")
-    assert find("f", Book("a", "b", "c", "d", "e")) is None
+    assert find("f", Book("a", "b", "c", "d", "e")) == []
+
+
+def test_all_orders_with_our_reference_are_found():
+    assert [state.order_id for state, _ in find("a", Book("a", "b", "c", "d", "a"))] == ["X-a", "X-a"]
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [(200, Outcome.UNKNOWN), (401, Outcome.WAIT), (403, Outcome.WAIT), (408, Outcome.UNKNOWN), (423, Outcome.WAIT),
+     (429, Outcome.WAIT), (500, Outcome.UNKNOWN), (502, Outcome.UNKNOWN), (503, Outcome.UNKNOWN)],
+)  # fmt: skip
+def test_only_what_says_so_was_not_processed(status, outcome):
+    assert EXCHANGE.meaning_of("order", Response(status, {}, b"")) is outcome
+
+
+def test_an_order_may_arrive_for_longer_than_a_request_of_ours_takes():
+    with pytest.raises(ValueError, match="0:01:05"):
+        replace(EXCHANGE, in_flight=timedelta(seconds=65))
 
 
 def test_in_a_list_without_an_end_nobody_knows_whether_the_order_is_there(monkeypatch):

@@ -12,7 +12,7 @@ from bidding.markets.exchange.orders import (
     Order,
     UnreadableOrder,
     change_body,
-    find_order,
+    find_orders,
     order_body,
     order_state,
     read_order,
@@ -77,19 +77,19 @@ def test_an_order_is_final_only_when_the_exchange_says_so():
     assert read_order(answer(status="CANCELLED", final=True)).is_cancelled
 
 
-def test_our_order_is_found_in_a_page_or_not():
-    page = b'{"content": [' + answer(id="X0", metaData=None) + b"," + answer() + b"]}"
-    assert find_order(b'{"content": []}', "ref") is None
-    assert find_order(page, "another's") is None
-    found = find_order(page, "ref")
-    assert found is not None
-    assert (found[0].order_id, found[1]["id"]) == ("X1", "X1")
+def test_our_orders_are_found_in_a_page_or_not():
+    page = b'{"content": [' + b",".join([answer(id="X0", metaData=None), answer(), answer(id="X2")]) + b"]}"
+    assert find_orders(b'{"content": []}', "ref") == []
+    assert find_orders(page, "another's") == []
+    assert [(state.order_id, document["id"]) for state, document in find_orders(page, "ref")] == [
+        ("X1", "X1"), ("X2", "X2"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"id": 1}', b'{"content": 3}', b"\xff", b"NaN"])
 def test_what_is_no_order_is_named(body):
     with pytest.raises(UnreadableOrder):
-        find_order(body, "ref")
+        find_orders(body, "ref")
 
 
 @given(
