@@ -10,7 +10,8 @@ import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -30,10 +31,6 @@ class RequestRefused(ValueError):
     """The address may not be called: wrong scheme, no host, or a private network that is not allowed."""
 
 
-class RequestFailed(RuntimeError):
-    """No usable answer came back: refused, timed out, broken off or too large. Trying again may help."""
-
-
 @dataclass(frozen=True, slots=True)
 class Response:
     """What came back."""
@@ -51,6 +48,29 @@ class Response:
     def can_be_retried(self) -> bool:
         """Whether the same request may succeed later (RFC 9110: 408, 425, 429, 5xx; 423 is a lock on a resource)."""
         return self.status_code in {408, 423, 425, 429} or self.status_code >= 500  # noqa: PLR2004 - server errors
+
+    def asks_to_wait(self, now: datetime) -> timedelta:
+        """Return how long the other side wants to be left alone (Retry-After with 429 or 503); zero: not at all."""
+        if self.status_code not in {429, 503}:  # those it goes with in RFC 9110 and 6585
+            return timedelta(0)
+        said = next((text.strip() for name, text in self.headers.items() if name.lower() == "retry-after"), "")
+        try:
+            if said.isascii() and said.isdecimal():
+                return timedelta(seconds=int(said))
+            return max(parsedate_to_datetime(said) - now, timedelta(0))
+        except (ValueError, OverflowError, TypeError):  # the last of a date without zone
+            return timedelta(0)
+
+
+class RequestFailed(RuntimeError):
+    """No usable answer came back: refused, timed out, broken off or too large. Trying again may help.
+
+    `answer` is what came instead, where something did.
+    """
+
+    def __init__(self, text: str, answer: Response | None = None) -> None:
+        super().__init__(text)
+        self.answer = answer
 
 
 class SendsRequests(Protocol):

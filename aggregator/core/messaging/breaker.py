@@ -1,8 +1,8 @@
 """Leaving a counterparty alone that does not answer, so that it does not hold up the others.
 
 After some failures in a row nothing goes to an address (scheme, host and port) for a while. Then one message is let
-through, by one worker; its answer opens the way again, its failure makes the next pause longer. Pauses stay short
-beside the deadlines of messages.
+through, by one worker; its answer opens the way again, its failure makes the next pause longer. Who asks to be left
+alone (Retry-After) is, from the first failure on. Pauses stay short beside the deadlines of messages, in any case.
 """
 
 import logging
@@ -41,8 +41,8 @@ def is_trouble(answer: Response | None) -> bool:
     return answer is None or answer.status_code == 429 or answer.status_code >= 500  # noqa: PLR2004 - HTTP statuses
 
 
-def note(counterparty: str, *, trouble: bool, now: datetime) -> None:
-    """Count a failure, or forget them all after an answer."""
+def note(counterparty: str, *, trouble: bool, now: datetime, asked: timedelta = timedelta(0)) -> None:
+    """Count a failure, after which the counterparty `asked` for a pause, or forget them all after an answer."""
     known = Breaker.objects.filter(counterparty=counterparty)
     if not trouble:
         known.delete()
@@ -51,8 +51,10 @@ def note(counterparty: str, *, trouble: bool, now: datetime) -> None:
     if not known.update(failures=F("failures") + 1):
         return  # another worker had an answer meanwhile
     failures = known.values_list("failures", flat=True)[0]
+    pause = asked
     if failures >= FAILURES_IN_A_ROW:
-        pause = min(FIRST_PAUSE * 2 ** min(failures - FAILURES_IN_A_ROW, 10), LONGEST_PAUSE)
+        pause = max(asked, FIRST_PAUSE * 2 ** min(failures - FAILURES_IN_A_ROW, 10))
+    if pause := min(pause, LONGEST_PAUSE):
         known.update(rests_until=now + pause)
         logger.warning("%s failed %s times in a row; nothing is sent to it for %s", counterparty, failures, pause)
 

@@ -307,8 +307,13 @@ class _Delivery:
             attempt.status_code, attempt.response_body = answer.status_code, answer.body[:KEPT_RESPONSE_BYTES]
         message.attempts += 1
         if not isinstance(failure, RequestRefused):  # then nothing was sent
-            is_trouble = breaker.is_trouble(answer) and not isinstance(failure, _MayStillArrive)
-            breaker.note(message.counterparty, trouble=is_trouble, now=now)
+            came = answer or (failure.answer if failure else None)
+            breaker.note(
+                message.counterparty,
+                trouble=breaker.is_trouble(answer) and not isinstance(failure, _MayStillArrive),
+                now=now,
+                asked=came.asks_to_wait(now) if came else timedelta(0),
+            )
         verdict = self._verdict(message, answer, failure)
         attempt.may_have_arrived = attempt.may_have_arrived and verdict is Verdict.UNKNOWN
         attempt.save()

@@ -138,7 +138,7 @@ class Exchange:
         except (RequestFailed, RequestRefused) as failure:  # the address is a setting of ours, which people can mend
             raise ExchangeUnavailable(str(failure)) from failure
         if not answer.is_success:
-            raise ExchangeUnavailable(f"The exchange answered HTTP {answer.status_code} to {url}.")
+            raise ExchangeUnavailable(f"The exchange answered HTTP {answer.status_code} to {url}.", answer)
         return answer
 
 

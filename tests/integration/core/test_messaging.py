@@ -377,6 +377,41 @@ def test_a_counterparty_that_fails_is_left_alone_and_holds_up_nobody(clock):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("at_search", [False, True])
+@pytest.mark.parametrize(
+    ("status", "said", "seconds"),
+    [
+        (429, "7", 7),
+        (503, "Wed, 14 Jan 2026 15:00:40 GMT", 40),
+        (503, "86400", 60),
+        (429, "9" * 400, 0),
+        (429, "soon", 0),
+        (503, "Wed, 14 Jan 2026 14:00:00 GMT", 0),
+        (500, "7", 0),
+    ],
+)
+def test_a_counterparty_that_asks_to_be_left_alone_is(clock, at_search, status, said, seconds):
+    answer = Response(status, {"retry-after": said}, b"")
+    finds = iter([RequestFailed("no list", answer)] if at_search else [])
+
+    def find_answer(_message):
+        if failure := next(finds, None):
+            raise failure
+
+    for key in ("a1", "b1"):
+        write(key, conversation=key)
+    peer = Peer(*[] if at_search else [answer])
+    deliver(clock, peer, find_answer=find_answer, limit=1)
+    assert Breaker.objects.get().rests_until == (START + timedelta(seconds=seconds) if seconds else None)
+    sent = len(peer.bodies)
+    deliver(clock, peer)
+    assert len(peer.bodies) - sent == (0 if seconds else 1)
+    clock.instant += timedelta(seconds=seconds + 2)
+    deliver(clock, peer)
+    assert not OutboxMessage.objects.filter(delivered_at__isnull=True).exists()
+
+
+@pytest.mark.django_db
 def test_a_failure_beside_an_answer_that_another_worker_got_is_not_counted(monkeypatch):
     # between the row's making and its counting, the other worker's answer deletes it
     monkeypatch.setattr(Breaker.objects, "bulk_create", lambda *_, **__: [])
