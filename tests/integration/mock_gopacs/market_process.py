@@ -158,7 +158,7 @@ def start_web(environment: dict[str, str]) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
-        with suppress(requests.ConnectionError):
+        with suppress(requests.ConnectionError, requests.Timeout):  # its first answer loads everything
             if requests.get(f"http://{environment['MOCK_GOPACS_BIND']}/readyz", timeout=5).status_code == 200:
                 return process
         time.sleep(0.05)
