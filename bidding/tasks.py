@@ -150,6 +150,8 @@ def send_market_messages(**_unknown: object) -> None:
 
     def judge(message: OutboxMessage, answer: Response) -> Verdict:
         outcome = market.meaning_of(market_messages.purpose_of(message), answer)
+        if outcome is Outcome.PERHAPS_OVERTAKEN:
+            outcome = Outcome.WAIT if _may_be_open(market, message.conversation) else Outcome.OVERTAKEN
         if outcome is Outcome.REFUSED:
             refused.add(message.pk)
         return _VERDICTS[outcome]
@@ -194,6 +196,15 @@ def _earlier_answer(market: Venue, message: OutboxMessage) -> Response | None:
         raise RequestRefused(f"Withdrawn: {bid.status_reason}")
     orders.follow_orders_of(bid_id=bid.pk, states=[state for state, _ in found], now=clock().now())
     return found[0][1] if found else None
+
+
+def _may_be_open(market: Venue, reference: str) -> bool:
+    """Tell whether the exchange shows an order of ours that is not final, or cannot say."""
+    try:
+        return any(not state.is_final for state, _ in market.find(reference))
+    except ExchangeUnavailable as failure:
+        logger.warning("Whether order %s is gone could not be asked: %s", reference, failure)
+        return True
 
 
 def _in_flight(market: Venue, message: OutboxMessage) -> timedelta:

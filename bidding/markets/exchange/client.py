@@ -35,6 +35,7 @@ IN_FLIGHT = timedelta(minutes=5)
 """Not known of any exchange. Servers in front of others commonly give up after a minute, a book is locked for minutes
 while it clears, and clocks may be a minute apart; waiting longer costs the bids of the last minutes only."""
 FOREIGN_CODES = frozenset({"PARTICIPANT_FOREIGN", "EAN_FOREIGN"})
+GONE_CODES = frozenset({"ORDER_FINAL", "ORDER_UNKNOWN"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,8 @@ class Exchange:
     def meaning_of(self, purpose: Purpose, answer: Response) -> Outcome:
         """Return what an answer means.
 
-        A wrong key is the operator's to mend, not the order's fault: nothing was processed, so it waits. Only what
-        names another party's order or EAN is refused for good.
+        A wrong key is the operator's to mend, not the order's fault: nothing was processed, so it waits. So is an
+        address that is not found. Only what names another party's order or EAN is refused for good.
         """
         if answer.is_success:
             return Outcome.DONE if self.state_in(answer) else Outcome.UNKNOWN
@@ -90,10 +91,12 @@ class Exchange:
         if answer.can_be_retried:
             return Outcome.UNKNOWN
         codes = refusal_codes(answer.body)
-        if answer.status_code == FORBIDDEN and not codes & FOREIGN_CODES:
-            return Outcome.WAIT
-        is_gone = answer.status_code == NOT_FOUND or "ORDER_FINAL" in codes
-        return Outcome.OVERTAKEN if purpose != "order" and is_gone else Outcome.REFUSED
+        if purpose != "order" and codes & GONE_CODES:
+            return Outcome.OVERTAKEN
+        if answer.status_code == NOT_FOUND:
+            return Outcome.WAIT if purpose == "order" else Outcome.PERHAPS_OVERTAKEN
+        is_our_key = answer.status_code == FORBIDDEN and not codes & FOREIGN_CODES
+        return Outcome.WAIT if is_our_key else Outcome.REFUSED
 
     def state_in(self, answer: Response) -> OrderState | None:
         """Return the state of the order that an answer carries, refusals too; None when it carries none."""

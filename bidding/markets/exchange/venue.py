@@ -31,6 +31,8 @@ class Outcome(Enum):
     """Nobody can tell whether it was processed."""
     OVERTAKEN = auto()
     """The order has ended meanwhile, so nothing is left to change or withdraw."""
+    PERHAPS_OVERTAKEN = auto()
+    """There is no such order, says somebody who may be a server in front of the exchange; a search tells."""
     REFUSED = auto()
     """Refused for good."""
 

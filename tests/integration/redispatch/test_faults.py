@@ -22,6 +22,7 @@ ORDERS = "/public-api/2.0/electricity/orders/gopacs"
 FAULTS = {
     "401 in mid-flight": {"kind": "status", "status": 401},
     "403 without a reason": {"kind": "status", "status": 403},
+    "404 by a server in front": {"kind": "status", "status": 404},
     "429": {"kind": "status", "status": 429, "retry_after": 5},
     "500": {"kind": "status", "status": 500},
     "503 after it was processed": {"kind": "status_after", "status": 503},
@@ -187,6 +188,38 @@ def test_a_withdrawal_cancels_once_and_frees_the_power(field, operator, fault):
     assert (order["status"], order["version"], field.bid().status) == ("CANCELLED", 2, Bid.Status.WITHDRAWN)
     assert not OutboxMessage.objects.filter(delivered_at=None).exists()
     assert committed() == {0}
+
+
+def withdrawal():
+    return OutboxMessage.objects.get(idempotency_key__startswith="withdraw")
+
+
+def test_a_withdrawal_answered_with_404_by_a_server_in_front_is_asked_again_while_the_order_may_be_open(
+    field, operator
+):
+    field.at(NOW)
+    ask_withdrawal(field, operator)
+    field.fault(kind="status", status=404, method="DELETE", path=ORDERS, times=2)
+    field.at(NOW + timedelta(seconds=21), tick=False)
+    tasks.send_market_messages()
+    field.fault(kind="status", status=404, method="GET", path=ORDERS)  # the search's too
+    field.at(NOW + timedelta(seconds=42), tick=False)
+    tasks.send_market_messages()
+    assert (withdrawal().attempts, withdrawal().delivered_at, field.orders()[0]["status"]) == (2, None, "OPEN")
+
+    field.at(NOW + timedelta(seconds=63))
+    assert (field.orders()[0]["status"], field.bid().status) == ("CANCELLED", Bid.Status.WITHDRAWN)
+
+
+@pytest.mark.parametrize("is_asked_in_front", [True, False])
+def test_a_withdrawal_of_an_order_that_the_exchange_does_not_have_is_done(field, operator, is_asked_in_front):
+    field.at(NOW)
+    ask_withdrawal(field, operator)
+    field.load()  # empties the book
+    if is_asked_in_front:
+        field.fault(kind="status", status=404, method="DELETE", path=ORDERS)
+    field.tick()
+    assert (withdrawal().attempts, withdrawal().delivered_at) == (1, NOW)
 
 
 @pytest.mark.parametrize(

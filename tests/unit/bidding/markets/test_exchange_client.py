@@ -63,3 +63,21 @@ def test_in_a_list_without_an_end_nobody_knows_whether_the_order_is_there(monkey
     monkeypatch.setattr(client, "MOST_PAGES", 2)
     with pytest.raises(ExchangeUnavailable, match="more than 2 pages"):
         find("f", Book("a", "b", "c", "d", "e"))
+
+
+FRONT = b"<html><h1>404 Not Found</h1></html>"
+
+
+@pytest.mark.parametrize("code", ["ORDER_UNKNOWN", "ORDER_FINAL"])
+@pytest.mark.parametrize("purpose", ["change", "withdraw"])
+def test_the_exchanges_own_word_that_an_order_is_gone_is_believed(purpose, code):
+    body = json.dumps({"errors": [{"code": code}]}).encode()
+    assert EXCHANGE.meaning_of(purpose, Response(404, {}, body)) is Outcome.OVERTAKEN
+
+
+@pytest.mark.parametrize("body", [FRONT, b"", b'{"message": "no Route matched"}', b'{"errors": [{"code": "FAULT"}]}'])
+def test_not_found_in_other_words_may_be_a_server_in_front(body):
+    answer = Response(404, {}, body)
+    assert EXCHANGE.meaning_of("withdraw", answer) is Outcome.PERHAPS_OVERTAKEN
+    assert EXCHANGE.meaning_of("change", answer) is Outcome.PERHAPS_OVERTAKEN
+    assert EXCHANGE.meaning_of("order", answer) is Outcome.WAIT
