@@ -1,8 +1,6 @@
 """The operator pages in a real browser: they work without the network and without an error on the console."""
 
-import os
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,19 +9,9 @@ from aggregator.core.ean import Ean13, Ean18
 from aggregator.core.ptu import MARKET_ZONE, PTU, day_interval
 from assets.models import AggregationEan, CongestionArea
 from bidding.models import LedgerEntry
-from tests.integration.operator.conftest import NOW, stopped_clock
+from tests.integration.operator.conftest import NOW
 
-__all__ = ["stopped_clock"]  # a fixture for every test here: no page may find that tomorrow has come
-
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (see pyproject.toml, dev)")
-
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}; install chromium or set CHROMIUM"),
-    pytest.mark.django_db(transaction=True),
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
@@ -46,23 +34,6 @@ def portfolio(transactional_db):
         for n in range(40, 44)
     )
     return group
-
-
-@pytest.fixture
-def page(live_server):
-    """A browser page that notes every error and every request that leaves the service."""
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1366, "height": 900})
-        page.complaints = []
-        page.on("console", lambda line: page.complaints.append(line.text) if line.type == "error" else None)
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda request: None if request.url.startswith(live_server.url) else page.complaints.append(request.url),
-        )
-        yield page
-        browser.close()
 
 
 def test_an_operator_logs_in_and_looks_around_without_an_error(live_server, portfolio, page):
