@@ -40,6 +40,6 @@ def log_in(live_server, page):
         page.fill("[name=username]", "operator")
         page.fill("[name=password]", "throw-away")
         page.press("[name=password]", "Enter")
-        page.wait_for_selector("text=What happens now")
+        page.wait_for_selector(".op-as-of")
 
     return log_in
