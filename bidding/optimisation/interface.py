@@ -17,6 +17,9 @@ from bidding.forecast.baselines import PriceCurve
 from bidding.forecast.sessions import PluggedIn, SessionTable
 from bidding.optimisation.replayed_capacity import ReplayedCapacity
 
+BID_DECIMALS = 9
+"""A bid [kW] is rounded to as many, so that three steps of 0.1 are 0.3 and not 0.30000000000000004."""
+
 Direction = Literal["reduce", "increase"]
 BaselineKind = Literal["arrival", "price"]
 
@@ -72,7 +75,8 @@ class WindowSpec:
 
     def product_bids_kw(self, power_kw: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the largest bids of this product that are not above powers: whole steps, zero under the minimum."""
-        bids_kw = np.floor(np.minimum(power_kw, self.max_bid_kw) / self.step_kw + 1e-9) * self.step_kw
+        steps = np.floor(np.minimum(power_kw, self.max_bid_kw) / self.step_kw + 1e-9)
+        bids_kw = np.round(steps * self.step_kw, BID_DECIMALS)
         return np.where((bids_kw > 0) & (bids_kw >= self.min_bid_kw - 1e-9), bids_kw, 0.0)
 
     def product_bid_kw(self, power_kw: float) -> float:

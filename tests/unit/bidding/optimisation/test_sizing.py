@@ -68,6 +68,19 @@ def test_bids_are_whole_steps_that_never_rise_with_the_promise(reliabilities, st
     assert bids == sorted(bids, reverse=True)
 
 
+def test_a_bid_in_tenths_reads_as_a_person_writes_it():
+    window = spec(step_kw=0.1, min_bid_kw=0.1)
+    bids_kw = window.product_bids_kw(np.array([0.05, 0.1, 0.35, 0.7000001, 1234.567]))
+    assert json.dumps(bids_kw.tolist()) == "[0.0, 0.1, 0.3, 0.7, 1234.5]"
+
+
+@pytest.mark.parametrize("step_kw", [1 / 3, 0.1, 0.7, 100.0])
+def test_no_bid_moves_by_more_than_a_billionth_of_a_kilowatt(step_kw):
+    steps = np.arange(1, 2_000)
+    bids_kw = spec(step_kw=step_kw, min_bid_kw=0.0).product_bids_kw(steps * step_kw)
+    assert np.abs(bids_kw - steps * step_kw).max() < 1e-9
+
+
 @pytest.mark.parametrize("lead_h", [1, 24])
 def test_a_bid_is_never_above_the_best_scenario(lead_h):
     window = spec(reliability=0.5)
