@@ -46,6 +46,7 @@
 | `HTTP_ALLOWED_PRIVATE_HOSTS` | private hosts that outgoing calls may reach | none |
 """
 
+import logging
 import os
 import secrets
 from contextlib import suppress
@@ -53,14 +54,14 @@ from datetime import time, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
-import environ
-from django.core.exceptions import ImproperlyConfigured
+from redis.connection import parse_url
 
 from aggregator import embedded
 from aggregator.core.database import django_database
+from aggregator.environment import Environment, read, refuse
 from bidding.markets.gopacs.announcements import CATEGORY_DIRECTIONS, WITHDRAWN_STATES
 
-env = environ.Env()
+env = Environment()
 
 
 def _machine_secret() -> str:
@@ -81,9 +82,10 @@ DEBUG = env.bool("DEBUG", default=False)
 BEHIND_TLS = env.bool("BEHIND_TLS", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="")
 if BEHIND_TLS and not SECRET_KEY:
-    raise ImproperlyConfigured(
+    refuse(
         "BEHIND_TLS says that this is a server. A key made on the spot is gone with the data folder, and so is all "
-        "that it sealed. Set SECRET_KEY to a long random text, the same for all processes, and keep it."
+        "that it sealed. Set SECRET_KEY to a long random text, the same for all processes, and keep it, such as what "
+        "`python -c 'import secrets; print(secrets.token_urlsafe(48))'` prints."
     )
 SECRET_KEY = SECRET_KEY or _machine_secret()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
@@ -146,7 +148,15 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {"default": django_database(embedded.database_url())}
+DATABASES = {
+    "default": read(
+        "DATABASE_URL",
+        embedded.database_url(),
+        django_database,
+        example="an address like postgresql://name:password@host:5432/database",
+        is_secret=True,
+    )
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LOGIN_REDIRECT_URL = "/admin/"
@@ -161,7 +171,10 @@ AXES_LOCKOUT_CALLABLE = "aggregator.operator.sign_in.locked_out"
 AXES_DISABLE_ACCESS_LOG = True  # the audit trail tells of locks
 AXES_ENABLE_ADMIN = False  # the operator pages have their own
 AXES_VERBOSE = False
-TRUSTED_PROXIES = [ip_network(network) for network in env.list("TRUSTED_PROXIES", default=[])]
+TRUSTED_PROXIES = [
+    read("TRUSTED_PROXIES", network, ip_network, example="addresses or networks like 127.0.0.1,10.0.0.0/8")
+    for network in env.list("TRUSTED_PROXIES", default=[])
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -272,6 +285,7 @@ OAUTH2_PROVIDER = {
 
 PUBLIC_URL = env.str("PUBLIC_URL", default="") or embedded.served_at() or "http://localhost:8000"
 REDIS_URL = embedded.redis_url()
+read("REDIS_URL", REDIS_URL, parse_url, example="an address like redis://:password@host:6379/0", is_secret=True)
 CACHE_DATABASE = 1  # apart from the task queues: emptying the cache must not empty them
 CACHES = {
     "default": {
@@ -304,7 +318,9 @@ UFTP_CLIENT_ID = env.str("UFTP_CLIENT_ID", default="")
 UFTP_CLIENT_SECRET = env.str("UFTP_CLIENT_SECRET", default="")
 UFTP_ADDRESS_BOOK_URL = env.str("UFTP_ADDRESS_BOOK_URL", default="")
 UFTP_DNS_RESOLVER = env.str("UFTP_DNS_RESOLVER", default="")
-UFTP_PROGNOSIS_AT = time.fromisoformat(env.str("UFTP_PROGNOSIS_AT", default="06:00"))
+UFTP_PROGNOSIS_AT = read(
+    "UFTP_PROGNOSIS_AT", env.str("UFTP_PROGNOSIS_AT", default="06:00"), time.fromisoformat, example="a time like 06:00"
+)
 UFTP_REQUESTS_PER_MINUTE = env.int("UFTP_REQUESTS_PER_MINUTE", default=1200)
 LIMIT_ARRIVALS_QUANTILE = env.float("LIMIT_ARRIVALS_QUANTILE", default=0.95)
 OCPI_COUNTRY_CODE = env.str("OCPI_COUNTRY_CODE", default="NL")
@@ -315,13 +331,16 @@ OCPI_REQUESTS_PER_MINUTE = env.int("OCPI_REQUESTS_PER_MINUTE", default=6000)
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 HTTP_ALLOWED_PRIVATE_HOSTS = env.list("HTTP_ALLOWED_PRIVATE_HOSTS", default=[])
 
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+if LOG_LEVEL not in logging.getLevelNamesMapping():
+    refuse(f"LOG_LEVEL is {LOG_LEVEL!r}; write DEBUG, INFO, WARNING, ERROR or CRITICAL.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "loggers": {"axes": {"level": "WARNING"}},  # each log-in would be four lines
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
 }
 
 UNFOLD = {

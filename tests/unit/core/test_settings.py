@@ -28,8 +28,64 @@ def test_django_finds_nothing_to_warn_a_server_of():
 
 def test_a_server_without_a_key_of_its_own_does_not_start():
     checked = checked_for_a_server(SECRET_KEY="")
-    assert checked.returncode == 1
+    assert checked.returncode == 3
     assert "Set SECRET_KEY" in checked.stderr
+    assert "Traceback" not in checked.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("TICK_SECONDS", "abc", "TICK_SECONDS is 'abc'; write a number like 60 or 0.5."),
+        ("TICK_SECONDS", "nan", "TICK_SECONDS is 'nan'; write a number like 60 or 0.5."),
+        ("READING_MONTHS", "three", "READING_MONTHS is 'three'; write a whole number like 48."),
+        ("DEBUG", "ture", "DEBUG is 'ture'; write 1 or 0."),
+        ("UFTP_PROGNOSIS_AT", "25:00", "UFTP_PROGNOSIS_AT is '25:00'; write a time like 06:00."),
+        ("TRUSTED_PROXIES", "300.1.1.1", "TRUSTED_PROXIES is '300.1.1.1'; write addresses or networks like 127.0.0.1"),
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL is 'LOUD'; write DEBUG, INFO, WARNING, ERROR or CRITICAL."),
+        ("DATABASE_URL", "mysql://u:pass-word@h/x", "DATABASE_URL cannot be read; write an address like postgresql://"),
+        ("DATABASE_URL", "postgresql://u:pass-word@h:five/x", "DATABASE_URL cannot be read; write an address like"),
+        ("REDIS_URL", "http://:pass-word@h", "REDIS_URL cannot be read; write an address like redis://"),
+        ("REDIS_URL", "redis://:pass-word@h:six/0", "REDIS_URL cannot be read; write an address like redis://"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_told_in_one_sentence(name, value, says):
+    ended = subprocess.run(
+        [sys.executable, "-c", "import aggregator.settings"],
+        cwd=CHECKOUT,
+        env={**os.environ, name: value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 3
+    assert ended.stderr.startswith(f"Wrong setting. {says}")
+    assert ended.stderr.count("\n") == 1
+    assert "pass-word" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("manage.py", "check"),
+        ("-m", "celery", "-A", "aggregator", "worker"),
+        ("-m", "gunicorn", "aggregator.wsgi", "--bind", "127.0.0.1:0"),
+        ("-m", "gunicorn", "aggregator.uftp", "--bind", "127.0.0.1:0", "--worker-class", "asgi"),
+    ],
+)
+def test_no_process_starts_with_a_wrong_setting(words):
+    ended = subprocess.run(
+        [sys.executable, *words],
+        cwd=CHECKOUT,
+        env={**os.environ, "TICK_SECONDS": "abc"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 3
+    assert "TICK_SECONDS is 'abc'" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_process_that_dies_while_it_makes_the_key_leaves_none_that_is_empty(monkeypatch, tmp_path):

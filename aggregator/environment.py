@@ -1,0 +1,62 @@
+"""Settings from the environment: one that cannot be read ends the process with a sentence, not with a traceback."""
+
+import math
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+import environ
+
+T = TypeVar("T")
+
+NO_USE_IN_ANOTHER_TRY = 3
+"""Exit code; gunicorn ends on it, where it would start a worker that left with another one again and again."""
+
+TRUE, FALSE = frozenset(environ.Env.BOOLEAN_TRUE_STRINGS), frozenset({"false", "off", "no", "n", "0", ""})
+EXAMPLES = {
+    bool: "1 or 0",
+    int: "a whole number like 48",
+    float: "a number like 60 or 0.5",
+    dict: "name=value,name=value",
+}
+
+
+def refuse(sentence: str) -> NoReturn:
+    """End the process and say which setting is wrong, how, and what a right one looks like."""
+    sys.stderr.write(f"Wrong setting. {sentence}\n")
+    raise SystemExit(NO_USE_IN_ANOTHER_TRY)
+
+
+def read(name: str, text: str, how: Callable[[str], T], *, example: str, is_secret: bool = False) -> T:
+    """Return what `how` makes of a setting's text, or `refuse` it; one with a password in it is not shown."""
+    try:
+        return how(text)
+    except ValueError:
+        refuse(f"{name} {'cannot be read' if is_secret else f'is {text!r}'}; write {example}.")
+
+
+class Environment(environ.Env):  # type: ignore[misc] # the package has no types
+    """Reads variables by kind, more strictly than its parent, which takes `1e3` for 13 and `BEHIND_TLS=ture` for no."""
+
+    def get_value(self, var: str, cast: Any = None, **more: Any) -> Any:
+        """Return the variable as `cast`, or its default."""
+        kinds: dict[Any, Callable[[str], Any]] = {bool: _switch, int: int, float: _number}
+        if cast in kinds and var in self.ENVIRON:
+            return read(var, self.ENVIRON[var], kinds[cast], example=EXAMPLES[cast])
+        try:
+            return super().get_value(var, cast=cast, **more)
+        except ValueError:
+            refuse(f"{var} is {self.ENVIRON[var]!r}; write {EXAMPLES.get(cast, 'another')}.")
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in TRUE | FALSE:
+        raise ValueError(text)
+    return text.lower() in TRUE
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
