@@ -8,10 +8,14 @@ import numpy as np
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, dutch_time
+from assets.control.connection_flows import asked_of_connection_w
+from assets.control.connections import flows_of
 from assets.control.limits import AssetLimits, PlannedSetpoint, Refusal
 from assets.control.scope_limits import (
     Integers,
     ScopeKind,
+    ScopeLimit,
+    Standing,
     outward_w,
     overloads,
     ramp_of,
@@ -56,6 +60,10 @@ def broken_scope_limit(
     )
     if turned:
         return Broken(f"{len(turned)} assets may not be turned again yet. First: {turned[0].message}", turned)
+    overfull = _too_much_for_connections(plan, standing=standing, limits=apply)
+    if overfull:
+        first = overfull[0].message
+        return Broken(f"{len(overfull)} assets would ask too much of their connection. First: {first}", overfull)
     moved_w = np.maximum(standing.alone_w - lowest_w, highest_w - standing.alone_w)
     ramp_s = ramp_of(apply) if any(one.start_early_s for one in plan) else 0
     for message in overloads(limits=apply, standing=standing, first_w=first_w, moved_w=moved_w, ramp_s=ramp_s):
@@ -64,6 +72,26 @@ def broken_scope_limit(
         for message in steps_too_far(limits=apply, standing=standing, step_w=step_w):
             return Broken(f"{message} That is at {dutch_time(at)} Dutch time, inside the plan. Plan for less.")
     return None
+
+
+def _too_much_for_connections(
+    plan: Sequence[PlannedSetpoint], *, standing: Standing, limits: Sequence[ScopeLimit]
+) -> tuple[Refusal, ...]:
+    """Return the assets of a plan that would take a connection beyond what it carries: all others may go."""
+    period = Interval(min(one.starts_at for one in plan), max(one.ends_at for one in plan))
+    refused: dict[int, str] = {}
+    for flow in flows_of(limits=limits, period=period):
+        asked_w = {}
+        for index in np.flatnonzero(standing.keys[ScopeKind.CONNECTION] == flow.ean).tolist():
+            one = plan[index]
+            first = (one.starts_at - period.starts_at) // PTU
+            own_w = flow.told_w.get(one.asset_id, np.zeros(period.duration // PTU, dtype=np.int64)).copy()
+            own_w[first : first + len(one.power_w)] = asked_of_connection_w(
+                power_w=np.array(one.power_w, dtype=np.int64), alone_w=int(standing.alone_w[index])
+            )
+            asked_w[one.asset_id] = own_w
+        refused |= flow.too_much_for_it(asked_w)
+    return tuple(Refusal(asset_id, "connection-full", f"Asset {asset_id}: {why}") for asset_id, why in refused.items())
 
 
 def _steps_inside(plan: Sequence[PlannedSetpoint], alone_w: Integers) -> dict[datetime, Integers]:

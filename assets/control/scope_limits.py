@@ -40,6 +40,8 @@ class ScopeLimit:
     max_ramp_w_per_minute: int | None = None
     max_reversals_per_hour: int | None = None
     ramp_s: int | None = None
+    max_import_w: int | None = None
+    max_export_w: int | None = None
 
 
 FLEET_DEFAULT = ScopeLimit(

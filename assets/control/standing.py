@@ -56,6 +56,8 @@ def _limit(row: SteeringLimit) -> ScopeLimit:
         max_ramp_w_per_minute=row.max_ramp_w_per_minute,
         max_reversals_per_hour=row.max_reversals_per_hour,
         ramp_s=row.ramp_seconds,
+        max_import_w=row.max_import_w,
+        max_export_w=row.max_export_w,
     )
 
 

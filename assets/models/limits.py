@@ -1,6 +1,9 @@
 from django.db import models
 from django.db.models import Q
 
+LEAST_CONNECTION_W = 1_000
+"""The smallest connection to the grid carries more, so less than this is kilowatts where watts are meant."""
+
 
 class SteeringLimit(models.Model):
     """How far and how fast a part of the fleet may be steered; nothing named means the whole fleet.
@@ -17,6 +20,16 @@ class SteeringLimit(models.Model):
     )
     connection_ean = models.CharField(
         max_length=18, blank=True, help_text="All assets behind this connection together, such as a site."
+    )
+    max_import_w = models.PositiveBigIntegerField(
+        null=True,
+        blank=True,
+        help_text="Of a connection: the most that all our assets behind it may take together. 100 kW is 100000.",
+    )
+    max_export_w = models.PositiveBigIntegerField(
+        null=True,
+        blank=True,
+        help_text="Of a connection: the most that all our assets behind it may feed in together. 0: nothing.",
     )
     max_moved_w = models.PositiveBigIntegerField(
         null=True, blank=True, help_text="Most power that setpoints may take away from what assets do by themselves."
@@ -49,6 +62,19 @@ class SteeringLimit(models.Model):
                 | Q(aggregation_ean__isnull=True, connection_ean=""),
                 name="steering_limit_has_one_scope",
                 violation_error_message="Name one of partner, aggregation EAN and connection, or none for the fleet.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(connection_ean="") | Q(max_import_w__isnull=True, max_export_w__isnull=True),
+                name="only_a_connection_carries_power",
+                violation_error_message="Max import and max export are of one connection. Name its EAN, or leave both"
+                " empty.",
+            ),
+            models.CheckConstraint(
+                condition=(Q(max_import_w__isnull=True) | Q(max_import_w__gte=LEAST_CONNECTION_W))
+                & (Q(max_export_w__isnull=True) | Q(max_export_w=0) | Q(max_export_w__gte=LEAST_CONNECTION_W)),
+                name="connection_limits_are_in_watts",
+                violation_error_message="Max import and max export are in watts: 100 kW is 100000. Less than 1000 W is"
+                " no connection; only max export may be 0.",
             ),
             models.CheckConstraint(
                 condition=Q(ramp_seconds__isnull=True) | Q(ramp_seconds__lte=900),

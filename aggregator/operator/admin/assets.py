@@ -94,7 +94,16 @@ class PartnerAdmin(RegisterAdmin):
 
 @admin.register(SteeringLimit)
 class SteeringLimitAdmin(RegisterAdmin):
-    list_display = ("__str__", "max_moved_w", "max_step_w", "max_ramp_w_per_minute", "max_reversals_per_hour", "reason")
+    list_display = (
+        "__str__",
+        "max_import_w",
+        "max_export_w",
+        "max_moved_w",
+        "max_step_w",
+        "max_ramp_w_per_minute",
+        "max_reversals_per_hour",
+        "reason",
+    )
     list_filter = ("partner", "aggregation_ean")
     search_fields = ("connection_ean", "reason")
 

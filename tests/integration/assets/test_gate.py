@@ -238,3 +238,89 @@ def test_plans_for_one_moment_share_the_room_for_a_step(cars):
         send(cars[4:6], order="order-2", now=NOW + timedelta(minutes=1))
     send(cars[4:5], order="order-2", now=NOW + timedelta(minutes=2))
     send(cars[5:9], order="order-3", start="17:15", now=NOW + timedelta(minutes=3))  # another moment, a step of its own
+
+
+@pytest.fixture
+def car_park(partner, group):
+    """Four V2G cars and a battery behind one connection, and a car behind none that is known."""
+    rows = [charger(f"v{n}", kind="v2g_charger", max_export_w=11_000, connection_ean=CONNECTION) for n in range(4)]
+    elsewhere = charger("elsewhere", kind="v2g_charger", max_export_w=11_000)
+    assets = make_assets(partner, [*rows, battery("b", connection_ean=CONNECTION), elsewhere])
+    enrol(group, assets)
+    return assets
+
+
+def test_no_more_is_fed_in_than_a_connection_carries_whatever_the_order(car_park):
+    limit(connection_ean=CONNECTION, max_export_w=30_000)
+    with pytest.raises(SetpointRefused, match=r"33.0 kW would be fed in; at most 30.0 kW") as refused:
+        send([*car_park[:3], car_park[-1]], power_w=[-11_000])
+    assert {refusal.asset_id for refusal in refused.value.refusals} == {car.pk for car in car_park[:3]}
+    send([*car_park[:2], car_park[-1]], power_w=[-11_000])
+    with pytest.raises(SetpointRefused, match=r"33.0 kW would be fed in; at most 30.0 kW"):
+        send(car_park[2:3], power_w=[-11_000], order="order-2")
+    send(car_park[2:3], power_w=[-8_000], order="order-2")
+    send(car_park[3:4], power_w=[0], order="order-3")  # a ceiling feeds nothing in
+    send(car_park[3:5], power_w=[-11_000], start="17:15", order="order-4")  # the others are through by then
+
+
+def test_a_battery_is_charged_with_what_the_cars_beside_it_leave_of_a_connection(car_park):
+    limit(connection_ean=CONNECTION, max_import_w=100_000)
+    store = car_park[4:5]
+    with pytest.raises(SetpointRefused, match=r"charged with 57.0 kW; at most 56.0 kW is left beside"):
+        send(store, power_w=[57_000])
+    send(store, power_w=[56_000])
+    send(store, power_w=[-100_000], revision=2)  # the limit is on what it takes
+    send(car_park[:4], power_w=[5_000], order="order-2")
+    send(car_park[:4], power_w=[11_000], order="order-2", revision=2)  # left alone: always
+
+
+def test_what_lapsed_leaves_its_room_and_what_was_withdrawn_takes_it_to_the_end(car_park, partner):
+    limit(connection_ean=CONNECTION, max_export_w=11_000)
+    send(car_park[:1], power_w=[-11_000] * 4, start="16:15")
+    stop_partner(partner_id=partner.pk, reason="odd switching seen", now=NOW)
+    resume_partner(partner_id=partner.pk, reason="explained", now=NOW)
+    with pytest.raises(SetpointRefused, match=r"22.0 kW would be fed in"):
+        send(car_park[1:2], power_w=[-11_000], start="16:30", order="order-2")
+    send(car_park[1:2], power_w=[-11_000], start="16:45", order="order-2")
+
+
+def test_a_limit_of_a_connection_that_was_lowered_keeps_nobody_from_going_back(car_park):
+    send(car_park[:2], power_w=[-11_000])
+    limit(connection_ean=CONNECTION, max_export_w=0)
+    send(car_park[:2], power_w=[-5_000], revision=2)
+    with pytest.raises(SetpointRefused, match=r"12.0 kW would be fed in; at most 0.0 kW") as refused:
+        send(car_park[:2], power_w=[-6_000], revision=3)
+    assert len(refused.value.refusals) == 2
+    send(car_park[:2], power_w=[0], revision=3)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_cannot_fill_a_connection_twice():
+    group = make_group(make_area())
+    row = {"kind": "v2g_charger", "max_export_w": 11_000, "connection_ean": CONNECTION}
+    cars = [make_assets(make_partner(name), [charger(name, **row)]) for name in ("a", "b")]
+    enrol(group, [cars[0][0], cars[1][0]])
+    limit(connection_ean=CONNECTION, max_export_w=11_000)
+
+    with pytest.raises(SetpointRefused, match=r"22.0 kW would be fed in"):
+        in_turn(
+            lambda: send(cars[0], power_w=[-11_000], order="order-0"),
+            lambda: send(cars[1], power_w=[-11_000], order="order-1"),
+        )
+
+    assert Setpoint.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"max_export_w": 0}, "only_a_connection_carries_power"),
+        ({"max_import_w": 100_000}, "only_a_connection_carries_power"),
+        ({"max_import_w": 100, "connection_ean": CONNECTION}, "connection_limits_are_in_watts"),
+        ({"max_import_w": 0, "connection_ean": CONNECTION}, "connection_limits_are_in_watts"),
+        ({"max_export_w": 50, "connection_ean": CONNECTION}, "connection_limits_are_in_watts"),
+    ],
+)
+def test_what_a_connection_carries_is_of_a_connection_and_in_watts(db, fields, rule):
+    with pytest.raises(IntegrityError, match=rule):
+        limit(**fields)

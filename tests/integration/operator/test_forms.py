@@ -7,12 +7,21 @@ from django.db import IntegrityError
 
 from aggregator.core.models import AuditEvent
 from aggregator.operator.admin.refusals import words_of
-from assets.models import AggregationEan, Asset, ChargingSession, CongestionArea, Membership, OcpiConnection
+from assets.models import (
+    AggregationEan,
+    Asset,
+    ChargingSession,
+    CongestionArea,
+    Membership,
+    OcpiConnection,
+    SteeringLimit,
+)
 from assets.validation import kinds
 from assets.validation.rows import InvalidRows
 from bidding.models import Bid, LedgerEntry
 
 NOW = datetime(2026, 1, 14, 16, 20, tzinfo=UTC)
+EAN = "871685900012636543"
 TOMORROW = datetime(2026, 1, 15, 16, tzinfo=UTC)
 ASSET = {
     "external_id": "new",
@@ -99,6 +108,16 @@ def test_a_change_is_audited_with_before_and_after(pages, evening, partner):
         {"max_import_w": 11_000},
         {"max_import_w": 7_400},
     )
+
+
+def test_what_a_connection_carries_is_given_in_watts_and_for_a_connection(pages):
+    def add(**fields):
+        return pages.post("/admin/assets/steeringlimit/add/", {"reason": "the contract", "connection_ean": ""} | fields)
+
+    assert "Less than 1000 W is no connection" in str(errors(add(max_import_w=100, connection_ean=EAN)))
+    assert "Name its EAN" in str(errors(add(max_export_w=0)))
+    assert add(max_import_w=100_000, max_export_w=0, connection_ean=EAN).status_code == 302
+    assert SteeringLimit.objects.values_list("max_import_w", "max_export_w").get() == (100_000, 0)
 
 
 def test_how_a_partner_is_told_and_how_often_it_may_call_are_settings(pages, partner):

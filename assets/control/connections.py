@@ -1,0 +1,84 @@
+"""What connections carry, and what they are asked already."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from datetime import timedelta
+
+import numpy as np
+from django.db.models import Q, Sum
+from numpy.typing import NDArray
+
+from aggregator.core.interval import Interval
+from aggregator.core.ptu import PTU, ptu_start
+from assets.control.connection_flows import ConnectionFlow, Flow, asked_of_connection_w
+from assets.control.scope_limits import ScopeLimit
+from assets.control.standing import left_alone_w
+from assets.models import Asset, AssetKind, Setpoint
+
+Integers = NDArray[np.int64]
+
+
+def flows_of(*, limits: Iterable[ScopeLimit], period: Interval) -> list[ConnectionFlow]:
+    """Return every way that some limits bound, with what is told behind it in the quarter hours of `period`.
+
+    What assets take by themselves counts at its most, and leaves that much less to charge batteries with. What else is
+    behind a connection is not known and counts for nothing. Two queries, none without such a limit.
+    """
+    import_w = {one.key: one.max_import_w for one in limits if one.max_import_w is not None}
+    export_w = {one.key: one.max_export_w for one in limits if one.max_export_w is not None}
+    if not import_w and not export_w:
+        return []
+    told_w = _told_w(import_w.keys() | export_w.keys(), period)
+    own_w = _own_w(import_w) if import_w else {}
+    return [
+        *(ConnectionFlow(ean, Flow.FEEDING_IN, most_w, told_w[ean]) for ean, most_w in export_w.items()),
+        *(
+            ConnectionFlow(ean, Flow.CHARGING, max(most_w - own_w.get(ean, 0), 0), told_w[ean])
+            for ean, most_w in import_w.items()
+        ),
+    ]
+
+
+def _told_w(eans: Collection[str], period: Interval) -> dict[str, dict[int, Integers]]:
+    """Return what the assets behind some connections are told in each quarter hour, by connection and asset.
+
+    The newest that covers a quarter hour counts, until its time to live is over; also one that was withdrawn, which may
+    still be followed.
+    """
+    begins_at = ptu_start(period.starts_at)
+    ptus = _ptus(period.ends_at - begins_at)
+    told: dict[str, dict[int, Integers]] = defaultdict(dict)
+    rows = (
+        Setpoint.objects.filter(
+            Q(asset__kind=AssetKind.BATTERY) | Q(asset__max_export_w__gt=0),
+            asset__connection_ean__in=eans,
+            ends_at__gt=begins_at,
+            starts_at__lt=period.ends_at,
+        )
+        .exclude(status=Setpoint.Status.REJECTED)
+        .select_related("asset", "batch")
+        .order_by("batch_id")
+    )
+    for row in rows:
+        lasts = row.ends_at - row.starts_at
+        if row.ttl_s is not None:
+            lasts = min(lasts, max(row.batch.created_at - row.starts_at, timedelta()) + timedelta(seconds=row.ttl_s))
+        asked_w = asked_of_connection_w(
+            power_w=np.array(row.power_w[: _ptus(lasts)], dtype=np.int64),
+            alone_w=left_alone_w(row.asset.kind, row.asset.max_import_w),
+        )
+        first = (row.starts_at - begins_at) // PTU
+        told_w = told[row.asset.connection_ean].setdefault(row.asset_id, np.zeros(ptus, dtype=np.int64))
+        covered = told_w[max(first, 0) : max(first + len(asked_w), 0)]
+        covered[:] = asked_w[max(-first, 0) :][: len(covered)]
+    return told
+
+
+def _own_w(eans: Collection[str]) -> dict[str, int]:
+    """Return the most that assets behind some connections take by themselves."""
+    taking = Asset.objects.filter(connection_ean__in=eans, is_active=True).exclude(kind=AssetKind.BATTERY)
+    return dict(taking.values_list("connection_ean").annotate(Sum("max_import_w")))
+
+
+def _ptus(lasts: timedelta) -> int:
+    return -(-lasts // PTU)
