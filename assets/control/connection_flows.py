@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from aggregator.core.units import kilowatt
 
 Integers = NDArray[np.int64]
+Names = NDArray[np.str_]
 
 
 class Flow(IntEnum):
@@ -88,6 +89,22 @@ def asked_of_connection_w(*, power_w: Integers, alone_w: Integers | int) -> Inte
         alone_w: the setpoint that would leave each to its own ways.
     """
     return np.asarray(np.where(power_w < 0, power_w, np.maximum(power_w - alone_w, 0)))
+
+
+def fitting_w(*, wanted_w: Integers, places: Names, room_w: Mapping[str, int]) -> Integers:
+    """Return what fits of what assets want, shape (n,), first come first: the last that fits gets a part.
+
+    Args:
+        wanted_w: what each would take, shape (n,).
+        places: the connection of each, shape (n,).
+        room_w: what each connection has left; one that is not named has room for all.
+    """
+    fits_w = wanted_w.copy()
+    for ean, most_w in room_w.items():
+        inside = np.flatnonzero(places == ean)
+        before_w = np.cumsum(wanted_w[inside]) - wanted_w[inside]
+        fits_w[inside] = np.clip(most_w - before_w, 0, wanted_w[inside])
+    return fits_w
 
 
 def _kw(power_w: int) -> str:

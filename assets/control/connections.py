@@ -1,7 +1,7 @@
-"""What connections carry, and what they are asked already."""
+"""What connections carry and what they are asked already, and sharing that out."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, ptu_start
-from assets.control.connection_flows import ConnectionFlow, Flow, asked_of_connection_w
+from assets.control.connection_flows import ConnectionFlow, Flow, asked_of_connection_w, fitting_w
 from assets.control.scope_limits import ScopeLimit
-from assets.control.standing import left_alone_w
-from assets.models import Asset, AssetKind, Setpoint
+from assets.control.standing import as_scope_limit, left_alone_w
+from assets.models import Asset, AssetKind, Setpoint, SteeringLimit
+from assets.queries import may_feed_in
 
 Integers = NDArray[np.int64]
 
@@ -37,6 +38,42 @@ def flows_of(*, limits: Iterable[ScopeLimit], period: Interval) -> list[Connecti
             for ean, most_w in import_w.items()
         ),
     ]
+
+
+def shares_of_connections_w(
+    *, flow: Flow, assets: Sequence[Asset], period: Interval, yielding: Iterable[Asset] = ()
+) -> dict[int, int]:
+    """Return what each asset may feed in, or be charged with, in `period` so that all fit, first come first.
+
+    What other assets are told is taken already, but for those of `yielding`.
+    """
+    named = {asset.connection_ean for asset in assets if asset.connection_ean}
+    rows = SteeringLimit.objects.filter(connection_ean__in=named) if named else ()
+    limits = [as_scope_limit(row) for row in rows]
+    ids = [asset.pk for asset in (*assets, *yielding)]
+    fits_w = fitting_w(
+        wanted_w=np.array(
+            [asset.max_export_w if flow == Flow.FEEDING_IN else asset.max_import_w for asset in assets], dtype=np.int64
+        ),
+        places=np.array([asset.connection_ean for asset in assets], dtype=np.str_),
+        room_w={
+            one.ean: int(one.room_w(ids).min()) for one in flows_of(limits=limits, period=period) if one.flow == flow
+        },
+    )
+    return dict(zip((asset.pk for asset in assets), fits_w.tolist(), strict=True))
+
+
+def may_feed_in_together(*, batteries: Sequence[Asset], plugs: Sequence[Asset], period: Interval) -> set[int]:
+    """Return at which plugs cars feed in when they are told to, all of them at once, in `period`.
+
+    A connection carries the batteries first and then the plugs in their order, each with all of its power or not.
+    """
+    able = may_feed_in(asset_ids=[asset.pk for asset in plugs])
+    asked = [asset for asset in plugs if asset.pk in able]
+    if not asked:
+        return set()
+    shares_w = shares_of_connections_w(flow=Flow.FEEDING_IN, assets=[*batteries, *asked], period=period)
+    return {asset.pk for asset in asked if shares_w[asset.pk] == asset.max_export_w}
 
 
 def _told_w(eans: Collection[str], period: Interval) -> dict[str, dict[int, Integers]]:

@@ -119,7 +119,9 @@ def step_room_w(limit: ScopeLimit, *, ramp_s: int) -> float:
     return min(step_w, limit.max_ramp_w_per_minute * max(ramp_s / SECONDS_PER_MINUTE, 1.0))
 
 
-def most_moved_w(*, limits: Sequence[ScopeLimit], keys: Mapping[ScopeKind, Names], rated_w: Integers) -> float:
+def most_moved_w(
+    *, limits: Sequence[ScopeLimit], keys: Mapping[ScopeKind, Names], taken_w: Integers, fed_in_w: Integers
+) -> float:
     """Return the most that assets may be moved by together from one moment on: an upper bound of what can be sold.
 
     Orders for other assets may take from the same room, and limits of two kinds may hold back different assets.
@@ -127,15 +129,23 @@ def most_moved_w(*, limits: Sequence[ScopeLimit], keys: Mapping[ScopeKind, Names
     Args:
         limits: all that apply to any of the assets.
         keys: as in `Standing`.
-        rated_w: what each can be moved by, shape (n,).
+        taken_w: what each can be moved by in what it takes, shape (n,).
+        fed_in_w: what each can be moved by beyond that, by feeding in, shape (n,).
     """
     ramp_s = ramp_of(limits)
+    rated_w = taken_w + fed_in_w
     held_back_w = dict.fromkeys(ScopeKind, 0.0)
     for limit in limits:
         room_w = min(np.inf if limit.max_moved_w is None else limit.max_moved_w, step_room_w(limit, ramp_s=ramp_s))
-        inside_w = float(rated_w[_is_in(limit, keys, len(rated_w))].sum())
-        held_back_w[limit.kind] += max(inside_w - room_w, 0.0)
+        inside = _is_in(limit, keys, len(rated_w))
+        carried_w = _within(taken_w[inside], limit.max_import_w) + _within(fed_in_w[inside], limit.max_export_w)
+        held_back_w[limit.kind] += max(float(rated_w[inside].sum()) - min(room_w, carried_w), 0.0)
     return float(rated_w.sum()) - max(held_back_w.values())
+
+
+def _within(power_w: Integers, most_w: int | None) -> int:
+    total_w = int(power_w.sum())
+    return total_w if most_w is None else min(total_w, most_w)
 
 
 def _is_in(limit: ScopeLimit, keys: Mapping[ScopeKind, Names], count: int) -> NDArray[np.bool_]:

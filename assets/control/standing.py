@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 import numpy as np
 from django.db import connection
@@ -33,13 +34,14 @@ def limits_of(*, aggregation_ean: str, partner_ids: Sequence[int], connections: 
         | (Q(connection_ean__in=connections) & ~Q(connection_ean=""))
         | Q(partner=None, aggregation_ean=None, connection_ean="")
     ).order_by("pk")
-    limits = [_limit(row) for row in rows]
+    limits = [as_scope_limit(row) for row in rows]
     if not any(limit.kind == ScopeKind.FLEET for limit in limits):
         limits.insert(0, FLEET_DEFAULT)
     return limits
 
 
-def _limit(row: SteeringLimit) -> ScopeLimit:
+def as_scope_limit(row: SteeringLimit) -> ScopeLimit:
+    """Return a row as the values that are reckoned with."""
     if row.partner_id:
         kind, key = ScopeKind.PARTNER, str(row.partner_id)
     elif row.aggregation_ean_id:
@@ -61,7 +63,7 @@ def _limit(row: SteeringLimit) -> ScopeLimit:
     )
 
 
-def steerable_w(*, aggregation_ean: str, assets: Sequence[Asset]) -> int:
+def steerable_w(*, aggregation_ean: str, assets: Sequence[Asset], direction: Literal["reduce", "increase"]) -> int:
     """Return the most that limits let some assets of a group be moved by at once; an upper bound (`most_moved_w`)."""
     limits = limits_of(
         aggregation_ean=aggregation_ean,
@@ -69,13 +71,19 @@ def steerable_w(*, aggregation_ean: str, assets: Sequence[Asset]) -> int:
         connections=sorted({asset.connection_ean for asset in assets}),
     )
     keys = _keys(aggregation_ean, [(asset.partner_id, asset.connection_ean) for asset in assets])
-    rated_w = [_rated_w(asset.kind, asset.max_import_w, asset.max_export_w) for asset in assets]
-    return int(most_moved_w(limits=limits, keys=keys, rated_w=np.array(rated_w, dtype=np.int64)))
+    rated_w = [_rated_w(asset, direction) for asset in assets]
+    taken_w, fed_in_w = np.array(rated_w, dtype=np.int64).reshape(-1, 2).T
+    return int(most_moved_w(limits=limits, keys=keys, taken_w=taken_w, fed_in_w=fed_in_w))
 
 
-def _rated_w(kind: str, max_import_w: int, max_export_w: int) -> int:
-    """Return how far an asset can be moved from its own ways: a battery rests by itself, others may take all."""
-    return max(max_import_w, max_export_w) if kind == AssetKind.BATTERY else max_import_w + max_export_w
+def _rated_w(asset: Asset, direction: Literal["reduce", "increase"]) -> tuple[int, int]:
+    """Return how far an asset can be moved from its own ways: in what it takes, and by feeding in.
+
+    A battery rests by itself, others may take all or nothing.
+    """
+    if direction == "increase":
+        return asset.max_import_w, 0
+    return (0 if asset.kind == AssetKind.BATTERY else asset.max_import_w), asset.max_export_w
 
 
 def _keys(aggregation_ean: str, places: Sequence[tuple[int, str]]) -> dict[ScopeKind, NDArray[np.str_]]:

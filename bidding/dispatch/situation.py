@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import MARKET_ZONE, PTU, ptu_start
+from assets.control.connections import may_feed_in_together
 from assets.models import Asset
-from assets.queries import may_feed_in
 from bidding.dispatch.allocation.pausing import State
 from bidding.dispatch.allocation.view import DispatchView
 from bidding.dispatch.metered import metered_so_far
@@ -60,7 +60,12 @@ def plugs_at(
     wanted_kwh = np.where(np.isnan(sofar.full_at_kwh), here.declared_energy_kwh[keep], sofar.full_at_kwh)
     left_kwh = wanted_kwh - energy_kwh
     left_kwh = np.where(left_kwh < FULL_WITHIN_KWH, 0.0, left_kwh)
-    feeding_in = may_feed_in(asset_ids=[asset.pk for asset in assets])
+    # Whoever came first feeds in first, so a car that comes takes nobody's place on a connection.
+    feeding_in = may_feed_in_together(
+        batteries=[asset for asset in group.batteries if asset.pk not in skip],
+        plugs=[assets[index] for index in np.argsort(plug_in_s, kind="stable")],
+        period=remaining,
+    )
     feeds_in = np.array([asset.pk in feeding_in for asset in assets], dtype=np.bool_)
     stored_kwh = np.where(feeds_in, _stored_before_arrival_kwh(assets, history.arrival_level_kwh[keep]), 0.0)
     outlook = _outlook(

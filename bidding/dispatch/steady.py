@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, ptu_start
+from assets.control.connection_flows import Flow
+from assets.control.connections import shares_of_connections_w
 from assets.models import Asset, AssetState
 from bidding.dispatch.allocation.plan import SteadyResources
 from bidding.dispatch.allocation.storage import charge_kwh, discharge_kwh, lasting_kw
@@ -46,15 +48,24 @@ def steady_resources(
     heat_kw = usual_heat_kw(pumps=group.heat_pumps, period=first_ptu, now=now)[:, 0]
     idle = {asset_id for asset_id, state in states.items() if not state.is_available}.union(ignored_asset_ids)
     counts = np.array([asset.pk not in idle for asset in assets], dtype=np.bool_)
-    energy_kwh = np.concatenate(
+    held_kwh = np.concatenate(
         [
             _battery_kwh(group.batteries, level_kwh[:count], direction),
             _heat_kwh(group.heat_pumps, level_kwh[count:], direction),
         ]
     )
+    energy_kwh = np.where(counts, held_kwh, 0.0)
+    # Of a connection batteries take their share before the group's cars; who gives nothing takes none.
+    shares_w = shares_of_connections_w(
+        flow=Flow.FEEDING_IN if direction == "reduce" else Flow.CHARGING,
+        assets=[battery for battery, gives in zip(group.batteries, energy_kwh[:count] > 0, strict=True) if gives],
+        period=remaining,
+        yielding=group.plugs,
+    )
+    battery_kw = np.array([shares_w.get(battery.pk, 0) / W_PER_KW for battery in group.batteries], dtype=np.float64)
     movable_kw = lasting_kw(
-        energy_kwh=np.where(counts, energy_kwh, 0.0),
-        most_kw=np.concatenate([_battery_kw(group.batteries, direction), heat_kw]),
+        energy_kwh=energy_kwh,
+        most_kw=np.concatenate([battery_kw, heat_kw]),
         remaining_h=hours,
         promised_kwh=promised_kwh,
     )
@@ -78,11 +89,6 @@ def _battery_kwh(batteries: Sequence[Asset], level_kwh: Floats, direction: Direc
         return discharge_kwh(level_kwh=level_kwh, least_kwh=least_kwh, one_way_efficiency=efficiency)
     capacity_kwh = np.array([(asset.capacity_wh or 0) / W_PER_KW for asset in batteries])
     return charge_kwh(level_kwh=level_kwh, capacity_kwh=capacity_kwh, one_way_efficiency=efficiency)
-
-
-def _battery_kw(batteries: Sequence[Asset], direction: Direction) -> Floats:
-    rated_w = [asset.max_export_w if direction == "reduce" else asset.max_import_w for asset in batteries]
-    return np.array([power_w / W_PER_KW for power_w in rated_w], dtype=np.float64)
 
 
 def _heat_kwh(pumps: Sequence[Asset], buffer_kwh: Floats, direction: Direction) -> Floats:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import MARKET_ZONE, PTU_SECONDS
 from aggregator.core.units import watt
+from assets.control.connections import may_feed_in_together
 from assets.control.standing import steerable_w
 from assets.models import AggregationEan, Asset, AssetKind
-from assets.queries import may_feed_in
 from bidding.dispatch.allocation.live_policy import rehearsed_policy
 from bidding.dispatch.steady import steady_resources, usual_heat_kw
 from bidding.driver_record import driver_record
@@ -58,9 +58,9 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
     direction = as_literal(announcement.direction)
     histories = {category: plug_history(plugs=plugs, now=now) for category, plugs in _by_category(group.plugs).items()}
     plugs = {asset.pk: asset for asset in group.plugs}
-    feeding_in = may_feed_in(asset_ids=plugs)
+    feeding_in = may_feed_in_together(batteries=group.batteries, plugs=group.plugs, period=period)
     drivers = driver_record(aggregation_ean=aggregation_ean, now=now)
-    steerable = steerable_w(aggregation_ean=aggregation_ean.ean, assets=group.members)
+    steerable = steerable_w(aggregation_ean=aggregation_ean.ean, assets=group.members, direction=direction)
     sized = size_window(
         window=WindowSpec(
             starts_s=int(period.starts_at.timestamp()),

@@ -7,12 +7,16 @@ import pytest
 from django.contrib.auth.models import User
 
 from aggregator.core.models import AuditEvent
-from assets.models import AssetState, ChargingSession, Setpoint, SetpointBatch, SteeringLimit
+from assets.control.operations import PlannedSetpoint, send_setpoints
+from assets.models import Asset, AssetState, ChargingSession, Setpoint, SetpointBatch, SteeringLimit
 from bidding.dispatch import acts
 from bidding.dispatch.operations import run_activation
 from bidding.dispatch.report import shortfalls
 from bidding.models import ActivationPtu, ActivationSample, Cause, DispatchAlarm, Duty
+from tests.field_side import battery, enrol, make_assets, make_partner
 from tests.integration.bidding.evening import BEFORE, MINUTE, PTU, STARTS_AT, asked_w
+
+CONNECTION = "871685900012636543"
 
 
 @pytest.fixture
@@ -150,6 +154,49 @@ def test_a_limit_holds_the_plan_back_and_says_so(evening):
     assert "limited" in evening.alarms()
     evening.minute(3)
     assert ActivationSample.objects.get().lost_by_cause["limited"] > 0
+
+
+def test_others_bring_what_a_connection_does_not_carry(evening):
+    store = evening.fleet[-1].pk
+    Asset.objects.filter(pk=store).update(connection_ean=CONNECTION)
+    SteeringLimit.objects.create(connection_ean=CONNECTION, max_export_w=10_000, reason="the contract")
+    evening.plan()
+    assert asked_w()[store] == -10_000
+    assert ActivationPtu.objects.get(ptu_start=STARTS_AT).planned_w >= 100_000
+    assert evening.alarms() == set()
+
+
+def test_cars_are_held_where_a_connection_carries_no_feeding_in(evening, group):
+    Asset.objects.filter(kind="charger").update(kind="v2g_charger", max_export_w=11_000, connection_ean=CONNECTION)
+    ActivationPtu.objects.update(ordered_w=220_000)
+    limit = SteeringLimit.objects.create(connection_ean=CONNECTION, max_export_w=25_000, reason="the contract")
+    evening.plan()
+    fed_in = [power_w for pk, power_w in asked_w().items() if power_w < 0 and pk != evening.fleet[-1].pk]
+    assert len(fed_in) == 2  # of eleven kilowatts each
+    limit.max_export_w = 0
+    limit.save()
+    run_activation(activation_id=evening.activation.pk, now=BEFORE + PTU)
+    assert min(power_w for pk, power_w in asked_w(STARTS_AT + PTU).items() if pk != evening.fleet[-1].pk) == 0
+    assert len(evening.held()) > 15
+
+
+def test_what_another_order_feeds_in_through_a_connection_is_left_to_it(evening, group):
+    [other] = make_assets(make_partner("Depot"), [battery("other", connection_ean=CONNECTION)])
+    enrol(group, [other])
+    Asset.objects.filter(pk=evening.fleet[-1].pk).update(connection_ean=CONNECTION)
+    SteeringLimit.objects.create(connection_ean=CONNECTION, max_export_w=50_000, reason="the contract")
+    send_setpoints(
+        now=BEFORE,
+        aggregation_ean=group.ean,
+        order_reference="another",
+        reason="",
+        revision=1,
+        plan=[PlannedSetpoint(other.pk, STARTS_AT, STARTS_AT + PTU, [-40_000])],
+        deadline_at=STARTS_AT + PTU,
+    )
+    evening.plan()
+    assert asked_w()[evening.fleet[-1].pk] == -10_000
+    assert ActivationPtu.objects.get(ptu_start=STARTS_AT).planned_w >= 100_000
 
 
 def test_a_step_goes_out_in_parts_minute_by_minute(evening):

@@ -7,7 +7,8 @@ from django.core import checks
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import MARKET_ZONE
-from assets.models import Asset, ChargingSession, SteeringLimit
+from assets.control.standing import steerable_w
+from assets.models import Asset, AssetState, ChargingSession, SteeringLimit
 from assets.operations import end_membership
 from bidding.forecast.sessions import NO_CARD
 from bidding.markets.exchange.orders import OrderState
@@ -19,6 +20,7 @@ from tests.field_side import charger, enrol, make_assets, make_partner
 from tests.integration.bidding.conftest import BEFORE, PTU
 
 HELD_KW = 11
+CONNECTION = "871685900012636543"
 
 
 def test_sessions_carry_their_cards_by_number_and_what_was_not_told(fleet, group):
@@ -77,6 +79,47 @@ def test_no_more_is_offered_than_limits_let_dispatch_move(fleet, group, announce
     limited = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
     assert free.bid_w > limited.bid_w == 100_000
     assert limited.explanation["limited_by"] == "maximum_bid"
+
+
+def test_what_a_connection_does_not_carry_is_not_offered(fleet, group, announcement):
+    announcement.ends_at = announcement.starts_at + 4 * PTU
+    plain = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
+    Asset.objects.filter(kind="charger").update(kind="v2g_charger", max_export_w=11_000, connection_ean=CONNECTION)
+    feeding_in = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
+    limit = SteeringLimit.objects.create(connection_ean=CONNECTION, max_export_w=0, reason="No feeding in agreed.")
+    held = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
+    limit.max_import_w = 60_000
+    limit.save()
+    small = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
+
+    assert feeding_in.bid_w > plain.bid_w == held.bid_w
+    assert small.bid_w == 100_000  # of 60 kW behind the connection and a battery of 100 kW
+
+
+@pytest.mark.parametrize(
+    ("direction", "free_w", "most_w"), [("reduce", 540_000, 185_000), ("increase", 320_000, 160_000)]
+)
+def test_feeding_in_is_no_part_of_an_increase_and_each_way_has_its_limit(fleet, group, direction, free_w, most_w):
+    Asset.objects.filter(kind="charger").update(kind="v2g_charger", max_export_w=11_000, connection_ean=CONNECTION)
+    assets = group_at(aggregation_ean=group, instant=BEFORE).members
+    assert steerable_w(aggregation_ean=group.ean, assets=assets, direction=direction) == free_w
+    SteeringLimit.objects.create(
+        connection_ean=CONNECTION, max_import_w=60_000, max_export_w=25_000, reason="The contract says so."
+    )
+    assert steerable_w(aggregation_ean=group.ean, assets=assets, direction=direction) == most_w
+
+
+@pytest.mark.parametrize(("direction", "sold_kw"), [("reduce", 10.0), ("increase", 40.0)])
+def test_a_battery_counts_for_what_its_connection_carries_that_way(fleet, group, announcement, direction, sold_kw):
+    Asset.objects.filter(pk__in=[fleet[0].pk, fleet[-1].pk]).update(connection_ean=CONNECTION)
+    AssetState.objects.filter(asset=fleet[-1]).update(level_wh=180_000 if direction == "reduce" else 20_000)
+    announcement.direction = direction
+    announcement.save()
+    SteeringLimit.objects.create(
+        connection_ean=CONNECTION, max_import_w=51_000, max_export_w=10_000, reason="The contract says so."
+    )
+
+    assert battery_kw(sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)) == sold_kw
 
 
 def test_a_group_never_offers_more_than_its_maximum_by_itself(fleet, group, announcement, exchange, now):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from assets.control.connection_flows import ConnectionFlow, Flow, asked_of_connection_w
+from assets.control.connection_flows import ConnectionFlow, Flow, asked_of_connection_w, fitting_w
 
 CAR_W, BATTERY_W = 11_000, 0  # what leaves each to its own ways
 
@@ -11,6 +11,15 @@ def test_a_ceiling_asks_nothing_and_a_battery_is_charged_by_all_it_is_told():
     told_w = np.array([-11_000, 0, 5_000, 11_000])
     assert asked_of_connection_w(power_w=told_w, alone_w=CAR_W).tolist() == [-11_000, 0, 0, 0]
     assert asked_of_connection_w(power_w=told_w, alone_w=BATTERY_W).tolist() == told_w.tolist()
+
+
+def test_who_comes_first_fits_first_and_the_last_gets_a_part():
+    fits_w = fitting_w(
+        wanted_w=np.array([5, 5, 5, 5, 5]),
+        places=np.array(["a", "b", "a", "", "a"]),
+        room_w={"a": 8, "b": 0, "c": 0},
+    )
+    assert fits_w.tolist() == [5, 0, 3, 5, 0]
 
 
 def flow(way=Flow.FEEDING_IN):

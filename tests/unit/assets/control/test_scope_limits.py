@@ -37,4 +37,21 @@ RATED_W = np.array([11_000, 11_000, 22_000, 100_000])
     ],
 )
 def test_the_tightest_limit_says_how_far_assets_are_moved_together(limits, most_w):
-    assert most_moved_w(limits=limits, keys=KEYS, rated_w=RATED_W) == most_w
+    assert most_moved_w(limits=limits, keys=KEYS, taken_w=RATED_W, fed_in_w=np.zeros_like(RATED_W)) == most_w
+
+
+@pytest.mark.parametrize(
+    ("most", "most_w"),
+    [
+        ({}, 166_000),
+        ({"max_export_w": 0}, 144_000),
+        ({"max_export_w": 12_000}, 156_000),
+        ({"max_import_w": 30_000}, 152_000),
+        ({"max_import_w": 30_000, "max_export_w": 0}, 130_000),
+        ({"max_moved_w": 20_000, "max_export_w": 0}, 120_000),
+    ],
+)
+def test_what_is_taken_and_what_is_fed_in_have_each_a_limit_of_the_connection(most, most_w):
+    limits = [ScopeLimit(ScopeKind.CONNECTION, "car park", **most)]
+    fed_in_w = np.array([11_000, 11_000, 0, 0])
+    assert most_moved_w(limits=limits, keys=KEYS, taken_w=RATED_W, fed_in_w=fed_in_w) == most_w
