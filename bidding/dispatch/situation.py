@@ -60,10 +60,10 @@ def plugs_at(
     wanted_kwh = np.where(np.isnan(sofar.full_at_kwh), here.declared_energy_kwh[keep], sofar.full_at_kwh)
     left_kwh = wanted_kwh - energy_kwh
     left_kwh = np.where(left_kwh < FULL_WITHIN_KWH, 0.0, left_kwh)
-    # Whoever came first feeds in first, so a car that comes takes nobody's place on a connection.
+    # They stand in the order in which they came, so a car that comes takes nobody's place on a connection.
     feeding_in = may_feed_in_together(
         batteries=[asset for asset in group.batteries if asset.pk not in skip],
-        plugs=[assets[index] for index in np.argsort(plug_in_s, kind="stable")],
+        plugs=assets,
         period=remaining,
     )
     feeds_in = np.array([asset.pk in feeding_in for asset in assets], dtype=np.bool_)

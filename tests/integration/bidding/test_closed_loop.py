@@ -166,13 +166,15 @@ def test_others_bring_what_a_connection_does_not_carry(evening):
     assert evening.alarms() == set()
 
 
-def test_cars_are_held_where_a_connection_carries_no_feeding_in(evening, group):
+def test_cars_that_came_first_feed_in_as_far_as_a_connection_carries_and_the_others_are_held(evening):
     Asset.objects.filter(kind="charger").update(kind="v2g_charger", max_export_w=11_000, connection_ean=CONNECTION)
     ActivationPtu.objects.update(ordered_w=220_000)
     limit = SteeringLimit.objects.create(connection_ean=CONNECTION, max_export_w=25_000, reason="the contract")
+    first = {asset.pk for asset in evening.fleet[17:19]}
+    came_at = STARTS_AT - timedelta(minutes=40)
+    ChargingSession.objects.filter(asset__in=first, plug_out_at=None).update(plug_in_at=came_at)
     evening.plan()
-    fed_in = [power_w for pk, power_w in asked_w().items() if power_w < 0 and pk != evening.fleet[-1].pk]
-    assert len(fed_in) == 2  # of eleven kilowatts each
+    assert {pk for pk, power_w in asked_w().items() if power_w < 0} == {*first, evening.fleet[-1].pk}
     limit.max_export_w = 0
     limit.save()
     run_activation(activation_id=evening.activation.pk, now=BEFORE + PTU)
