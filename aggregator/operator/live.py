@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import Max, Min
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -85,7 +86,7 @@ def _room(sample: ActivationSample) -> str:
 
 
 def _notes(activation: Activation) -> list[str]:
-    notes = []
+    notes = [*_limits("max_import_w", "take", activation), *_limits("max_export_w", "feed in", activation)]
     if activation.stop_reason:
         notes.append(f"Stopped by an operator: {activation.stop_reason}")
     if activation.hold_reason:
@@ -93,6 +94,17 @@ def _notes(activation: Activation) -> list[str]:
     if activation.cap_w is not None:
         notes.append(f"Capped by an operator: no more than {kilo(activation.cap_w)} kW is delivered.")
     return [*notes, activation.shortfall_note] if activation.shortfall_note else notes
+
+
+def _limits(field: str, verb: str, activation: Activation) -> list[str]:
+    """Return in words what a called limit lets the group do; nothing where it sets none."""
+    low_w, high_w = activation.ptus.aggregate(low=Min(field), high=Max(field)).values()
+    if low_w is None:
+        return []
+    most = (
+        f"{kilo(low_w)} kW" if low_w == high_w else f"{kilo(low_w)} to {kilo(high_w)} kW, depending on the quarter hour"
+    )
+    return [f"A called limit: all of the group together may {verb} at most {most}."]
 
 
 def _chart(activation: Activation, samples: list[ActivationSample]) -> Chart:

@@ -49,6 +49,16 @@ def test_who_catches_up_under_a_limit_does_not_look_short(pages, activation):
     assert "-55 kW delivered of 0 kW ordered at 17:20, seen at 9 of 10 assets. The limit leaves 60 kW" in text
 
 
+def test_a_called_limit_is_told_before_anything_is_measured(pages, activation):
+    ActivationSample.objects.all().delete()
+    assert "A called limit" not in live(pages, activation).content.decode()
+    activation.ptus.update(max_import_w=60_000)
+    told = "A called limit: all of the group together may take at most {}."
+    assert told.format("60 kW") in live(pages, activation).content.decode()
+    activation.ptus.filter(pk=activation.ptus.latest("ptu_start").pk).update(max_import_w=0)
+    assert told.format("0 to 60 kW, depending on the quarter hour") in live(pages, activation).content.decode()
+
+
 def test_what_can_be_done_depends_on_how_it_stands(pages, activation):
     assert 'value="hold"' in live(pages, activation).content.decode()
     act(pages, "/admin/bidding/activation/", "hold", activation, reason="The transformer hums.")
