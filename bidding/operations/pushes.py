@@ -4,12 +4,13 @@ import json
 import logging
 import uuid
 from datetime import datetime
+from functools import partial
 
 from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, transaction
 
 from aggregator.core.isolation import failing_alone
-from aggregator.core.messaging.inbox import receive
+from aggregator.core.messaging.inbox import due_messages, put_off, receive
 from aggregator.core.models import InboxMessage
 from aggregator.core.storable import storable
 from bidding.markets.exchange.orders import UnreadableOrder, order_state, parse_answer
@@ -42,17 +43,18 @@ def store(*, body: bytes, now: datetime) -> bool:
 def process(*, now: datetime) -> int:
     """Take over what was pushed, oldest first; return how many.
 
-    What cannot be read or stored keeps its reason. One that fails otherwise is logged and waits for the next round; it
-    does not hold up the others.
+    What cannot be read or stored keeps its reason. One that fails otherwise is logged and tried again at growing
+    distance, after what is new; it does not hold up the others.
     """
-    waiting = InboxMessage.objects.filter(channel=CHANNEL, processed_at__isnull=True).order_by("id")
+    waiting = due_messages(channel=CHANNEL, now=now)
     done = 0
     for pk, identifier in waiting.values_list("pk", "message_id")[:MOST_PER_ROUND]:
         with failing_alone(
             logger,
-            "Push %s of the exchange was not taken over; it is tried again every minute. The cause is to be mended; "
-            "what the exchange cleared is polled, too.",
+            "Push %s of the exchange was not taken over; it is tried again, after ten minutes at most. The cause is to "
+            "be mended; what the exchange cleared is polled, too.",
             identifier,
+            afterwards=partial(put_off, pk, now=now),
         ):
             done += _process(pk, now)
     return done

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from aggregator.core.clock import Clock
 from aggregator.core.locks import AdvisoryLock, try_take
+from aggregator.core.messaging.inbox import due_messages, put_off
 from aggregator.core.models import InboxMessage
 from bidding.markets.uftp import messages as m
 from bidding.markets.uftp import settlement_messages as s
@@ -39,21 +40,19 @@ _INBOX = 1  # one lock for all: messages are processed in the order in which the
 
 
 def process_due(*, clock: Clock, limit: int = 200) -> int:
-    """Process what waits in the inbox, oldest first; return how many were done.
+    """Process what is due in the inbox, oldest first; return how many were done.
 
-    A message that fails stays, with its error, and is tried again in the next round; it does not hold up the others.
-    A second worker leaves the inbox to the first.
+    A message that fails stays, with its error, and is tried again at growing distance, after what is new; it does not
+    hold up the others. A second worker leaves the inbox to the first.
     """
-    done = 0
-    failed: list[int] = []
+    done, began_at = 0, clock.now()  # what fails in this round is due after it
     for _ in range(limit):
         row: InboxMessage | None = None
         try:
             with transaction.atomic():
                 if not try_take(AdvisoryLock.UFTP_INBOX, _INBOX):
                     break
-                waiting = InboxMessage.objects.filter(channel=CHANNEL, processed_at__isnull=True)
-                row = waiting.exclude(pk__in=failed).order_by("id").first()
+                row = due_messages(channel=CHANNEL, now=began_at).first()
                 if row is None:
                     break
                 _process(row, clock.now())
@@ -64,8 +63,7 @@ def process_due(*, clock: Clock, limit: int = 200) -> int:
             if row is None:
                 raise
             logger.exception("UFTP message %s could not be processed; it is tried again. Mend the cause.", row.pk)
-            failed.append(row.pk)
-            InboxMessage.objects.filter(pk=row.pk).update(error=f"{type(error).__name__}: {error}")
+            put_off(row.pk, error, now=clock.now())
     return done
 
 

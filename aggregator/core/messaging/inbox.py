@@ -1,13 +1,16 @@
-"""Storing what comes in, before it is answered."""
+"""Storing what comes in, before it is answered, and picking what is to be dealt with."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
 
+from aggregator.core.messaging.retries import retry_after
 from aggregator.core.models import InboxMessage
+from aggregator.core.storable import storable
 
 # In one order, so that two processes with the same messages never wait for each other in a ring.
 _STORE_ONCE = f"""
@@ -71,6 +74,28 @@ def store_new(
         cursor.execute(statement, values)
         stored = set(cursor.fetchall())
     return [(one.sender, one.message_id, digest) in stored for one, digest in zip(messages, digests, strict=True)]
+
+
+def due_messages(*, channel: str, now: datetime) -> QuerySet[InboxMessage]:
+    """Return what is to be dealt with, in this order: what never failed as it came, then what waited long enough.
+
+    So however many fail again and again, they do not stand before what is new.
+    """
+    has_waited = Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=now)
+    return InboxMessage.objects.filter(has_waited, channel=channel, processed_at__isnull=True).order_by(
+        "failures", "id"
+    )
+
+
+@transaction.atomic
+def put_off(message_id: int, error: Exception, *, now: datetime) -> None:
+    """Keep why a message could not be dealt with, and let it wait, longer each time; it is never given up."""
+    message = InboxMessage.objects.select_for_update().filter(pk=message_id, processed_at__isnull=True).first()
+    if message is not None:
+        message.failures += 1
+        message.error = storable(f"{type(error).__name__}: {error}")
+        message.next_attempt_at = now + retry_after(message.failures)
+        message.save(update_fields=["failures", "error", "next_attempt_at"])
 
 
 def _digest(body: bytes) -> str:

@@ -7,7 +7,6 @@ For one that does not, each send is written down before it is made, and not repe
 """
 
 import logging
-import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,16 +20,14 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from aggregator.core.clock import Clock
 from aggregator.core.http import RequestFailed, RequestRefused, Response, SendsRequests
 from aggregator.core.messaging import breaker
+from aggregator.core.messaging.retries import LONGEST_RETRY_AFTER, retry_after
 from aggregator.core.models import DeliveryAttempt, OutboxMessage
 from aggregator.core.ptu import dutch_time
 from aggregator.core.storable import storable
 
 logger = logging.getLogger(__name__)
 
-FIRST_RETRY_AFTER = timedelta(seconds=2)
-LONGEST_RETRY_AFTER = timedelta(minutes=10)
 KEPT_RESPONSE_BYTES = 16 * 1024
-_jitter = random.SystemRandom()
 
 
 class TooLate(RuntimeError):
@@ -110,7 +107,9 @@ def deliver_due(
     longest_wait: timedelta = LONGEST_RETRY_AFTER,
     limit: int = 50,
 ) -> DeliveryReport:
-    """Try each due message of `channel` once, oldest first, in order within a conversation.
+    """Try each due message of `channel` once, in order within a conversation: the least tried first, then the oldest.
+
+    So however many fail again and again, they do not stand before what is new.
 
     `on_answer` runs in the transaction that marks a message delivered, `on_dead` in the one that gives it up: at its
     deadline, or when repeating is pointless. For a receiver that does not recognise repeats, `find_answer` asks first
@@ -148,7 +147,7 @@ def deliver_due(
                 message = (
                     due_messages(channel=channel, now=clock.now())
                     .exclude(pk__in=tried)
-                    .order_by("id")
+                    .order_by("attempts", "id")
                     .select_for_update(skip_locked=True, of=("self",))
                     .first()
                 )
@@ -288,7 +287,7 @@ class _Delivery:
     def _announced(self, message: OutboxMessage) -> DeliveryAttempt:
         """Write down that a message is sent next: a sender that dies over it leaves this, and may have sent."""
         now = self.clock.now()
-        message.next_attempt_at = now + _retry_after(message.attempts + 1, self.longest_wait)
+        message.next_attempt_at = now + retry_after(message.attempts + 1, self.longest_wait)
         message.save(update_fields=["next_attempt_at"])
         return DeliveryAttempt.objects.create(message=message, attempted_at=now, may_have_arrived=True)
 
@@ -326,7 +325,7 @@ class _Delivery:
             if answer is not None:
                 body = storable(answer.body[:500].decode("utf-8", "replace"))
                 message.last_error = f"HTTP {answer.status_code}: {body}"
-            message.next_attempt_at = now + _retry_after(message.attempts, self.longest_wait)
+            message.next_attempt_at = now + retry_after(message.attempts, self.longest_wait)
             outcome = "failed"
             if verdict is Verdict.HOPELESS or message.next_attempt_at >= message.deadline_at:
                 outcome = _give_up(message, message.last_error, now, self.on_dead)
@@ -353,7 +352,7 @@ def _put_off(message_id: int, error: Exception, now: datetime, longest_wait: tim
         if message is not None:
             message.attempts += 1
             message.last_error = f"We failed: {error!r}"
-            message.next_attempt_at = now + _retry_after(message.attempts, longest_wait)
+            message.next_attempt_at = now + retry_after(message.attempts, longest_wait)
             message.save(update_fields=["attempts", "last_error", "next_attempt_at"])
 
 
@@ -363,9 +362,3 @@ def _give_up(message: OutboxMessage, error: str, now: datetime, on_dead: Callabl
     on_dead(message)
     logger.warning("Message %s to %s is given up: %s", message.pk, message.url, error)
     return "dead"
-
-
-def _retry_after(attempts: int, longest_wait: timedelta) -> timedelta:
-    """Return the wait before the next attempt: doubling, capped, with jitter so that senders do not march in step."""
-    wait: timedelta = min(FIRST_RETRY_AFTER * 2 ** min(attempts - 1, 20), longest_wait)
-    return wait * (0.5 + _jitter.random() / 2)

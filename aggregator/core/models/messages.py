@@ -111,6 +111,8 @@ class InboxMessage(models.Model):
     received_at = models.DateTimeField()
     processed_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)
+    failures = models.PositiveIntegerField(default=0, db_default=0, help_text="How often dealing with it failed.")
+    next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="After a failure it waits until then.")
 
     class Meta:
         constraints = [

@@ -9,7 +9,6 @@ from aggregator.core.http import RequestFailed, Response
 from aggregator.core.messaging import breaker, operations
 from aggregator.core.messaging.inbox import DuplicateIdentifier, receive
 from aggregator.core.messaging.operations import (
-    FIRST_RETRY_AFTER,
     DeliveryReport,
     TooLate,
     Verdict,
@@ -19,6 +18,7 @@ from aggregator.core.messaging.operations import (
     enqueue,
     resend,
 )
+from aggregator.core.messaging.retries import FIRST_RETRY_AFTER
 from aggregator.core.models import AuditEvent, Breaker, DeliveryAttempt, InboxMessage, OutboxMessage
 from tests.standing_clock import StandingClock
 
@@ -332,6 +332,28 @@ def test_a_round_that_is_out_of_time_ends_and_the_next_begins_with_another_messa
     peer = Peer()
     deliver(clock, peer)
     assert peer.bodies == [b"b1"]
+
+
+@pytest.mark.django_db
+def test_more_failing_messages_than_a_round_takes_do_not_stand_before_a_new_one(clock):
+    for number in range(120):
+        write(f"m{number}", conversation=str(number), body=b"locked", deadline_at=START + timedelta(days=1))
+
+    class Locked(Peer):
+        def request(self, *, body, **request):
+            super().request(body=body, **request)
+            return Response(423, {}, b"locked") if body == b"locked" else OK
+
+    peer = Locked()
+    for _ in range(3):
+        deliver(clock, peer)
+        clock.instant += timedelta(minutes=1)
+    assert set(OutboxMessage.objects.values_list("attempts", flat=True)) == {1, 2}, "each had its turn"
+
+    write("new", conversation="new", body=b"new", now=clock.now(), deadline_at=START + timedelta(days=1))
+    assert deliver(clock, peer) == DeliveryReport(delivered=1, failed=49)
+    assert OutboxMessage.objects.get(delivered_at__isnull=False).idempotency_key == "new"
+    assert not OutboxMessage.objects.filter(dead_at__isnull=False).exists()
 
 
 @pytest.mark.django_db

@@ -220,6 +220,34 @@ def test_a_push_that_fails_waits_and_holds_up_neither_the_next_nor_the_polling(
     assert "ZeroDivisionError: a bug" in caplog.text
 
 
+def test_more_failing_pushes_than_a_round_takes_do_not_stand_before_a_new_one(client, on_the_book, monkeypatch):
+    def follow(*, bid_id, state, now):
+        if state.version == 99:
+            raise ZeroDivisionError("a bug")
+        return follow_order(bid_id=bid_id, state=state, now=now)
+
+    monkeypatch.setattr(pushes, "follow_order", follow)
+    field = on_the_book
+    failing = json.dumps({"order": {**field.orders()[0], "version": 99}}).encode()
+    InboxMessage.objects.bulk_create(
+        InboxMessage(
+            channel=pushes.CHANNEL, sender="exchange", message_id=str(number), body=failing, body_sha256="",
+            received_at=NOW,
+        )
+        for number in range(pushes.MOST_PER_ROUND)
+    )  # fmt: skip
+    assert pushes.process(now=NOW) == 0
+    waiting = InboxMessage.objects.filter(processed_at=None)
+    assert set(waiting.values_list("error", "failures")) == {("ZeroDivisionError: a bug", 1)}
+    field.market.advance(utc(15, 10))
+    push(client, {"notificationId": "new", "order": field.orders()[0]})
+
+    assert pushes.process(now=NOW + timedelta(minutes=1)) == 1
+
+    assert_cleared_once(field)
+    assert waiting.count() == pushes.MOST_PER_ROUND
+
+
 def test_pushes_are_off_without_a_token(client, db, settings):
     settings.EXCHANGE_PUSH_TOKEN = ""
     assert push(client, b"{}").status_code == 404

@@ -438,7 +438,9 @@ def test_dying_while_processing_loses_and_doubles_nothing(say, tick, other_side,
     assert [type(message) for message in other_side.messages()].count(m.FlexOrderResponse) == 1
 
 
-def test_a_message_that_cannot_be_processed_waits_and_holds_up_nobody(say, tick, contract, own_key, other_side):
+def test_a_message_that_cannot_be_processed_waits_and_holds_up_nobody(
+    say, tick, contract, own_key, other_side, set_clock
+):
     say(limit_request())
     say(replace(REQUEST, message_id=str(uuid.uuid4()), contract_id="other"))
     private_key = bytes(own_key.sealed_private_key)
@@ -451,6 +453,25 @@ def test_a_message_that_cannot_be_processed_waits_and_holds_up_nobody(say, tick,
 
     own_key.sealed_private_key = private_key
     own_key.save()
+    set_clock(NOW + timedelta(minutes=1))
     tick()
     assert not InboxMessage.objects.filter(processed_at=None).exists()
     assert len(other_side.messages()) == 3
+
+
+def test_more_failing_messages_than_a_round_takes_do_not_stand_before_a_new_one(
+    say, tick, contract, other_side, set_clock
+):
+    InboxMessage.objects.bulk_create(
+        InboxMessage(channel="uftp", sender="x", message_id=str(number), body=b"", body_sha256="", received_at=NOW)
+        for number in range(250)
+    )
+    tick()
+    say(limit_request())
+    set_clock(NOW + timedelta(minutes=1))
+    tick()
+    assert len(other_side.messages()) == 2, "the answer to the new one, and its offer"
+    waiting = InboxMessage.objects.filter(processed_at=None)
+    assert waiting.count() == 250
+    assert waiting.order_by("failures").values_list("failures", flat=True).first() == 1, "each had its turn"
+    assert not waiting.filter(failures__gt=1).exclude(next_attempt_at__gt=NOW + timedelta(minutes=1)).exists()
