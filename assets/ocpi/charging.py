@@ -1,18 +1,19 @@
 """From sessions as partners tell them to charging sessions and states of our assets.
 
-    record(told, *, connection_id, now) -> (refused, ended)
+    record(told, *, connection_id, now) -> Recorded
     states(told, now) -> rows for `operations.record_states`
 
 Both in the caller's transaction, under the lock on the partner's reports.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 
 from assets import operations
 from assets.models import ChargingSession, OcpiEvse, OcpiSession
@@ -20,12 +21,14 @@ from assets.ocpi.objects import W_PER_KW, Session
 from assets.ocpi.parties import object_key
 from assets.ocpi.wire import InvalidObject
 from assets.validation.kinds import CLOCK_SKEW
-from assets.validation.rows import InvalidRows
+from assets.validation.rows import InvalidRows, RowError
 
 RECENT = timedelta(days=1)
 """What a session was like longer ago says nothing of its asset now, and late news of it cannot be told from old."""
 SHORTEST = timedelta(seconds=1)
 """A session that was open here and came to nothing has to end all the same, and ends after it starts."""
+
+Place = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -48,29 +51,71 @@ class Told:
         return self.known.session_id if self.known else self.session.session_id
 
     @property
-    def place(self) -> tuple[str, str]:
+    def place(self) -> Place:
         """How `record_sessions` finds it: by its asset and its id."""
         return self.evse.asset.external_id, self.name
 
+    @property
+    def was_at(self) -> OcpiEvse | None:
+        """The EVSE it was told at before, where that is another one."""
+        return self.known.evse if self.known is not None and self.known.evse_id != self.evse.pk else None
 
-def record(
-    told: Sequence[Told], *, connection_id: int, now: datetime
-) -> tuple[dict[tuple[str, str], InvalidObject], list[tuple[int, str]]]:
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The asset that a session was recorded at until its partner told of another one, and the time it seemed there."""
+
+    asset_id: int
+    key: str
+    since: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of sessions: which could not be recorded and why, which ended untold (EVSE, id), which moved."""
+
+    refused: dict[Place, InvalidObject]
+    ended: list[tuple[int, str]]
+    left: list[Left]
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """A recorded session that is at another asset than it is recorded at."""
+
+    stored: ChargingSession
+    to: Told
+
+
+def record(told: Sequence[Told], *, connection_id: int, now: datetime) -> Recorded:
     """Record the sessions of cars that are or were there.
 
-    Returns which (`Told.place`) could not be and why, and which (EVSE, id) ended without the partner telling.
+    A partner's session is one row, whatever EVSE it is told at: where that changes, the row moves.
     """
-    rows, ended = _rows([one for one in told if one.session.is_charging_session])
-    refused = _recorded(connection_id, rows, now)
-    return {(rows[index]["asset"], rows[index]["external_id"]): error for index, error in refused.items()}, ended
+    charging = [one for one in told if one.session.is_charging_session]
+    moves = _moves(charging)
+    rows, ended = _rows(charging, moves)
+    by_row = _recorded(connection_id, rows, moves, now)
+    refused = {_place(rows[index]): error for index, error in by_row.items()}
+    left = [
+        Left(move.stored.asset_id, move.to.key, move.stored.plug_in_at, move.stored.plug_out_at)
+        for place, move in moves.items()
+        if place not in refused
+    ]
+    return Recorded(refused, ended, left)
 
 
 def states(told: Sequence[Told], now: datetime) -> Iterable[dict[str, Any]]:
-    """Yield what the sessions say of their assets now."""
-    for one in told:
+    """Yield what the sessions say of their assets now, and of those that they turn out not to be at."""
+    recent = [
+        one
+        for one in told
+        if one.session.is_charging_session and now - RECENT <= one.session.last_updated <= now + CLOCK_SKEW
+    ]
+    yield from _empty(recent)
+    for one in recent:
         session = one.session
-        if not session.is_charging_session or not now - RECENT <= session.last_updated <= now + CLOCK_SKEW:
-            continue
         power_kw = 0.0 if session.is_over else session.newest("POWER")
         if power_kw is None:
             continue
@@ -86,7 +131,30 @@ def states(told: Sequence[Told], now: datetime) -> Iterable[dict[str, Any]]:
         yield row
 
 
-def _rows(charging: Sequence[Told]) -> tuple[list[dict[str, Any]], list[tuple[int, str]]]:
+def _empty(recent: Sequence[Told]) -> Iterable[dict[str, Any]]:
+    """Yield that no car is where a session was thought to be, unless another one is open there."""
+    left = {
+        one.was_at.asset_id: (one.was_at.asset.external_id, one.session.last_updated)
+        for one in recent
+        if one.was_at is not None and one.known is not None and one.known.status == "ACTIVE"
+    }
+    taken = ChargingSession.objects.filter(asset_id__in=left, plug_out_at=None).values_list("asset_id", flat=True)
+    for asset_id in left.keys() - set(taken):
+        name, at = left[asset_id]
+        yield {"asset": name, "at": at, "power_w": 0, "is_plugged_in": False}
+
+
+def _moves(charging: Sequence[Told]) -> dict[Place, _Move]:
+    """Return the recorded sessions that are at another asset by now, by where they are to be."""
+    elsewhere = {(one.was_at.asset_id, one.name): one for one in charging if one.was_at is not None}
+    stored = ChargingSession.objects.filter(
+        asset_id__in={asset_id for asset_id, _ in elsewhere}, external_id__in={name for _, name in elsewhere}
+    )
+    found = ((elsewhere.get((row.asset_id, row.external_id)), row) for row in stored)
+    return {one.place: _Move(row, one) for one, row in found if one is not None}
+
+
+def _rows(charging: Sequence[Told], moves: Mapping[Place, _Move]) -> tuple[list[dict[str, Any]], list[tuple[int, str]]]:
     """Return rows for `record_sessions`, and which sessions (EVSE, id) ended without the partner telling.
 
     An EVSE serves one session at a time: a session that is open when the next one begins has ended then.
@@ -100,7 +168,10 @@ def _rows(charging: Sequence[Told]) -> tuple[list[dict[str, Any]], list[tuple[in
         if "plug_out_at" not in row:
             open_by_asset.setdefault(one.evse.asset_id, []).append(row)
     evse_of = {one.evse.asset_id: one.evse for one in charging}
-    for stored in ChargingSession.objects.filter(asset_id__in=open_by_asset, plug_out_at=None).order_by("id"):
+    opened_before = ChargingSession.objects.filter(asset_id__in=open_by_asset, plug_out_at=None).exclude(
+        pk__in=[move.stored.pk for move in moves.values()]
+    )
+    for stored in opened_before.order_by("id"):
         asset = evse_of[stored.asset_id].asset
         if (asset.external_id, stored.external_id) not in rows:
             row = {
@@ -156,16 +227,59 @@ def _row(one: Told) -> dict[str, Any]:
     return row
 
 
-def _recorded(partner_id: int, rows: list[dict[str, Any]], now: datetime) -> dict[int, InvalidObject]:
-    """Record the rows that are acceptable; return the others' errors by row."""
+def _place(row: Mapping[str, Any]) -> Place:
+    return row["asset"], row["external_id"]
+
+
+def _recorded(
+    partner_id: int, rows: Sequence[dict[str, Any]], moves: Mapping[Place, _Move], now: datetime
+) -> dict[int, InvalidObject]:
+    """Record the rows that are acceptable, and move what moves; return the others' errors by row.
+
+    What moves is closed until all that stays is recorded: so nothing is in its way, and two may change places.
+    """
     refused: dict[int, InvalidObject] = {}
     while True:
-        left = [index for index in range(len(rows)) if index not in refused]
+        left = {index: moves.get(_place(row)) for index, row in enumerate(rows) if index not in refused}
+        moving = {index: move for index, move in left.items() if move is not None}
         try:
             with transaction.atomic():
-                if left:
-                    operations.record_sessions(partner_id=partner_id, rows=[rows[index] for index in left], now=now)
+                ChargingSession.objects.filter(pk__in=[move.stored.pk for move in moving.values()]).update(
+                    plug_out_at=F("plug_in_at") + SHORTEST
+                )
+                _record(partner_id, rows, [index for index in left if index not in moving], now)
+                _move(rows, moving)
+                _record(partner_id, rows, list(moving), now)
         except InvalidRows as invalid:
-            refused |= {left[error.index]: InvalidObject(f"{error.field}: {error.message}") for error in invalid.errors}
+            refused |= {error.index: InvalidObject(f"{error.field}: {error.message}") for error in invalid.errors}
         else:
             return refused
+
+
+def _record(partner_id: int, rows: Sequence[dict[str, Any]], wanted: Sequence[int], now: datetime) -> None:
+    """Record the wanted rows; raise `InvalidRows` that counts as all rows do."""
+    if not wanted:
+        return
+    try:
+        operations.record_sessions(partner_id=partner_id, rows=[rows[index] for index in wanted], now=now)
+    except InvalidRows as invalid:
+        raise InvalidRows([replace(error, index=wanted[error.index]) for error in invalid.errors]) from invalid
+
+
+def _move(rows: Sequence[dict[str, Any]], moving: Mapping[int, _Move]) -> None:
+    """Put recorded sessions where they are; one that has ended ends with its row. Raises `InvalidRows`."""
+    targets = {move.to.evse.asset_id for move in moving.values()}
+    taken = set(
+        ChargingSession.objects.filter(asset_id__in=targets, plug_out_at=None).values_list("asset_id", flat=True)
+    )
+    errors = []
+    for index, move in moving.items():
+        asset_id, stored = move.to.evse.asset_id, move.stored
+        ends = stored.plug_in_at + SHORTEST if "plug_out_at" in rows[index] else stored.plug_out_at
+        if ends is None and asset_id in taken:
+            errors.append(RowError(index, "evse_uid", "second-open-session", "Another session is open at this EVSE."))
+            continue
+        ChargingSession.objects.filter(asset_id=asset_id, external_id=stored.external_id).delete()  # the same session
+        ChargingSession.objects.filter(pk=stored.pk).update(asset_id=asset_id, plug_out_at=ends)
+    if errors:
+        raise InvalidRows(errors)

@@ -34,6 +34,7 @@ NO_EVSE = "No EVSE over OCPI: fetch it from the setpoint feed."
 RELEASED_OVER = timedelta(minutes=5)
 """Cleared sessions go their own way spread over this time: a fleet set free at once would be a step for the grid."""
 CHARGE_ONLY = "Feeding in is not agreed for this session, so a limit of 0 is sent."
+_MAY_HAVE_LEFT = Q(sent_at__isnull=False) | Q(attempts__gt=0) | Q(claimed_until__isnull=False)
 
 
 class OcpiProfiles:
@@ -71,13 +72,18 @@ class OcpiProfiles:
 
 
 def follow_new_sessions(*, connection_id: int, keys: Sequence[str], now: datetime) -> None:
-    """Tell sessions that just began what their EVSEs are under; in the caller's transaction, under the lock."""
+    """Tell sessions that just began what their EVSEs are under; in the caller's transaction, under the lock.
+
+    One that was told something at another EVSE is told what counts at this one, or to forget it.
+    """
     if not keys:
         return
     under = Setpoint.objects.filter(asset=OuterRef("evse__asset"), ends_at__gt=now, withdrawn_at=None)
     sessions = list(
-        OcpiSession.objects.select_related("evse__asset").filter(
-            Exists(under),
+        OcpiSession.objects.select_related("evse__asset")
+        .annotate(was_told=Exists(ProfileCommand.objects.filter(_MAY_HAVE_LEFT, session=OuterRef("pk"))))
+        .filter(
+            Q(Exists(under)) | Q(was_told=True),
             connection_id=connection_id,
             key__in=keys,
             evse__is_profile_capable=True,
@@ -86,7 +92,10 @@ def follow_new_sessions(*, connection_id: int, keys: Sequence[str], now: datetim
     )
     if sessions:
         connection = OcpiConnection.objects.get(pk=connection_id)
-        write_commands(connection=connection, sessions=sessions, now=now, only_limits=True)
+        new = [one for one in sessions if not one.was_told]
+        told = [one for one in sessions if one.was_told]
+        write_commands(connection=connection, sessions=new, now=now, only_limits=True)
+        write_commands(connection=connection, sessions=told, now=now)
 
 
 def let_go(*, connection_id: int, keys: Sequence[str]) -> None:
@@ -152,9 +161,8 @@ def clear_profiles(*, partner_id: int, reason: str, now: datetime) -> int:
     """
     locks.take(locks.AdvisoryLock.PARTNER_REPORTS, partner_id)
     waiting = ProfileCommand.objects.filter(session__connection_id=partner_id, status=ProfileCommand.Status.WAITING)
-    may_have_left = Q(sent_at__isnull=False) | Q(attempts__gt=0) | Q(claimed_until__isnull=False)
     told = ProfileCommand.objects.filter(
-        may_have_left, session__connection_id=partner_id, session__status="ACTIVE", deadline_at__gt=now
+        _MAY_HAVE_LEFT, session__connection_id=partner_id, session__status="ACTIVE", deadline_at__gt=now
     ).exclude(kind=ProfileCommand.Kind.GET)
     newest = list(told.order_by("session_id", "-id").distinct("session_id").select_related("session__connection"))
     waiting.update(status=ProfileCommand.Status.WITHDRAWN, error=reason)

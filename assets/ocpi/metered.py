@@ -1,9 +1,9 @@
 """Meter values from sessions, for partners that deliver none: below everything a partner says itself.
 
-derive_meter_values(*, told, now) -> number of values that are new
+derive_meter_values(*, told, left, now) -> number of values that are new
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from django.db import connection
 from aggregator.core.ptu import PTU, ptu_start
 from assets import operations
 from assets.models import OcpiEdge
+from assets.ocpi.charging import Left
 from assets.ocpi.metering import quarter_energy
 from assets.ocpi.objects import Session
 from assets.validation.kinds import OLDEST_METER_VALUE
@@ -26,12 +27,16 @@ class Metered:
     session: Session
 
 
-def derive_meter_values(*, told: Iterable[Metered], now: datetime) -> int:
+def derive_meter_values(*, told: Iterable[Metered], left: Sequence[Left], now: datetime) -> int:
     """Store what sessions say of whole PTUs that are over; in the caller's transaction, under the partner's lock.
 
     A PTU in which one session ends and another begins is known once both have told their parts; what was derived before
-    the other was known is withdrawn: no value is better than one that is too low.
+    the other was known is withdrawn: no value is better than one that is too low. What was derived of an asset that a
+    session turned out not to be at is withdrawn too, but for the parts of others.
     """
+    vacated = {(gone.asset_id, ptu) for gone in left for ptu in _seemed_there(gone, now)}
+    for gone in left:
+        OcpiEdge.objects.filter(asset_id=gone.asset_id, session_key=gone.key).delete()
     whole: list[operations.DerivedValue] = []
     edges: list[OcpiEdge] = []
     touched: set[tuple[int, datetime]] = set()
@@ -59,9 +64,20 @@ def derive_meter_values(*, told: Iterable[Metered], now: datetime) -> int:
         unique_fields=["asset", "session_key", "starts_at"],
         update_fields=["import_wh", "export_wh"],
     )
-    shared, unknown = _added_up(touched - {(asset_id, ptu) for asset_id, ptu, _, _ in whole})
-    operations.withdraw_derived_values(ptus=unknown)
+    known = {(asset_id, ptu) for asset_id, ptu, _, _ in whole}
+    shared, unknown = _added_up((touched | vacated) - known)
+    known |= {(asset_id, ptu) for asset_id, ptu, _, _ in shared}
+    operations.withdraw_derived_values(ptus=vacated.union(unknown) - known)
     return operations.store_derived_values(values=[*whole, *shared], now=now)
+
+
+def _seemed_there(one: Left, now: datetime) -> Iterable[datetime]:
+    until = min(one.until or now, now)
+    ptu = ptu_start(max(one.since, now - OLDEST_METER_VALUE))
+    while ptu < until:
+        if _is_derived(ptu, now):
+            yield ptu
+        ptu += PTU
 
 
 def _is_derived(ptu: datetime, now: datetime) -> bool:

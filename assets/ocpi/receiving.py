@@ -78,17 +78,18 @@ def take_sessions(*, connection_id: int, documents: Sequence[Any], now: datetime
     """Take in a page of sessions; what cannot be taken is named in the answer and keeps nothing else out."""
     locks.take(locks.AdvisoryLock.PARTNER_REPORTS, connection_id)
     told, stale, refused = _read(connection_id, documents, now)
-    unrecorded, ended = record(told, connection_id=connection_id, now=now)
-    refused += [(name, error) for (_, name), error in unrecorded.items()]
-    told = [one for one in told if one.place not in unrecorded]
+    recorded = record(told, connection_id=connection_id, now=now)
+    refused += [(name, error) for (_, name), error in recorded.refused.items()]
+    told = [one for one in told if one.place not in recorded.refused]
     created = [one for one in told if one.known is None]
-    _keep(connection_id, [one for one in told if one.known or not _is_long_over(one, now)], ended)
+    _keep(connection_id, [one for one in told if one.known or not _is_long_over(one, now)], recorded.ended)
     let_go(
         connection_id=connection_id,
-        keys=[one.key for one in told if one.known is not None and one.session.is_over],
+        keys=[one.key for one in told if one.known is not None and (one.session.is_over or one.was_at is not None)],
     )
     derive_meter_values(
         told=[Metered(one.evse.asset_id, one.key, one.session) for one in told if one.session.is_charging_session],
+        left=recorded.left,
         now=now,
     )
     shown = list(states(told, now))
@@ -139,7 +140,8 @@ def _read(
         if key not in newest or session.last_updated >= newest[key][0].last_updated:
             newest[key] = session, hidden
     evses = _evses(connection_id, [session.evse_uid for session, _ in newest.values()])
-    known = {one.key: one for one in OcpiSession.objects.filter(connection_id=connection_id, key__in=newest)}
+    kept = OcpiSession.objects.filter(connection_id=connection_id, key__in=newest).select_related("evse__asset")
+    known = {one.key: one for one in kept}
     told, homeless = [], []
     for key, (session, document) in newest.items():
         evse, before = evses.get(session.evse_uid.lower()), known.get(key)
@@ -164,7 +166,7 @@ def _happened(session: Session, now: datetime) -> Session:
 
 
 def _begins(one: Told) -> bool:
-    return one.known is None or one.known.status != ACTIVE
+    return one.known is None or one.known.status != ACTIVE or one.was_at is not None
 
 
 def _is_long_over(one: Told, now: datetime) -> bool:
