@@ -106,6 +106,9 @@ class OcpiEvse(models.Model):
     party = models.CharField(
         max_length=6, blank=True, help_text="Whose it is, as NL*STA; empty until its Location is told again."
     )
+    location = models.CharField(
+        max_length=48, blank=True, help_text="Where it is: the key of its Location; empty until that is told again."
+    )
     status = models.CharField(max_length=20)
     phases = models.PositiveSmallIntegerField(help_text="0 for direct current.")
     is_profile_capable = models.BooleanField()

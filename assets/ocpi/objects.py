@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from assets.ocpi.parties import object_key
 from assets.ocpi.wire import InvalidObject, instant_of, require_storable
 
 LONGEST_ID = 36
@@ -71,6 +72,11 @@ class Session:
         return f"{self.country_code}*{self.party_id}"
 
     @property
+    def location_key(self) -> str:
+        """How its location is found."""
+        return object_key(self.country_code, self.party_id, self.location_id)
+
+    @property
     def is_over(self) -> bool:
         """Whether the car has left."""
         return self.status in {"COMPLETED", "INVALID"}
@@ -130,6 +136,11 @@ class Location:
     def party(self) -> str:
         """Whose it is, as NL*STA."""
         return f"{self.country_code}*{self.party_id}"
+
+    @property
+    def key(self) -> str:
+        """How it is found."""
+        return object_key(self.country_code, self.party_id, self.location_id)
 
 
 def read_session(document: Any) -> Session:

@@ -10,14 +10,14 @@ made from it, and follows it.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Lower
 
-from aggregator.core import locks
+from aggregator.core import audit, locks
 from assets import operations
 from assets.models import Asset, OcpiConnection, OcpiEvse, OcpiLocation
 from assets.ocpi.connections import is_of_another, parties_of, require_party
@@ -29,7 +29,8 @@ from assets.validation import kinds
 from assets.validation.kinds import CLOCK_SKEW
 from assets.validation.rows import InvalidRows
 
-_UNUSABLE = frozenset({"BLOCKED", "INOPERATIVE", "OUTOFORDER", "PLANNED", "REMOVED"})
+_REMOVED = "REMOVED"
+_UNUSABLE = frozenset({"BLOCKED", "INOPERATIVE", "OUTOFORDER", "PLANNED", _REMOVED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,15 @@ class Taken:
 
     evses: int
     refused: tuple[tuple[str, InvalidObject], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """Whose an EVSE is and at which location (`Location.key`), and whether it was removed from there."""
+
+    party: str
+    location: str
+    is_left: bool
 
 
 class PlaceUnknown(LookupError):
@@ -122,21 +132,21 @@ def take_locations(*, connection_id: int, documents: Sequence[Any], now: datetim
             refused.append((str(document.get("id", ""))[:LONGEST_ID] if isinstance(document, dict) else "", error))
             continue
         read.append((location, document))
-    told: list[tuple[str, Location, Any]] = []
-    owners = _owners(connection_id, [location for location, _ in read])
+    stored = OcpiLocation.objects.filter(connection_id=connection_id, key__in={location.key for location, _ in read})
+    known = dict(stored.values_list("key", "last_updated"))
+    newest: dict[str, tuple[Location, Any]] = {}
     for location, document in read:
+        if location.key not in known or known[location.key] <= location.last_updated:
+            known[location.key], newest[location.key] = location.last_updated, (location, document)
+    homes = _homes(connection_id, [location for location, _ in newest.values()])
+    fresh: dict[str, tuple[Location, Any]] = {}
+    for key, (location, document) in newest.items():
         try:
-            _claim(location, owners, ours)
+            _claim(location, homes, ours)
         except InvalidObject as error:
             refused.append((location.location_id, error))
-            continue
-        told.append((object_key(location.country_code, location.party_id, location.location_id), location, document))
-    stored = OcpiLocation.objects.filter(connection_id=connection_id, key__in={key for key, _, _ in told})
-    known = dict(stored.values_list("key", "last_updated"))
-    fresh: dict[str, tuple[Location, Any]] = {}
-    for key, location, document in told:
-        if key not in known or known[key] <= location.last_updated:
-            known[key], fresh[key] = location.last_updated, (location, document)
+        else:
+            fresh[key] = location, document
     OcpiLocation.objects.bulk_create(
         [
             OcpiLocation(connection_id=connection_id, key=key, document=document, last_updated=location.last_updated)
@@ -146,8 +156,13 @@ def take_locations(*, connection_id: int, documents: Sequence[Any], now: datetim
         unique_fields=["connection", "key"],
         update_fields=["document", "last_updated"],
     )
-    evses = {evse.uid.lower(): evse for location, _ in fresh.values() for evse in location.evses}
-    _link(connection, evses, owners, now)
+    evses = {
+        evse.uid.lower(): evse
+        for key, (location, _) in fresh.items()
+        for evse in location.evses
+        if homes[evse.uid.lower()].location == key
+    }
+    _link(connection, evses, homes, now)
     return Taken(len(evses), tuple(refused))
 
 
@@ -168,29 +183,50 @@ def _usable(location: Location, connection: OcpiConnection, now: datetime) -> Lo
     return location
 
 
-def _owners(connection_id: int, locations: Iterable[Location]) -> dict[str, str]:
-    """Return the parties of the EVSEs of locations that are known."""
+def _homes(connection_id: int, locations: Sequence[Location]) -> dict[str, _Home]:
+    """Return where the EVSEs of locations that are known are, those gone that their own location now calls so."""
     uids = {evse.uid.lower() for location in locations for evse in location.evses}
     known = OcpiEvse.objects.filter(connection_id=connection_id, key__in=uids)
-    return dict(known.values_list("key", "party"))
+    homes = {
+        uid: _Home(party, location, status == _REMOVED)
+        for uid, party, location, status in known.values_list("key", "party", "location", "status")
+    }
+    for location in locations:
+        for evse in location.evses:
+            home = homes.get(evse.uid.lower())
+            if home is not None and home.location == location.key and evse.status == _REMOVED:
+                homes[evse.uid.lower()] = replace(home, is_left=True)
+    return homes
 
 
-def _claim(location: Location, owners: dict[str, str], parties: Collection[tuple[str, str]]) -> None:
-    """Make a location's party the owner of its EVSEs; raise `InvalidObject` where another one of the platform is.
+def _claim(location: Location, homes: dict[str, _Home], parties: Collection[tuple[str, str]]) -> None:
+    """Make a location the home of its EVSEs; raise `InvalidObject` where another party or location is.
 
-    A uid is unique within a platform (mod_locations); two EVSEs of one uid would be steered as one.
+    A uid is unique within a platform (mod_locations); two EVSEs of one uid would be steered as one. That an EVSE is
+    REMOVED from here says nothing against its being elsewhere.
     """
-    uids = [evse.uid for evse in location.evses]
-    for uid in uids:
-        if is_of_another(owners.get(uid.lower(), ""), location.party, parties):
+    claimed = {}
+    for evse in location.evses:
+        uid = evse.uid.lower()
+        home = homes.get(uid)
+        if home is not None and is_of_another(home.party, location.party, parties):
             raise InvalidObject(
-                f"uid {uid} is an EVSE of {owners[uid.lower()]}, and unique within your platform. Give it another uid, "
+                f"uid {evse.uid} is an EVSE of {home.party}, and unique within your platform. Give it another uid, "
                 "or let each party register by itself: call us."
             )
-    owners |= dict.fromkeys((uid.lower() for uid in uids), location.party)
+        if home is None or home.party != location.party or home.location in {"", location.key}:
+            claimed[uid] = _Home(location.party, location.key, evse.status == _REMOVED)
+        elif evse.status != _REMOVED:
+            if not home.is_left:
+                raise InvalidObject(
+                    f"uid {evse.uid} is an EVSE of location {home.location}, and unique within your platform. Give it "
+                    "another uid, or, if it moved here, tell first that it is REMOVED there."
+                )
+            claimed[uid] = _Home(location.party, location.key, is_left=False)
+    homes |= claimed
 
 
-def _link(connection: OcpiConnection, evses: Mapping[str, Evse], owners: Mapping[str, str], now: datetime) -> None:
+def _link(connection: OcpiConnection, evses: Mapping[str, Evse], homes: Mapping[str, _Home], now: datetime) -> None:
     """Make or find the asset of each EVSE, and keep how it is reached."""
     linked = {one.key: one for one in OcpiEvse.objects.filter(connection=connection, key__in=evses)}
     named: dict[str, Asset] = {
@@ -213,13 +249,23 @@ def _link(connection: OcpiConnection, evses: Mapping[str, Evse], owners: Mapping
         most_w = evses[key].max_import_w
         if not defines[key] and most_w < asset.max_import_w:
             Asset.objects.filter(pk=asset.pk).update(max_import_w=most_w, min_import_w=min(asset.min_import_w, most_w))
+    for key, one in linked.items():
+        if one.location not in {"", homes[key].location}:
+            audit.record(
+                now=now,
+                action="assets.ocpi.evse-moved",
+                subject=named[key],
+                before={"location": one.location},
+                after={"location": homes[key].location},
+            )
     OcpiEvse.objects.bulk_create(
         [
             OcpiEvse(
                 connection=connection,
                 asset=named[key],
                 key=key,
-                party=owners[key],
+                party=homes[key].party,
+                location=homes[key].location,
                 status=evse.status,
                 phases=evse.phases,
                 is_profile_capable=evse.is_profile_capable,
@@ -230,7 +276,7 @@ def _link(connection: OcpiConnection, evses: Mapping[str, Evse], owners: Mapping
         ],
         update_conflicts=True,
         unique_fields=["connection", "key"],
-        update_fields=["party", "status", "phases", "is_profile_capable", "last_updated"],
+        update_fields=["party", "location", "status", "phases", "is_profile_capable", "last_updated"],
     )
     operations.record_states(partner_id=connection.pk, rows=list(_states(evses, named, now)), now=now)
 

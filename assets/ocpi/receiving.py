@@ -145,7 +145,7 @@ def _read(
     told, homeless = [], []
     for key, (session, document) in newest.items():
         evse, before = evses.get(session.evse_uid.lower()), known.get(key)
-        if evse is None or is_of_another(evse.party, session.party, ours):
+        if evse is None or is_of_another(evse.party, session.party, ours) or _is_elsewhere(evse, session, before):
             message = f"EVSE {session.evse_uid} of location {session.location_id} is not known. PUT its Location first."
             refused.append((session.session_id, InvalidObject(message, Status.UNKNOWN_LOCATION)))
             homeless += [session] if evse is None else []
@@ -163,6 +163,12 @@ def _happened(session: Session, now: datetime) -> Session:
         if instant > now + CLOCK_SKEW:
             raise InvalidObject(f"{name} has not happened yet. Report what was; check the clock and the zone.")
     return session
+
+
+def _is_elsewhere(evse: OcpiEvse, session: Session, before: OcpiSession | None) -> bool:
+    """Tell whether a session that we do not know at this EVSE is at another location: then at another EVSE."""
+    is_new_here = before is None or before.evse_id != evse.pk
+    return is_new_here and evse.location not in {"", session.location_key}
 
 
 def _begins(one: Told) -> bool:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from aggregator.core.models import AuditEvent
 from assets.control.operations import PlannedSetpoint, SetpointRefused, send_setpoints
 from assets.models import Asset, AssetState, ChargingSession, OcpiEvse, OcpiParty, OcpiUnknownEvse
 from assets.ocpi.places import take_locations
@@ -215,6 +216,50 @@ def test_an_evse_of_another_party_of_the_platform_is_not_taken_for_one_of_the_sa
     assert not ChargingSession.objects.exists()
     assert not OcpiUnknownEvse.objects.exists()  # nothing to fetch again: it is known
     assert call("PUT", L1, location(last_updated="2026-01-14T12:01:00Z")).json()["status_code"] == 1000
+
+
+def test_an_evse_of_another_location_is_not_taken_for_one_of_the_same_uid(call, connection):
+    call("PUT", L1, location())
+    second = "/2.2.1/locations/NL/STA/L2"
+
+    refused = call("PUT", second, location(evse(connectors=[{**evse()["connectors"][0], "max_amperage": 32}]), id="L2"))
+    nowhere = call("PUT", "/2.2.1/sessions/NL/STA/S9", session("S9", location_id="L2"))
+
+    assert (refused.json()["status_code"], nowhere.json()["status_code"]) == (2001, 2003)
+    assert "uid E1 is an EVSE of location nl*sta*l1, and unique" in refused.json()["status_message"]
+    assert Asset.objects.get().max_import_w == 11_040
+    assert not ChargingSession.objects.exists()
+    assert not OcpiUnknownEvse.objects.exists()
+    assert connection.locations.get().key == "nl*sta*l1"
+    assert call("PUT", L1, location(last_updated="2026-01-14T12:01:00Z")).json()["status_code"] == 1000
+
+
+@pytest.mark.parametrize("on_one_page", [False, True])
+def test_an_evse_that_is_removed_at_one_location_may_come_to_another(connection, on_one_page):
+    gone = location(evse(status="REMOVED"), last_updated="2026-01-14T12:01:00Z")
+    here = location(evse(status="AVAILABLE"), id="L2", last_updated="2026-01-14T12:02:00Z")
+    gone_still = {**gone, "last_updated": "2026-01-14T12:03:00Z"}
+    pages = [[here, gone]] if on_one_page else [[gone], [here]]
+    before_that = location(last_updated="2026-01-14T11:00:00Z")
+
+    for page in ([location()], *pages, [gone_still, before_that]):
+        assert take_locations(connection_id=connection.pk, documents=page, now=NOW).refused == ()
+
+    kept = OcpiEvse.objects.get()
+    assert (kept.location, kept.status, kept.asset) == ("nl*sta*l2", "AVAILABLE", Asset.objects.get())
+    moved = AuditEvent.objects.get(action="assets.ocpi.evse-moved")
+    assert (moved.before, moved.after) == ({"location": "nl*sta*l1"}, {"location": "nl*sta*l2"})
+
+
+def test_a_session_that_was_known_before_its_evse_moved_ends(call, connection):
+    call("PUT", L1, location())
+    call("PUT", "/2.2.1/sessions/NL/STA/S1", session())
+    call("PUT", L1, location(evse(status="REMOVED"), last_updated="2026-01-14T12:01:00Z"))
+    call("PUT", "/2.2.1/locations/NL/STA/L2", location(id="L2", last_updated="2026-01-14T12:02:00Z"))
+
+    over = {"status": "COMPLETED", "end_date_time": "2026-01-14T16:06:00Z", "last_updated": "2026-01-14T16:06:00Z"}
+    assert call("PATCH", "/2.2.1/sessions/NL/STA/S1", over).json()["status_code"] == 1000
+    assert ChargingSession.objects.get().plug_out_at is not None
 
 
 def test_of_two_parties_that_list_one_uid_on_a_page_the_first_has_it(connection):
