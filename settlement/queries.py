@@ -10,13 +10,16 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import MARKET_ZONE, PTU
 from assets.energy import group_readings
-from assets.models import ChargingSession, MeterInterval
+from assets.models import AssetKind, ChargingSession, Membership, MeterInterval
 from bidding.models import Activation
 from settlement.baseline.arrival import SessionNeeds
 from settlement.models import Delivery, Statement
 
 CORRECTIONS_AFTER = timedelta(days=60)
 """Data that come later than this after an activation no longer change its settlement by themselves."""
+
+LIKE_DAYS_AGAIN_AFTER = timedelta(days=1)
+"""So often heat pumps' like days are read again: to look for news in all their days at every round would be dear."""
 
 COMMIT_DELAY = timedelta(minutes=10)
 """A row may become visible this much later than its `known_at` says; looking again is harmless."""
@@ -85,7 +88,7 @@ def due_activations(*, now: datetime, wait: timedelta, required_completeness: De
     """Return the activations to settle now, oldest first.
 
     Those that are finished and either have enough meter values and no car still plugged in since before the end, or
-    ended `wait` ago; and those settled before for which something came in since.
+    ended `wait` ago; and those settled before for which something came in since, or may have for heat pumps' like days.
     """
     finished = Activation.objects.filter(status=Activation.Status.FINISHED, ends_at__lte=now).order_by("ends_at", "pk")
     ready = [
@@ -125,11 +128,16 @@ def _settled_with_news(*, now: datetime) -> QuerySet[Activation]:
     )
     # Also those that were over before the start: the last version may have counted on a car that had left by then.
     new_sessions = ChargingSession.objects.filter(in_group, is_news, plug_in_at__lt=OuterRef("ends_at"))
+    heat_pumps = Membership.objects.filter(aggregation_ean=OuterRef("aggregation_ean"), asset__kind=AssetKind.HEAT_PUMP)
     newest = Delivery.objects.filter(activation=OuterRef("pk")).order_by("-version")
     return (
         Activation.objects.filter(status=Activation.Status.SETTLED, ends_at__gt=now - CORRECTIONS_AFTER)
         .annotate(confirmed_at=Subquery(newest.values("confirmed_at")[:1]))
-        .filter(Exists(new_values) | Exists(new_sessions))
+        .filter(
+            Exists(new_values)
+            | Exists(new_sessions)
+            | Q(Exists(heat_pumps), confirmed_at__lte=now - LIKE_DAYS_AGAIN_AFTER)
+        )
         .order_by("ends_at", "pk")
     )
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from aggregator.core.ptu import PTU
-from assets.models import ChargingSession
+from assets.models import AssetKind, ChargingSession
 from settlement import queries
 from settlement.delivery import operations
 from settlement.models import Delivery
@@ -123,6 +123,27 @@ def test_an_order_is_kept_though_more_is_taken_where_nothing_was_ordered(world):
     assert activation.is_kept is True
     assert [ptu.delivered_w < 0 for ptu in delivery.ptus.order_by("ptu_start")] == [False, True]
     assert delivery.delivered_wh == 1_250
+
+
+def test_a_late_correction_of_a_like_day_makes_a_new_version_within_a_day(world):
+    heat_pump = world.asset("heat pump", kind=AssetKind.HEAT_PUMP)
+    like_day = WINDOW_START - timedelta(days=1)
+    world.meter(heat_pump, 900, start=like_day)
+    activation = world.activation(20_000)
+    world.meter(heat_pump, 100)
+    first = operations.settle(activation_id=activation.pk, now=LATER)
+    assert first.delivered_wh == 800
+    world.meter(heat_pump, 700, start=like_day, revision=1, known_at=LATER + timedelta(hours=2))
+
+    next_day = LATER + timedelta(days=1)
+    assert due(next_day - timedelta(seconds=1)) == []
+    (second,) = operations.settle_due(now=next_day)
+    assert (second.version, second.delivered_wh) == (2, 600)
+    assert due(next_day + timedelta(hours=23)) == []
+    # what is unchanged a day later makes no version, and after the correction period nothing is looked at
+    assert operations.settle_due(now=next_day + timedelta(days=1)) == []
+    assert Delivery.objects.order_by("version").last().confirmed_at == next_day + timedelta(days=1)
+    assert due(activation.ends_at + queries.CORRECTIONS_AFTER) == []
 
 
 def test_a_session_that_turns_out_otherwise_makes_a_new_version(world):
