@@ -1,6 +1,6 @@
 """What an operator may do to an activation, each with a reason that the audit trail keeps.
 
-hold_activation(*, activation_id, now, actor, reason)    leave everything as it is told now; plan nothing new
+hold_activation(*, activation_id, now, actor, reason)    let run on what is told now; plan nothing new
 resume_activation(*, activation_id, now, actor, reason)  steer again
 cap_activation(*, activation_id, cap_w, now, actor, reason)  deliver no more than this; None lifts it
 stop_activation(*, activation_id, now, actor, reason)    let every asset go back to its own ways

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.db.models import Max
 
 from aggregator.core.interval import Interval
-from aggregator.core.ptu import PTU, ptu_range
-from assets.control.fallback import time_to_live_s
+from aggregator.core.ptu import PTU, PTU_SECONDS, ptu_range
+from assets.control.fallback import TIME_TO_LIVE_S, time_to_live_s
 from assets.control.limits import LONGEST_SETPOINT
 from assets.control.operations import PlannedSetpoint, SetpointRefused, send_setpoints
 from assets.control.standing import left_alone_w
@@ -23,6 +23,8 @@ from bidding.models import Activation
 logger = logging.getLogger(__name__)
 
 SMALLEST_CHANGE_W = 50
+LEAST_HOLD_PTUS = TIME_TO_LIVE_S // PTU_SECONDS
+"""For which a car is held at least, as long as what lapses: the next plan tells it anew, and one may be lost."""
 START, END = 1, 2  # what an offset is drawn for
 
 
@@ -37,7 +39,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What one asset is asked from the start of a plan to the end of the window, and for how long it waits after it."""
+    """What one asset is asked from the start of a plan to the end of the window, and for how long it waits after it.
+
+    With `release_after_ptus` below 0 it is free so long before that end, unless a later plan tells it anew.
+    """
 
     asset: Asset
     power_w: int
@@ -77,7 +82,7 @@ def send_commands(
         waiting = [
             command
             for command in changed
-            if command.lapses and command.release_after_ptus and command.asset.pk not in sent.left_out
+            if command.lapses and command.release_after_ptus > 0 and command.asset.pk not in sent.left_out
         ]
         waits = send_plan(activation, _waits(activation, waiting, ramp_s), now=now)
         sent = replace(sent, setpoints=sent.setpoints + waits.setpoints, refused=sent.refused or waits.refused)
@@ -153,15 +158,24 @@ def _told(activation: Activation, at: datetime) -> dict[int, _Told]:
 def _is_news(
     command: Command, told: _Told | None, activation: Activation, starts_at: datetime, *, is_last: bool
 ) -> bool:
-    """Tell whether an asset must be told: another power, one to renew, or until when it waits after the window."""
+    """Tell whether an asset must be told: another power, one to renew, or until when it waits.
+
+    Who waits to some time after the window is told so at its end. Who must start before it ends is told at once when
+    that is earlier than it was told, and otherwise only when what it was told runs out.
+    """
     if told is None:
         return abs(command.alone_w - command.power_w) > SMALLEST_CHANGE_W
     if abs(told.power_w[0] - command.power_w) > SMALLEST_CHANGE_W:
         return True
     if command.lapses:
         return told.starts_at < starts_at
+    if command.power_w == command.alone_w:
+        return False
     asked_ptus = (activation.ends_at - starts_at) // PTU + command.release_after_ptus
-    return is_last and command.power_w != command.alone_w and told.asked_ptus(command.alone_w) != asked_ptus
+    told_ptus = told.asked_ptus(command.alone_w)
+    if is_last:
+        return told_ptus != asked_ptus
+    return told_ptus < min(LEAST_HOLD_PTUS, asked_ptus) or (command.release_after_ptus < 0 and asked_ptus < told_ptus)
 
 
 def _planned(

@@ -16,19 +16,28 @@ RESPONSE_TIME = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class NewDuty:
-    """What an asset is asked from now on, powers in W."""
+    """What an asset is asked from now on, powers in W; `is_free` until then, whatever it was asked before."""
 
     asset_id: int
     asked_w: int
     alone_w: int
     usual_w: int
+    is_free: bool
 
 
 def remember(activation: Activation, duties: Sequence[NewDuty], *, starts_at: datetime, now: datetime) -> None:
     """Write down who does what from `starts_at`: at once, or after what each does until then."""
-    types = {"asset_id": "int8", "asked_w": "int8", "alone_w": "int8", "usual_w": "int8"}
-    rows = ((one.asset_id, one.asked_w, one.alone_w, one.usual_w) for one in duties)
+    types = {"asset_id": "int8", "asked_w": "int8", "alone_w": "int8", "usual_w": "int8", "is_free": "bool"}
+    rows = ((one.asset_id, one.asked_w, one.alone_w, one.usual_w, one.is_free) for one in duties)
     with staged("planned_duty", types, rows), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE bidding_duty AS old SET asked_w = old.alone_w FROM planned_duty
+            WHERE old.activation_id = %s AND old.asset_id = planned_duty.asset_id AND is_free
+              AND old.asked_w <> old.alone_w
+            """,
+            [activation.pk],
+        )
         cursor.execute(
             """
             INSERT INTO bidding_duty AS old (activation_id, asset_id, asked_w, alone_w, usual_w, judged_from, misses,

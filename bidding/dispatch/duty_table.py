@@ -1,7 +1,7 @@
 """The duties of an activation as columns: read with the newest states, written back with what was seen."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from django.db import connection
@@ -15,6 +15,8 @@ from bidding.portfolio import PLUGGED_KINDS
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
+
+INSTANT = timedelta(seconds=1)
 
 OWN_FAILURES = (str(Cause.REJECTED), str(Cause.IGNORED))
 """What counts against an asset: that a driver leaves, or a link fails, says nothing of whether it follows."""
@@ -44,7 +46,7 @@ def read_duties(activation: Activation, *, now: datetime) -> DutyTable | None:
     """Return the duties of an activation, None when it has none yet.
 
     A state from a clock ahead of ours counts as one of now. Nobody is asked anything of an order that was stopped, nor
-    is who is told nothing any more: what it was told lapsed, on hold, or a kill switch withdrew it.
+    is who is told nothing any more: what it was told lapsed or ran out, on hold, or a kill switch withdrew it.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -63,7 +65,9 @@ def read_duties(activation: Activation, *, now: datetime) -> DutyTable | None:
             LEFT JOIN assets_assetstate AS state ON state.asset_id = asset.id
             LEFT JOIN LATERAL (
                 SELECT setpoint.withdrawn_at IS NOT NULL
-                       OR setpoint.starts_at + setpoint.ttl_s * interval '1 second' <= %(now)s AS is_over,
+                       OR least(setpoint.ends_at, setpoint.starts_at + setpoint.ttl_s * interval '1 second') <= %(at)s
+                       OR setpoint.power_w[1 + floor(extract(epoch FROM %(at)s - setpoint.starts_at) / 900)::int]
+                          = duty.alone_w AS is_over,
                        CASE WHEN setpoint.status = %(rejected)s THEN %(cause_rejected)s
                             WHEN message.dead_at IS NOT NULL THEN %(cause_undelivered)s END AS refusal
                 FROM assets_setpoint AS setpoint
@@ -77,6 +81,7 @@ def read_duties(activation: Activation, *, now: datetime) -> DutyTable | None:
             {
                 "activation": activation.pk,
                 "now": now,
+                "at": min(now, activation.ends_at - INSTANT),  # the last states of a window tell of what was told in it
                 "is_stopped": bool(activation.stop_reason),
                 "reference": activation.reference,
                 "plugs": [str(kind) for kind in PLUGGED_KINDS],

@@ -2,7 +2,7 @@
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ from bidding.dispatch.allocation.decision import Decision, Records, decide
 from bidding.dispatch.allocation.live_policy import live_policy
 from bidding.dispatch.allocation.release import release_delays_ptus
 from bidding.dispatch.allocation.reserve import LEAST_TRUSTED
-from bidding.dispatch.commands import standing_power_w
+from bidding.dispatch.allocation.view import DispatchView
+from bidding.dispatch.commands import LEAST_HOLD_PTUS, standing_power_w
 from bidding.dispatch.duties import not_doing_their_part
 from bidding.dispatch.limits import is_limited, turn_limit_into_order
 from bidding.dispatch.records import records_of
@@ -108,7 +109,10 @@ def intent_of(
         asked_kw=np.concatenate([plug_kw, steady_kw[part]]),
         records=records.of([place[asset.pk] for asset in chosen]),
         delays_ptus=np.concatenate(
-            [_delays(decision, plug_kw, plugs.view.power_kw), np.zeros(len(part), dtype=np.int64)]
+            [
+                _delays(decision, plugs.view, window_ptus=(activation.ends_at - ptu.ptu_start) // PTU),
+                np.zeros(len(part), dtype=np.int64),
+            ]
         ),
     )
 
@@ -140,11 +144,13 @@ def within_cap(activation: Activation, ordered_w: int) -> int:
     return ordered_w if cap_w is None else min(ordered_w, cap_w)
 
 
-def _delays(decision: Decision, plug_kw: Floats, power_kw: Floats) -> NDArray[np.int64]:
+def _delays(decision: Decision, plugs: DispatchView, *, window_ptus: int) -> NDArray[np.int64]:
+    """Return how long after the window each car waits; under a limit that outlasts its stay it ends before."""
     return release_delays_ptus(
         spare_h=decision.laxity_h,
         needs_h=decision.need_h,
-        power_kw=power_kw,
-        is_held=plug_kw < power_kw,
-        ptu_h=PTU / timedelta(hours=1),
+        power_kw=plugs.power_kw,
+        is_held=decision.plan.plug_kw < plugs.power_kw,
+        ptu_h=plugs.ptu_h,
+        earliest_ptus=min(LEAST_HOLD_PTUS - window_ptus, 0) if plugs.is_limit else 0,
     )

@@ -2,7 +2,8 @@
 
 Each PTU is planned during the one before it, on what is known then, so that a slow partner still gets it in time. A
 plan holds to the end of the window: if every process of ours dies, the cars that wait go on waiting and fall back by
-themselves when the window ends. Only feeding in, and charging a battery, lapses unless it is renewed every PTU.
+themselves when the window ends; under a called limit, which may outlast their stay, when they must start to be full in
+time. Only feeding in, and charging a battery, lapses unless it is renewed every PTU.
 
 While a PTU runs, the newest states of the assets are held against what was asked. Who does not do its part in two
 samples is replaced, and what the quarter hour fell short of so far is made good in the rest of it.

@@ -86,8 +86,14 @@ def plan(
     remember(
         activation,
         [
-            NewDuty(one.asset.pk, one.power_w, one.alone_w, watt(usual_kw))
-            for one, usual_kw, told in zip(commands, intent.usual_kw.tolist(), is_told.tolist(), strict=True)
+            NewDuty(one.asset.pk, one.power_w, one.alone_w, watt(usual_kw), is_free)
+            for one, usual_kw, is_free, told in zip(
+                commands,
+                intent.usual_kw.tolist(),
+                (standing.before_w == standing.alone_w).tolist(),
+                is_told.tolist(),
+                strict=True,
+            )
             if told
         ],
         starts_at=starts_at,

@@ -1,4 +1,4 @@
-"""Letting cars go after a window without all starting at once.
+"""Letting cars go after a window without all starting at once, and inside a long one before it is too late for them.
 
 Held cars all want their energy when the window ends: released together they would make a peak several times the one
 that was avoided. So each restarts when there is room, those with least time to spare first.
@@ -18,6 +18,7 @@ CAUTIOUS_SHARE = 0.2  # one in five comparable cars left earlier than is counted
 GIVEN_SHARE = 0.5
 """Of its spare time that a car gives to the return of the others: its departure is a guess, however cautious."""
 UNKNOWN_NEED_H = 2.0
+ROUNDING_PTUS = 1e-6  # a time that did not change must not come out a quarter hour earlier
 
 
 def need_h(view: DispatchView) -> Floats:
@@ -33,15 +34,23 @@ def laxity_h(view: DispatchView) -> Floats:
 
 
 def release_delays_ptus(
-    *, spare_h: Floats, needs_h: Floats, power_kw: Floats, is_held: NDArray[np.bool_], ptu_h: float
+    *,
+    spare_h: Floats,
+    needs_h: Floats,
+    power_kw: Floats,
+    is_held: NDArray[np.bool_],
+    ptu_h: float,
+    earliest_ptus: int = 0,
 ) -> NDArray[np.int64]:
     """Return how many PTUs after the window each held car may start again, shape (m,), at most `LONGEST_PTUS`.
 
-    Cars that are not held have nothing to wait for: 0.
+    Below 0 before its end: when a car must start, but not before `earliest_ptus`. Cars that are not held have nothing
+    to wait for: 0.
     """
     delays = np.zeros(len(is_held), dtype=np.int64)
+    must_start = np.clip(np.floor(spare_h[is_held] / ptu_h + ROUNDING_PTUS), earliest_ptus, 0).astype(np.int64)
     latest = np.floor(GIVEN_SHARE * np.maximum(spare_h[is_held], 0.0) / ptu_h)
-    delays[is_held] = least_peak_delays_ptus(
+    delays[is_held] = must_start + least_peak_delays_ptus(
         power_kw=power_kw[is_held],
         run_ptus=np.ceil(np.maximum(needs_h[is_held], ptu_h) / ptu_h).astype(np.int64),
         latest_ptus=np.minimum(latest, LONGEST_PTUS).astype(np.int64),

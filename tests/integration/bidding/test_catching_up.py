@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 
 from assets import operations as portfolio
-from assets.models import AssetState, MeterInterval
+from assets.models import AssetState, ChargingSession, MeterInterval, Setpoint
+from bidding.dispatch.acts import hold_activation, resume_activation
 from bidding.dispatch.operations import run_activation
-from bidding.models import ActivationSample, DispatchAlarm, LedgerEntry
+from bidding.models import ActivationSample, DispatchAlarm, Duty, LedgerEntry
 from bidding.uftp.demands import Demand
 from tests import called_contracts
 from tests.integration.bidding.evening import asked_w
@@ -47,8 +49,10 @@ def meter(car, starts_at, import_wh):
     MeterInterval.objects.create(asset=car, starts_at=starts_at, import_wh=round(import_wh), known_at=starts_at + PTU)
 
 
-def charge(activation, cars, left_wh, *, ptu, each=5, disobey=()):
+def charge(activation, cars, left_wh, *, ptu, each=5, disobey=(), is_steered=True):
     """Have cars charge as they are told for a quarter hour, or till they are full, with a look `each` so many minutes.
+
+    Without `is_steered` none of our processes lives.
 
     Return the mean power of all.
     """
@@ -62,7 +66,8 @@ def charge(activation, cars, left_wh, *, ptu, each=5, disobey=()):
             took_wh[pk] += power_w * each / 60
             left_wh[pk] -= power_w * each / 60
             AssetState.objects.filter(asset_id=pk).update(at=now, power_w=round(power_w))
-        run_activation(activation_id=activation.pk, now=now + timedelta(seconds=5))
+        if is_steered:
+            run_activation(activation_id=activation.pk, now=now + timedelta(seconds=5))
     for car in cars:
         if car.pk in took_wh:
             meter(car, start, took_wh[car.pk])
@@ -96,6 +101,52 @@ def test_who_leaves_before_a_long_limit_ends_waits_too_and_is_full_in_time(group
     assert max(powers_w) <= LIMIT_W
     assert {round(left) for left in left_wh.values()} == {0}
     assert not DispatchAlarm.objects.exists()
+
+
+def test_when_we_fall_silent_under_a_long_limit_every_car_starts_in_time(group, cars):
+    left_wh = wait(cars, came_at=STARTS_AT - 2 * PTU)
+    activation = call_limit(group, hours=20, max_import_w=LIMIT_W)
+    run_activation(activation_id=activation.pk, now=BEFORE)
+
+    powers_w = [charge(activation, cars, left_wh, ptu=ptu) for ptu in range(4)]
+    held = Setpoint.objects.filter(power_w__0=0).values_list("asset_id", flat=True)
+    powers_w += [charge(activation, cars, left_wh, ptu=ptu, is_steered=False) for ptu in range(4, 18)]
+    assert [round(left_wh[car.pk]) for car in cars[:5]] == [0] * 5  # they leave now
+    powers_w += [charge(activation, cars, left_wh, ptu=ptu, is_steered=False) for ptu in range(18, 56)]
+
+    assert max(powers_w[:12]) <= LIMIT_W  # as long as nobody has to start
+    assert {round(left) for left in left_wh.values()} == {0}
+    assert sorted(held) == sorted(car.pk for car in cars)  # each once: a hold that is long enough is not told again
+
+
+def look_at(activation, told_w, *, at):
+    """Look at an activation half a minute after `at`, when each car takes what it was told."""
+    for pk, power_w in told_w.items():
+        AssetState.objects.filter(asset_id=pk).update(at=at, power_w=power_w)
+    run_activation(activation_id=activation.pk, now=at + MINUTE / 2)
+
+
+def test_a_hold_that_ran_out_is_laid_to_no_car_and_one_that_is_told_anew_gets_its_time(group, cars):
+    wait(cars, came_at=STARTS_AT - 2 * PTU)
+    activation = call_limit(group, hours=20, max_import_w=LIMIT_W)
+    run_activation(activation_id=activation.pk, now=BEFORE)
+    act = {"actor": User.objects.create_user("night-shift"), "reason": "a fault"}
+
+    hold_activation(activation_id=activation.pk, now=STARTS_AT, **act)
+    ran_out_at = STARTS_AT + 12 * PTU
+    told_w = dict.fromkeys((car.pk for car in cars), 11_000) | asked_w(ran_out_at)
+    for number in (3, 4, 5):
+        look_at(activation, told_w, at=ran_out_at + number * MINUTE)
+    assert sum(told_w.values()) == 5 * 11_000
+    assert not Duty.objects.exclude(failures=0, cause="").exists()
+
+    activation.ptus.update(max_import_w=LIMIT_W / 2)
+    ChargingSession.objects.update(declared_departure_at=STARTS_AT + timedelta(hours=14))  # so there is time to wait
+    resume_activation(activation_id=activation.pk, now=ran_out_at + 6 * MINUTE, **act)
+    for number in (6, 7, 8):
+        look_at(activation, told_w, at=ran_out_at + number * MINUTE)
+    assert sum(asked_w(ran_out_at).values()) < sum(told_w.values())
+    assert not Duty.objects.exclude(failures=0, cause="").exists()
 
 
 @pytest.fixture

@@ -134,3 +134,15 @@ def test_who_leaves_the_group_in_between_is_let_go_all_the_same(activation, car)
     assert told(activation, Command(car, 11_000), starts_at=STARTS_AT + HOUR) == Sent(1)
 
     assert [limit_w(car, STARTS_AT + number * HOUR) for number in (1, 3)] == [11_000, 11_000]
+
+
+def test_a_hold_that_ends_inside_its_window_is_told_anew_before_it_runs_out_or_to_end_it_sooner(activation, fleet):
+    plans = [(0, -6), (1, -5), (1, -8), (2, -6), (3, -6)]  # ends after 6, 7, 4, 6 and 6 of 12 quarter hours
+
+    sent = [
+        told(activation, Command(fleet[0], 0, release), starts_at=STARTS_AT + ptu * PTU).setpoints
+        for ptu, release in plans
+    ]
+
+    assert sent == [1, 0, 1, 0, 1]
+    assert [limit_w(fleet[0], STARTS_AT + ptu * PTU) for ptu in (0, 3, 4, 5, 6)] == [0, 0, 0, 0, None]
