@@ -16,10 +16,11 @@ MINUTE = timedelta(minutes=1)
 CARS = 20
 
 
-def make_chargers(group):
+def make_chargers(group, **fields):
     """Return twenty 11 kW chargers of a group."""
     long_ago = STARTS_AT - timedelta(days=40)
-    cars = make_assets(make_partner("Stadsladen"), [charger(f"c{n}", pausing="can_pause") for n in range(CARS)])
+    rows = [charger(f"c{n}", pausing="can_pause", **fields) for n in range(CARS)]
+    cars = make_assets(make_partner("Stadsladen"), rows)
     portfolio.enrol_assets(
         aggregation_ean=group.ean, asset_ids=[car.pk for car in cars], starts_at=long_ago, now=long_ago
     )

@@ -34,19 +34,27 @@ def cars(group):
     return make_chargers(group)
 
 
-def wait(cars, *, came_at):
+def wait(cars, *, came_at, soon=5, soon_h=4.5, **told):
     """Have cars come that took 5.5 of 22 kWh in half an hour; five leave in 4.5 hours. Return what is left."""
     for number, car in enumerate(cars):
         remember_arrivals(car, came_at)
-        leaves_at = STARTS_AT + timedelta(hours=4.5 if number < 5 else 14)
-        come(car, came_at, declared_energy_wh=WANTED_WH, declared_departure_at=leaves_at)
+        leaves_at = STARTS_AT + timedelta(hours=soon_h if number < soon else 14)
+        come(car, came_at, declared_energy_wh=WANTED_WH, declared_departure_at=leaves_at, **told)
         for ptu in range(2):
             meter(car, came_at + ptu * PTU, TAKEN_WH / 2)
     return dict.fromkeys((car.pk for car in cars), WANTED_WH - TAKEN_WH)
 
 
-def meter(car, starts_at, import_wh):
-    MeterInterval.objects.create(asset=car, starts_at=starts_at, import_wh=round(import_wh), known_at=starts_at + PTU)
+def meter(car, starts_at, net_wh):
+    import_wh, export_wh = max(round(net_wh), 0), max(-round(net_wh), 0)
+    MeterInterval.objects.create(
+        asset=car, starts_at=starts_at, import_wh=import_wh, export_wh=export_wh, known_at=starts_at + PTU
+    )
+
+
+def leave(cars, *, at):
+    ChargingSession.objects.filter(asset__in=cars, plug_out_at=None).update(plug_out_at=at, known_at=at)
+    AssetState.objects.filter(asset__in=cars).update(at=at, power_w=0, is_plugged_in=False)
 
 
 def charge(activation, cars, left_wh, *, ptu, each=5, disobey=(), is_steered=True):
@@ -99,6 +107,26 @@ def test_who_leaves_before_a_long_limit_ends_waits_too_and_is_full_in_time(group
     powers_w += [charge(activation, cars, left_wh, ptu=ptu) for ptu in range(18, 30)]
 
     assert max(powers_w) <= LIMIT_W
+    assert {round(left) for left in left_wh.values()} == {0}
+    assert not DispatchAlarm.objects.exists()
+
+
+def test_v2g_cars_make_room_for_who_must_charge_and_are_full_in_time_too(group):
+    """Eight cars that leave in two hours, with an hour and a half to charge, need more than the limit leaves them."""
+    portfolio.maintain_partitions(now=STARTS_AT)
+    cars = make_chargers(group, kind="v2g_charger", category="shared_car", max_export_w=11_000)
+    left_wh = wait(cars, came_at=STARTS_AT - 2 * PTU, soon=8, soon_h=2, arrival_level_wh=20_000)
+    activation = call_limit(group, hours=10, max_import_w=LIMIT_W)
+    run_activation(activation_id=activation.pk, now=BEFORE)
+
+    powers_w = [charge(activation, cars, left_wh, ptu=ptu) for ptu in range(8)]
+    assert [round(left_wh.pop(car.pk)) for car in cars[:8]] == [0] * 8
+    fed_in_wh = sum(MeterInterval.objects.values_list("export_wh", flat=True))
+    leave(cars[:8], at=STARTS_AT + 8 * PTU)
+    powers_w += [charge(activation, cars, left_wh, ptu=ptu) for ptu in range(8, 40)]
+
+    assert max(powers_w) <= LIMIT_W
+    assert fed_in_wh > 0
     assert {round(left) for left in left_wh.values()} == {0}
     assert not DispatchAlarm.objects.exists()
 
