@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('assets', '0018_stopping_is_a_permission'),
+        ('assets', '0019_connection_limits'),
     ]
 
     operations = [
