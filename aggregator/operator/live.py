@@ -24,7 +24,7 @@ from bidding.models import Activation, ActivationSample, Duty
 REFRESH_SECONDS = 60
 SHOWN_FAILING = 50
 ACTS = {
-    "hold": "Hold: leave everything as it is told now",
+    "hold": "Hold: plan nothing new, let run what is told now",
     "resume": "Resume: steer again",
     "cap": "Cap what is delivered, or lift the cap",
     "stop": "Stop: let every asset go back to its own ways",
