@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
-from aggregator.core.ptu import PTU
+from aggregator.core.ptu import PTU, ptu_start
 from aggregator.core.services import clock
 from aggregator.operator.admin.base import HistoryAdmin
 from aggregator.operator.charts import BLUE, GREEN, GREY, Chart, Series, chart
@@ -66,7 +66,7 @@ def live_page(activation: Activation, *, now: datetime) -> dict[str, Any]:
         "acts": [(name, ACTS[name]) for name in possible_acts(activation, now=now)],
         "acts_address": list_of(Activation),
         "chart": _chart(activation, samples) if samples else None,
-        "tables": [_alarms(activation), _quarters(activation, now), _failing(activation), _samples(samples)],
+        "tables": [_alarms(activation), _quarters(activation, samples, now), _failing(activation), _samples(samples)],
     }
 
 
@@ -140,7 +140,9 @@ def _alarms(activation: Activation) -> dict[str, Any]:
     return table("Alarms", "Alarm,What,Since,Until", rows)
 
 
-def _quarters(activation: Activation, now: datetime) -> dict[str, Any]:
+def _quarters(activation: Activation, samples: list[ActivationSample], now: datetime) -> dict[str, Any]:
+    """Return the quarter hours that are over or were looked at: one that just began has not missed anything yet."""
+    looked_at = {ptu_start(sample.at) for sample in samples}
     rows = [
         [
             cell(clock_times(row.ptu_start, row.ptu_start + PTU)),
@@ -150,7 +152,7 @@ def _quarters(activation: Activation, now: datetime) -> dict[str, Any]:
             cell("; ".join(f"{cause_label(cause)}: {kilo(watts)} kW" for cause, watts in row.causes_w.items())),
         ]
         for row in shortfalls(activation)
-        if row.ptu_start <= now
+        if row.ptu_start in looked_at or row.ptu_start + PTU <= now
     ]
     return table(
         "Quarter hours: delivered, missed and why", "Quarter hour,#Ordered kW,#Delivered kW,#Missed kW,Why", rows

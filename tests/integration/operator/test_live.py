@@ -49,6 +49,14 @@ def test_who_catches_up_under_a_limit_does_not_look_short(pages, activation):
     assert "-55 kW delivered of 0 kW ordered at 17:20, seen at 9 of 10 assets. The limit leaves 60 kW" in text
 
 
+def test_a_quarter_hour_that_just_began_has_missed_nothing_yet(pages, activation):
+    assert "17:15\N{EN DASH}17:30" in live(pages, activation).content.decode()
+    ActivationSample.objects.all().delete()
+    text = live(pages, activation).content.decode()
+    assert "17:00\N{EN DASH}17:15" in text
+    assert "17:15\N{EN DASH}17:30" not in text
+
+
 def test_a_called_limit_is_told_before_anything_is_measured(pages, activation):
     ActivationSample.objects.all().delete()
     assert "A called limit" not in live(pages, activation).content.decode()
