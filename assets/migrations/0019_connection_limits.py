@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='steeringlimit',
             name='max_import_w',
-            field=models.PositiveBigIntegerField(blank=True, help_text='Of a connection: the most that all our assets behind it may take together. 100 kW is 100000.', null=True),
+            field=models.PositiveBigIntegerField(blank=True, help_text='Of a connection: the most that all our assets behind it may take together. We order no more; what cars take by themselves is not held back. 100 kW is 100000.', null=True),
         ),
         migrations.AddConstraint(
             model_name='steeringlimit',

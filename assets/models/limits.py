@@ -24,7 +24,8 @@ class SteeringLimit(models.Model):
     max_import_w = models.PositiveBigIntegerField(
         null=True,
         blank=True,
-        help_text="Of a connection: the most that all our assets behind it may take together. 100 kW is 100000.",
+        help_text="Of a connection: the most that all our assets behind it may take together. We order no more; what "
+        "cars take by themselves is not held back. 100 kW is 100000.",
     )
     max_export_w = models.PositiveBigIntegerField(
         null=True,

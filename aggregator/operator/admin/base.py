@@ -20,7 +20,14 @@ from aggregator.operator.admin.refusals import SaveRefused, words_of
 from aggregator.operator.spelling import spelled
 
 HISTORY_ROWS_PER_PAGE = 50
-_ENTERED_IN = (("_wh", "Wh"), ("_w", "W"), ("_eur", "€"), ("_eur_per_mwh", "€ per MWh"), ("_eur_per_kwh", "€ per kWh"))
+_ENTERED_IN = (
+    ("_wh", "Wh"),
+    ("_w", "W"),
+    ("_w_per_minute", "W per minute"),
+    ("_eur", "€"),
+    ("_eur_per_mwh", "€ per MWh"),
+    ("_eur_per_kwh", "€ per kWh"),
+)
 
 
 class ReadableAdmin(ModelAdmin):  # type: ignore[misc]  # Unfold has no types

@@ -118,6 +118,9 @@ def test_what_a_connection_carries_is_given_in_watts_and_for_a_connection(pages)
     assert "Name its EAN" in str(errors(add(max_export_w=0)))
     assert add(max_import_w=100_000, max_export_w=0, connection_ean=EAN).status_code == 302
     assert SteeringLimit.objects.values_list("max_import_w", "max_export_w").get() == (100_000, 0)
+    form = pages.get("/admin/assets/steeringlimit/add/").content.decode()
+    assert "Max ramp (W per minute)" in form
+    assert "what cars take by themselves is not held back" in form
 
 
 def test_how_a_partner_is_told_and_how_often_it_may_call_are_settings(pages, partner):
