@@ -1,7 +1,7 @@
 """From sessions as partners tell them to charging sessions and states of our assets.
 
     record(told, *, connection_id, now) -> Recorded
-    states(told, now) -> rows for `operations.record_states`
+    states(told, left, now) -> rows for `operations.record_states`
 
 Both in the caller's transaction, under the lock on the partner's reports.
 """
@@ -63,7 +63,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The asset that a session was recorded at until its partner told of another one, and the time it seemed there."""
+    """The asset that a session was recorded at until its partner told of another one, and the time it seemed there.
+
+    `until` is None where it seemed to be there still.
+    """
 
     asset_id: int
     key: str
@@ -91,31 +94,33 @@ class _Move:
 def record(told: Sequence[Told], *, connection_id: int, now: datetime) -> Recorded:
     """Record the sessions of cars that are or were there.
 
-    A partner's session is one row, whatever EVSE it is told at: where that changes, the row moves.
+    A partner's session is one row, whatever EVSE it is told at: where that changes, the row moves. Where it has yet to
+    begin at the other one, it was nowhere so far, and has no row until it does.
     """
+    moves = _moves(told)
+    untrue = {place: move for place, move in moves.items() if not move.to.session.is_charging_session}
+    ChargingSession.objects.filter(pk__in=[move.stored.pk for move in untrue.values()]).delete()
+    moves = {place: move for place, move in moves.items() if place not in untrue}
     charging = [one for one in told if one.session.is_charging_session]
-    moves = _moves(charging)
     rows, ended = _rows(charging, moves)
     by_row = _recorded(connection_id, rows, moves, now)
     refused = {_place(rows[index]): error for index, error in by_row.items()}
     left = [
         Left(move.stored.asset_id, move.to.key, move.stored.plug_in_at, move.stored.plug_out_at)
-        for place, move in moves.items()
+        for place, move in (untrue | moves).items()
         if place not in refused
     ]
     return Recorded(refused, ended, left)
 
 
-def states(told: Sequence[Told], now: datetime) -> Iterable[dict[str, Any]]:
+def states(told: Sequence[Told], left: Sequence[Left], now: datetime) -> Iterable[dict[str, Any]]:
     """Yield what the sessions say of their assets now, and of those that they turn out not to be at."""
-    recent = [
-        one
-        for one in told
-        if one.session.is_charging_session and now - RECENT <= one.session.last_updated <= now + CLOCK_SKEW
-    ]
-    yield from _empty(recent)
+    recent = [one for one in told if now - RECENT <= one.session.last_updated <= now + CLOCK_SKEW]
+    yield from _empty(recent, left)
     for one in recent:
         session = one.session
+        if not session.is_charging_session:
+            continue
         power_kw = 0.0 if session.is_over else session.newest("POWER")
         if power_kw is None:
             continue
@@ -131,22 +136,23 @@ def states(told: Sequence[Told], now: datetime) -> Iterable[dict[str, Any]]:
         yield row
 
 
-def _empty(recent: Sequence[Told]) -> Iterable[dict[str, Any]]:
+def _empty(recent: Sequence[Told], left: Sequence[Left]) -> Iterable[dict[str, Any]]:
     """Yield that no car is where a session was thought to be, unless another one is open there."""
-    left = {
+    was_open = {(gone.asset_id, gone.key) for gone in left if gone.until is None}
+    empty = {
         one.was_at.asset_id: (one.was_at.asset.external_id, one.session.last_updated)
         for one in recent
-        if one.was_at is not None and one.known is not None and one.known.status == "ACTIVE"
+        if one.was_at is not None and (one.was_at.asset_id, one.key) in was_open
     }
-    taken = ChargingSession.objects.filter(asset_id__in=left, plug_out_at=None).values_list("asset_id", flat=True)
-    for asset_id in left.keys() - set(taken):
-        name, at = left[asset_id]
+    taken = ChargingSession.objects.filter(asset_id__in=empty, plug_out_at=None).values_list("asset_id", flat=True)
+    for asset_id in empty.keys() - set(taken):
+        name, at = empty[asset_id]
         yield {"asset": name, "at": at, "power_w": 0, "is_plugged_in": False}
 
 
-def _moves(charging: Sequence[Told]) -> dict[Place, _Move]:
+def _moves(told: Sequence[Told]) -> dict[Place, _Move]:
     """Return the recorded sessions that are at another asset by now, by where they are to be."""
-    elsewhere = {(one.was_at.asset_id, one.name): one for one in charging if one.was_at is not None}
+    elsewhere = {(one.was_at.asset_id, one.name): one for one in told if one.was_at is not None}
     stored = ChargingSession.objects.filter(
         asset_id__in={asset_id for asset_id, _ in elsewhere}, external_id__in={name for _, name in elsewhere}
     )

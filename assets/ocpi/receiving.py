@@ -92,7 +92,7 @@ def take_sessions(*, connection_id: int, documents: Sequence[Any], now: datetime
         left=recorded.left,
         now=now,
     )
-    shown = list(states(told, now))
+    shown = list(states(told, recorded.left, now))
     if shown:
         operations.record_states(partner_id=connection_id, rows=shown, now=now)
     follow_new_sessions(

@@ -102,6 +102,46 @@ def test_two_that_a_page_lists_the_other_way_round_change_places(take):
     assert recorded() == [("S1", "E2", None), ("S2", "E1", None)]
 
 
+@pytest.mark.parametrize("status", ["PENDING", "RESERVATION"])
+def test_one_that_has_yet_to_begin_at_its_new_evse_is_at_none_until_it_does(take, status):
+    take(session(charging_periods=power(7)))
+
+    take(at_e2(status=status))
+
+    assert recorded() == []
+    assert plugged_in() == {"E1": False}
+    take(at_e2(charging_periods=power(7), last_updated="2026-01-14T16:07:00Z"))
+    assert recorded() == [("S1", "E2", None)]
+    assert plugged_in() == {"E1": False, "E2": True}
+
+
+def test_one_that_was_first_told_not_to_have_begun_where_it_was_leaves_nothing_there(take):
+    take(session(charging_periods=power(7)))
+    take(session(status="PENDING", last_updated="2026-01-14T16:05:30Z"))
+
+    take(at_e2(status="PENDING"))
+
+    assert (recorded(), plugged_in()) == ([], {"E1": False})
+
+
+def test_one_that_has_yet_to_begin_ends_neither_the_one_at_its_new_evse_nor_the_next_one_at_its_old(take):
+    take(session(), at_e2("S2", start_date_time="2026-01-14T15:30:00Z"))
+
+    take(at_e2(status="PENDING"), session("S9", start_date_time="2026-01-14T15:50:00Z"))
+
+    assert recorded() == [("S2", "E2", None), ("S9", "E1", None)]
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "PENDING"])
+def test_older_news_of_another_evse_moves_nothing(take, status):
+    take(session())
+
+    take(at_e2(status=status, last_updated="2026-01-14T16:04:00Z"))
+
+    assert recorded() == [("S1", "E1", None)]
+    assert OcpiSession.objects.get().evse.key == "e1"
+
+
 def test_the_next_one_can_be_where_it_was_from_the_same_page_on(take):
     take(session(charging_periods=power(7)))
 
@@ -131,6 +171,21 @@ def test_what_was_derived_where_it_was_goes_but_for_the_parts_of_others(take):
     assert set(OcpiEdge.objects.values_list("asset__external_id", "session_key")) == {
         ("E1", "nl*sta*s0"), ("E2", "nl*sta*s1"),
     }  # fmt: skip
+
+
+def test_what_was_derived_where_it_was_goes_when_it_has_yet_to_begin_elsewhere(take):
+    energy = [
+        {"start_date_time": f"2026-01-14T{start}:00Z", "dimensions": [{"type": "ENERGY", "volume": 3}]}
+        for start in ("14:05", "14:50")
+    ]
+    began = {"start_date_time": "2026-01-14T14:05:00Z", "charging_periods": energy}
+    take(session(**began))
+    assert (MeterInterval.objects.exists(), OcpiEdge.objects.exists()) == (True, True)
+
+    take(at_e2(**began, status="PENDING"))
+
+    assert not MeterInterval.objects.exists()
+    assert not OcpiEdge.objects.exists()
 
 
 def test_a_profile_that_was_for_the_other_evse_is_not_sent_or_is_cleared(platform, call, evses, group, clock, http):
