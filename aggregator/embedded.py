@@ -37,7 +37,8 @@ def database_url(name: str = "aggregator") -> str:
     """Return the address of one of our databases on the configured or embedded PostgreSQL."""
     configured = os.environ.get("DATABASE_URL")
     if configured:
-        return configured if name == "aggregator" else f"{configured}_{name}"
+        address, mark, options = configured.partition("?")
+        return configured if name == "aggregator" else f"{address}_{name}{mark}{options}"
     host = str(_postgres_socket_directory()).replace("/", "%2F")
     return f"postgresql://postgres@{host}/{name}"
 
