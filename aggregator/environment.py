@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import environ
@@ -36,17 +37,19 @@ def read(name: str, text: str, how: Callable[[str], T], *, example: str, is_secr
 
 
 class Environment(environ.Env):  # type: ignore[misc] # the package has no types
-    """Reads variables by kind, more strictly than its parent, which takes `1e3` for 13 and `BEHIND_TLS=ture` for no."""
+    """Reads variables by kind, each as it stands and more strictly than its parent.
+
+    That takes `1e3` for 13, `BEHIND_TLS=ture` for no, the blank in `a, b` for a part of b, and a password that begins
+    with `$` for the name of another variable.
+    """
 
     def get_value(self, var: str, cast: Any = None, **more: Any) -> Any:
         """Return the variable as `cast`, or its default."""
-        kinds: dict[Any, Callable[[str], Any]] = {bool: _switch, int: int, float: _number}
-        if cast in kinds and var in self.ENVIRON:
-            return read(var, self.ENVIRON[var], kinds[cast], example=EXAMPLES[cast])
-        try:
+        if var not in self.ENVIRON:
             return super().get_value(var, cast=cast, **more)
-        except ValueError:
-            refuse(f"{var} is {self.ENVIRON[var]!r}; write {EXAMPLES.get(cast, 'another')}.")
+        kinds: dict[Any, Callable[[str], Any]] = {bool: _switch, int: int, float: _number, list: _words}
+        how = kinds.get(cast, partial(self.parse_value, cast=cast))
+        return read(var, self.ENVIRON[var], how, example=EXAMPLES.get(cast, "another"))
 
 
 def _switch(text: str) -> bool:
@@ -60,3 +63,7 @@ def _number(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(text)
     return number
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]

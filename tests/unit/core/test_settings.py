@@ -64,6 +64,23 @@ def test_a_setting_that_cannot_be_read_is_told_in_one_sentence(name, value, says
     assert "pass-word" not in ended.stderr
 
 
+def settings_are_read(module, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", f"import {module} as read; print(read.SECRET_KEY, read.ALLOWED_HOSTS)"],
+        cwd=CHECKOUT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("key", ["$ecret", "$SECRET_KEY", "$$x", "$HOME"])
+def test_a_text_that_begins_with_a_dollar_is_not_taken_for_the_name_of_another_variable(key):
+    read = settings_are_read("aggregator.settings", SECRET_KEY=key, ALLOWED_HOSTS="$a.example, b.example,")
+    assert read.stdout == f"{key} ['$a.example', 'b.example']\n", read.stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [
