@@ -77,6 +77,7 @@ def load(scenario: Scenario) -> Loaded:
         minimum_dwell=scenario.minimum_dwell,
         lock_duration=scenario.lock_duration,
         solver_time_limit_seconds=scenario.solver_time_limit_seconds,
+        after_change=scenario.after_change,
         token_lifetime=scenario.uftp.token_lifetime,
         address_book_v2_status=scenario.uftp.address_book_v2_status,
     )

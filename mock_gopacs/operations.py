@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import datetime
+from decimal import Decimal
 from typing import TypeVar
 
 from django.db import transaction
@@ -107,8 +108,25 @@ def change_order(*, participant: Participant, order_id: uuid.UUID, body: bytes, 
         if name in form.given and value is not None:
             setattr(order, attribute, value)
     order_form.require_facility_type(market_based=order.market_based, facility_type=order.facility_type)
-    record(order, "CHANGED", at=now)
+    if market.after_change == Market.AfterChange.SAME_ID:
+        record(order, "CHANGED", at=now)
+    else:
+        _replace(order, market.after_change, now)
     return order
+
+
+def _replace(changed: Order, after_change: str, now: datetime) -> None:
+    """Let a changed order be another, which takes what was cleared along, and take the one that it was out."""
+    old = Order.objects.get(pk=changed.pk)
+    changed.pk, changed.version, changed.placed_at, changed.updated_at = uuid.uuid4(), 0, now, now
+    changed.save(force_insert=True)
+    old.fills.update(order=changed)
+    if after_change == Market.AfterChange.OLD_ID_GONE:
+        old.delete()
+    else:
+        old.status, old.cleared_mw = Order.Status.CANCELLED, Decimal(0)
+        record(old, "CANCELLED", at=now)
+    record(changed, "CREATED", at=now)
 
 
 @transaction.atomic

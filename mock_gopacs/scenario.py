@@ -17,8 +17,10 @@ from aggregator.core.ean import Ean18
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, ptu_range
 from mock_gopacs.load_profile import problems, read_profile
-from mock_gopacs.scenario_values import InvalidScenario, ean18, local_instant, postcode4
+from mock_gopacs.scenario_values import InvalidScenario, ean18, local_instant, one_of, postcode4
 from mock_gopacs.uftp.plans import UftpPlan, read_uftp
+
+AFTER_CHANGE = ("same_id", "new_id", "old_id_gone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Scenario:
     minimum_dwell: timedelta
     lock_duration: timedelta
     solver_time_limit_seconds: float
+    after_change: str
     participants: tuple[ParticipantPlan, ...]
     announcements: tuple[AnnouncementPlan, ...]
     foreign_orders: tuple[ForeignOrderPlan, ...]
@@ -135,6 +138,7 @@ def _read(document: Mapping[str, Any]) -> Scenario:
         minimum_dwell=timedelta(minutes=float(settings.get("minimum_dwell_minutes", 0))),
         lock_duration=timedelta(minutes=float(settings.get("lock_minutes", 5))),
         solver_time_limit_seconds=float(settings.get("solver_time_limit_seconds", 5)),
+        after_change=one_of(AFTER_CHANGE, settings.get("after_change", "same_id"), "after_change"),
         participants=tuple(_participant(plan) for plan in document.get("participants") or ()),
         announcements=tuple(announcements),
         foreign_orders=tuple(_foreign_orders(day, areas, document.get("foreign_orders") or (), generator)),

@@ -41,3 +41,10 @@ def postcode4(value: Any) -> str:
     if not digits:
         raise InvalidScenario(f"{value!r} is no Dutch postcode: give four digits, for example 3511.")
     return digits[1]
+
+
+def one_of(choices: Any, value: Any, what: str) -> Any:
+    """Return a value that is one of those to choose from."""
+    if value not in choices:
+        raise InvalidScenario(f"{value!r} is no {what}: choose from {[str(choice) for choice in choices]}.")
+    return value

@@ -12,12 +12,23 @@ from django.db.models import Q
 class Market(models.Model):
     """The one row every writer locks first, so that the order book changes one step at a time."""
 
+    class AfterChange(models.TextChoices):
+        SAME_ID = "same_id"
+        NEW_ID = "new_id"
+        OLD_ID_GONE = "old_id_gone"
+
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     scenario = models.TextField()
     seed = models.BigIntegerField()
     minimum_dwell = models.DurationField(default=timedelta(0))
     lock_duration = models.DurationField(default=timedelta(minutes=5))
     solver_time_limit_seconds = models.FloatField(default=5.0)
+    after_change = models.CharField(
+        max_length=11,
+        choices=AfterChange,
+        default=AfterChange.SAME_ID,
+        help_text="Whether a changed order keeps its id; if not, it is cancelled or unknown afterwards.",
+    )
     locked_until = models.DateTimeField(null=True)
     token_lifetime = models.DurationField(default=timedelta(minutes=5))
     address_book_v2_status = models.PositiveSmallIntegerField(default=200, help_text="404 or 410 once it is removed.")

@@ -15,7 +15,7 @@ from aggregator.core.ptu import ptu_range
 from bidding.markets.uftp.keys import PublicKey
 from bidding.markets.uftp.powers import PowerMeaning
 from bidding.markets.uftp.vocabulary import Role
-from mock_gopacs.scenario_values import InvalidScenario, ean18, local_instant
+from mock_gopacs.scenario_values import InvalidScenario, ean18, local_instant, one_of
 
 CALL_TIME = "08:00"
 """When a call goes out, on the day before: the one hour that an operator has published."""
@@ -82,7 +82,7 @@ def read_uftp(document: Mapping[str, Any], day: date) -> UftpPlan:
     roles = {party.domain: party.role for party in parties}
     return UftpPlan(
         token_lifetime=timedelta(seconds=float(settings.get("token_lifetime_seconds", 300))),
-        address_book_v2_status=_one_of(V2_STATUSES, settings.get("address_book_v2_status", 200), "status of V2"),
+        address_book_v2_status=one_of(V2_STATUSES, settings.get("address_book_v2_status", 200), "status of V2"),
         parties=parties,
         contracts=tuple(_contract(entry, day, roles) for entry in document.get("contracts") or ()),
     )
@@ -107,7 +107,7 @@ def _party(entry: Mapping[str, Any]) -> PartyPlan:
     domain = str(entry["domain"])
     if not _DOMAIN.fullmatch(domain):
         raise InvalidScenario(f"{domain!r} is no UFTP domain: give lower-case letters, for example agr.example.nl.")
-    role = Role(_one_of((Role.AGR.value, Role.DSO.value), entry["role"], "role"))
+    role = Role(one_of((Role.AGR.value, Role.DSO.value), entry["role"], "role"))
     if role is Role.DSO:
         return PartyPlan(domain, role)
     return PartyPlan(
@@ -127,9 +127,9 @@ def _contract(entry: Mapping[str, Any], day: date, roles: Mapping[str, Role]) ->
         ean=ean18(entry["ean"]),
         dso=_known(entry["dso"], Role.DSO, roles),
         aggregator=_known(entry["aggregator"], Role.AGR, roles),
-        version=_one_of(VERSIONS, str(entry.get("version", VERSIONS[0])), "version"),
-        congestion=_one_of(CONGESTIONS, entry["congestion"], "congestion"),
-        power_meaning=PowerMeaning(_one_of(list(PowerMeaning), entry.get("power_meaning", "limit"), "power_meaning")),
+        version=one_of(VERSIONS, str(entry.get("version", VERSIONS[0])), "version"),
+        congestion=one_of(CONGESTIONS, entry["congestion"], "congestion"),
+        power_meaning=PowerMeaning(one_of(list(PowerMeaning), entry.get("power_meaning", "limit"), "power_meaning")),
         power_w=power_w,
         price_eur=Decimal(str(entry.get("price_eur", 0))),
         calls=tuple(read_call(call, day, contract_power_w=power_w) for call in entry.get("calls") or ()),
@@ -147,9 +147,3 @@ def _watt(kilowatt: Any) -> int:
     if watt < 0 or watt % 1:
         raise InvalidScenario(f"power_kw {kilowatt} is negative or finer than a Watt: give the size without a sign.")
     return int(watt)
-
-
-def _one_of(choices: Any, value: Any, what: str) -> Any:
-    if value not in choices:
-        raise InvalidScenario(f"{value!r} is no {what}: choose from {[str(choice) for choice in choices]}.")
-    return value

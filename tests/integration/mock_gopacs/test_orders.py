@@ -183,3 +183,27 @@ def test_a_wrong_check_digit_is_taken_with_a_warning(market):
     document["participants"][0]["registrations"].append({"ean": odd_ean, "postcode": "3511"})
     market.load(document)
     assert [warning["code"] for warning in market.placed(ean=odd_ean)["warnings"]] == ["EAN_CHECK_DIGIT"]
+
+
+@pytest.mark.parametrize(("after_change", "old"), [("new_id", (200, "CANCELLED")), ("old_id_gone", (404, None))])
+def test_a_changed_order_can_get_a_new_id_and_takes_what_was_cleared_along(market, after_change, old):
+    document = scenario_document()
+    document["settings"]["after_change"] = after_change
+    document["announcements"][0]["required_mw"] = 0.1
+    market.set_clock(utc(14, 31))
+    market.load(document)
+    market.advance(utc(14, 31))
+    order = market.placed(metaData={"clientOrderId": "bid-1"})
+    market.advance(utc(15, 5))
+    market.advance(utc(15, 10))
+    # when
+    body = {"quantity": 0.3, "price": 90, "ean": EAN_CENTRE}
+    changed = market.call("PUT", f"{ORDERS}/{order['id']}", json=body).json()
+    # then
+    assert changed["id"] != order["id"]
+    assert (changed["quantity"], changed["clearedQuantity"], changed["status"]) == (0.3, 0.1, "PARTLY_CLEARED")
+    assert ([fill["quantity"] for fill in changed["fills"]], changed["version"]) == ([0.1], 1)
+    found = own_orders(market, clientOrderId="bid-1")["content"]
+    assert {one["id"] for one in found if not one["final"]} == {changed["id"]}
+    answer = market.call("GET", f"{ORDERS}/{order['id']}")
+    assert (answer.status_code, answer.json().get("status")) == old
