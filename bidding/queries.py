@@ -10,7 +10,7 @@ from django.db.models.functions import Cast
 
 from aggregator.core.models import DeliveryAttempt
 from assets.models import AggregationEan
-from bidding.models import Activation, Announcement, Bid, BidDutyContract, NoBid, SurplusOrder
+from bidding.models import Activation, Announcement, Bid, BidDutyContract, NoBid, OrderChange, SurplusOrder
 
 
 def newest_announcements() -> QuerySet[Announcement]:
@@ -149,16 +149,17 @@ def bids_on_the_exchange() -> QuerySet[Bid]:
 
 
 def bids_perhaps_twice_in_the_book(now: datetime) -> QuerySet[Bid]:
-    """Return the bids ahead with a send of unknown fate or a surplus order, whatever became of them.
+    """Return the bids ahead with a send of unknown fate, a surplus order or a change, whatever became of them.
 
-    Not those that are being looked for anyway.
+    An exchange may let another order take the place of one that is changed. Not those that are being looked for anyway.
     """
     lost = DeliveryAttempt.objects.filter(
         may_have_arrived=True, message__conversation=Cast(OuterRef("reference"), CharField())
     )
     surplus = SurplusOrder.objects.filter(bid=OuterRef("pk"))
+    changes = OrderChange.objects.filter(bid=OuterRef("pk"))
     return (
-        Bid.objects.filter(Exists(lost) | Exists(surplus), starts_at__gt=now)
+        Bid.objects.filter(Exists(lost) | Exists(surplus) | Exists(changes), starts_at__gt=now)
         .exclude(status__in=[Bid.Status.APPROVED, Bid.Status.SOUGHT])
         .order_by("starts_at", "pk")
     )

@@ -16,6 +16,7 @@ from aggregator.core.services import clock, http_client
 from assets.models import AggregationEan
 from bidding.dispatch.operations import run_activation
 from bidding.dispatch.pause_tests import judge_pause_tests, start_pause_tests
+from bidding.markets.exchange.orders import OrderState
 from bidding.markets.exchange.venue import ExchangeUnavailable, Outcome, Venue
 from bidding.markets.gopacs.announcements import UnreadableAnnouncement, read_announcement
 from bidding.markets.gopacs.client import AnnouncementsUnavailable, fetch_announcements, fetch_helping_eans
@@ -45,6 +46,8 @@ logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = timedelta(seconds=20)
 """Between attempts at the exchange: a locked book opens again within minutes, and the gate waits for nobody."""
+
+CAME_TOO_LATE = "The order has ended. If its bid is still on the exchange, another took its place: ask again."
 
 _VERDICTS = {
     Outcome.DONE: Verdict.DELIVERED,
@@ -149,9 +152,10 @@ def send_market_messages(**_unknown: object) -> None:
     refused: set[int] = set()
 
     def judge(message: OutboxMessage, answer: Response) -> Verdict:
-        outcome = market.meaning_of(market_messages.purpose_of(message), answer)
-        if outcome is Outcome.PERHAPS_OVERTAKEN:
-            outcome = Outcome.WAIT if _may_be_open(market, message.conversation) else Outcome.OVERTAKEN
+        purpose = market_messages.purpose_of(message)
+        outcome = market.meaning_of(purpose, answer)
+        if outcome is Outcome.PERHAPS_OVERTAKEN or (outcome is Outcome.OVERTAKEN and purpose == "change"):
+            outcome = _looked_up(market, message, outcome)
         if outcome is Outcome.REFUSED:
             refused.add(message.pk)
         return _VERDICTS[outcome]
@@ -191,20 +195,26 @@ def _earlier_answer(market: Venue, message: OutboxMessage) -> Response | None:
     is_unsent = bid.status != Bid.Status.APPROVED and not bid.exchange_order_id
     if is_unsent or bid.status in Bid.ENDED_UNSOLD:
         raise RequestRefused("The bid has ended, so its order must not be placed any more.")
-    found = market.find(message.conversation)
+    now, found = clock().now(), market.find(message.conversation)
     if not found and bid.withdrawal_asked_at is not None:
         raise RequestRefused(f"Withdrawn: {bid.status_reason}")
-    orders.follow_orders_of(bid_id=bid.pk, states=[state for state, _ in found], now=clock().now())
+    states = [state for state, _ in found]
+    orders.follow_orders_of(bid_id=bid.pk, known_as=bid.exchange_order_id, states=states, now=now)
     return found[0][1] if found else None
 
 
-def _may_be_open(market: Venue, reference: str) -> bool:
-    """Tell whether the exchange shows an order of ours that is not final, or cannot say."""
+def _looked_up(market: Venue, message: OutboxMessage, outcome: Outcome) -> Outcome:
+    """Return what it means that an order is said to be gone, by what the exchange shows under our reference.
+
+    A change that was made already, its answer lost, may be shown by another order that took the place of this one.
+    """
     try:
-        return any(not state.is_final for state, _ in market.find(reference))
+        states = _take_over_all(market, Bid.objects.get(reference=message.conversation))
     except ExchangeUnavailable as failure:
-        logger.warning("Whether order %s is gone could not be asked: %s", reference, failure)
-        return True
+        logger.warning("Whether order %s is gone could not be asked: %s", message.conversation, failure)
+        return Outcome.WAIT
+    is_open = any(not state.is_final and market_messages.is_about(message, state.order_id) for state in states)
+    return Outcome.WAIT if outcome is Outcome.PERHAPS_OVERTAKEN and is_open else Outcome.OVERTAKEN
 
 
 def _in_flight(market: Venue, message: OutboxMessage) -> timedelta:
@@ -221,7 +231,7 @@ def _answered(market: Venue, message: OutboxMessage, answer: Response) -> None:
     if state is not None:
         orders.follow_order(bid_id=Bid.objects.get(reference=message.conversation).pk, state=state, now=now)
     if purpose == "change":  # not known as made by now
-        order_changes.note_unchanged(reference=message.conversation, answer="The order has ended.", now=now)
+        order_changes.note_unchanged(reference=message.conversation, answer=CAME_TOO_LATE, now=now)
 
 
 @shared_task
@@ -248,16 +258,25 @@ def _follow(bid: Bid) -> None:
         _look_for(bid)
     else:
         state = exchange().order(bid.exchange_order_id)
+        if state is None:
+            raise ExchangeUnavailable(f"The exchange does not know order {bid.exchange_order_id}.")
         orders.follow_order(bid_id=bid.pk, state=state, now=clock().now())
 
 
 def _look_for(bid: Bid) -> None:
-    """Take over all that the exchange has under our reference."""
     now = clock().now()
-    found = exchange().find(str(bid.reference))
-    orders.follow_orders_of(bid_id=bid.pk, states=[state for state, _ in found], now=now)
-    if not found:
+    if not _take_over_all(exchange(), bid):
         orders.conclude_absent(bid_id=bid.pk, gate=exchange().gate, in_flight=exchange().in_flight, now=now)
+
+
+def _take_over_all(market: Venue, bid: Bid) -> list[OrderState]:
+    """Take over all that the exchange has under our reference, and return it; raises `ExchangeUnavailable`."""
+    now, known_as = clock().now(), bid.exchange_order_id
+    states = [state for state, _ in market.find(str(bid.reference))]
+    if known_as and all(state.order_id != known_as for state in states):  # a list may leave out what is final
+        states += filter(None, [market.order(known_as)])
+    orders.follow_orders_of(bid_id=bid.pk, known_as=known_as, states=states, now=now)
+    return states
 
 
 @shared_task

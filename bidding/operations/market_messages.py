@@ -54,6 +54,11 @@ def enqueue_request(
     )
 
 
+def is_about(message: OutboxMessage, order_id: str) -> bool:
+    """Tell whether a stored change or withdrawal was asked of this order: their keys end with its id."""
+    return message.idempotency_key.endswith(f"-{order_id}")
+
+
 def purpose_of(message: OutboxMessage) -> Purpose:
     """Return what a stored request is for."""
     prefix = message.idempotency_key.partition("-")[0]

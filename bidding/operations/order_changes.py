@@ -74,7 +74,7 @@ def _surplus(exchange: Venue, now: datetime) -> QuerySet[SurplusOrder]:
 @transaction.atomic
 def _ask_withdrawal(bid_id: int, exchange: Venue, now: datetime) -> bool:
     bid = _to_take_out(exchange, now).select_for_update().filter(pk=bid_id).first()
-    return bid is not None and _take_out(bid, bid.exchange_order_id, str(bid.reference), exchange, now)
+    return bid is not None and _take_out(bid, bid.exchange_order_id, exchange, now)
 
 
 @transaction.atomic
@@ -83,10 +83,11 @@ def _ask_surplus_withdrawal(surplus_id: int, exchange: Venue, now: datetime) -> 
     surplus = _surplus(exchange, now).filter(pk=surplus_id).first()
     if surplus is None:
         return False
-    return _take_out(bid, surplus.order_id, f"{bid.reference}-{surplus.order_id}", exchange, now)
+    return _take_out(bid, surplus.order_id, exchange, now)
 
 
-def _take_out(bid: Bid, order_id: str, key: str, exchange: Venue, now: datetime) -> bool:
+def _take_out(bid: Bid, order_id: str, exchange: Venue, now: datetime) -> bool:
+    key = f"{bid.reference}-{order_id}"
     if OutboxMessage.objects.filter(idempotency_key=f"withdraw-{key}").exists():
         return False
     request, closes_at = exchange.withdrawing(order_id), bid.starts_at - exchange.gate
@@ -142,7 +143,7 @@ def change(
     )
     order = order_of(bid, exchange, power_w=power_w, price=price_eur_per_mwh)
     request = exchange.changing(bid.exchange_order_id, order)
-    key = f"{bid.reference}-{asked.pk}"
+    key = f"{bid.reference}-{asked.pk}-{bid.exchange_order_id}"
     enqueue_request(bid=bid, purpose="change", key=key, request=request, closes_at=closes_at, now=now)
     audit.record(
         now=now,

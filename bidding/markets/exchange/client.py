@@ -105,12 +105,16 @@ class Exchange:
         except UnreadableOrder:
             return None
 
-    def order(self, order_id: str) -> OrderState:
-        """Return the present state of one of our orders; raises `ExchangeUnavailable`."""
+    def order(self, order_id: str) -> OrderState | None:
+        """Return the present state of one of our orders, None where there is none; raises `ExchangeUnavailable`."""
         try:
             return read_order(self._get(self._order_url(order_id)).body)
         except UnreadableOrder as error:
             raise ExchangeUnavailable(str(error)) from error
+        except ExchangeUnavailable as failure:
+            if failure.answer and failure.answer.status_code == NOT_FOUND:
+                return None
+            raise
 
     def find(self, reference: str) -> list[tuple[OrderState, Response]]:
         """Return the orders that carry our reference, each with an answer as if it had just been placed.

@@ -99,13 +99,14 @@ class Venue(Protocol):
         """Return the state of the order that an answer carries, refusals too; None when it carries none."""
         ...
 
-    def order(self, order_id: str) -> OrderState:
-        """Return the present state of one of our orders; raises `ExchangeUnavailable`."""
+    def order(self, order_id: str) -> OrderState | None:
+        """Return the present state of one of our orders, None where there is none; raises `ExchangeUnavailable`."""
         ...
 
     def find(self, reference: str) -> Sequence[tuple[OrderState, Response]]:
         """Return the orders that carry our reference, each with an answer as if it had just been placed.
 
-        More than one is a mishap. Raises `ExchangeUnavailable`.
+        An exchange may let another order take the place of one that is changed: then that is out, and the other carries
+        the reference and what was cleared. More than one that is not out is a mishap. Raises `ExchangeUnavailable`.
         """
         ...

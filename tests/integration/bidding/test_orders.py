@@ -1,13 +1,15 @@
 import json
+from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
+from django.contrib.auth.models import User
 
 from aggregator.core.models import AuditEvent, InboxMessage
 from bidding import tasks
 from bidding.markets.exchange.orders import OrderState
-from bidding.models import Activation, ActivationPtu, Bid, LedgerEntry
+from bidding.models import Activation, ActivationPtu, Bid, LedgerEntry, OrderChange, SurplusOrder
 from bidding.operations import bids, order_changes, orders, pushes
 from bidding.operations.orders import follow_order
 
@@ -118,3 +120,67 @@ def test_news_of_an_ended_order_that_says_nothing_new_is_no_error(bid, now, capl
     for _ in range(2):
         follow_order(bid_id=bid.pk, state=state(cleared_w, is_final=True), now=now)
     assert not caplog.records
+
+
+@pytest.fixture
+def asked(bid, now):
+    """A change to 200 kW that was asked of the exchange and is not answered yet."""
+    return OrderChange.objects.create(
+        bid=bid, power_w=200_000, price_eur_per_mwh=Decimal(180), reason="Two cars left.",
+        asked_by=User.objects.create_user("operator"), asked_at=now,
+    )  # fmt: skip
+
+
+def answer_change(asked, now):
+    asked.status, asked.answered_at = OrderChange.Status.DONE, now
+    asked.save()
+
+
+def look(bid, now, **cleared_w):
+    """Take over a list of orders: X1 and others with what they cleared; those that are final have a capital F."""
+    states = [
+        OrderState(name.removesuffix("F"), "", power_w, Decimal(180) if power_w else None, name.endswith("F"), False)
+        for name, power_w in cleared_w.items()
+    ]
+    orders.follow_orders_of(bid_id=bid.pk, known_as=bid.exchange_order_id, states=states, now=now)
+    return Bid.objects.get(pk=bid.pk)
+
+
+def test_two_orders_that_a_list_shows_while_one_takes_the_place_of_the_other_are_none_too_many(bid, asked, now):
+    look(bid, now, X1=0, Y=0)
+    answer_change(asked, now)
+    look(bid, now, X1=0, Y=0)  # asked before the answer came
+    assert not SurplusOrder.objects.exists()
+
+    look(bid, now + timedelta(seconds=1), X1=0, Y=0)
+    assert SurplusOrder.objects.get().order_id == "Y"
+
+
+def test_a_list_that_shows_neither_order_while_one_takes_the_place_of_the_other_ends_no_bid(bid, asked, now):
+    assert look(bid, now, X1F=0).status == Bid.Status.SUBMITTED
+    answer_change(asked, now)
+    assert look(bid, now + timedelta(seconds=1), X1F=0).status == Bid.Status.NOT_CLEARED
+
+
+def test_a_list_that_was_asked_for_before_the_order_was_replaced_brings_the_old_one_not_back(bid, asked, now):
+    assert look(bid, now, X1F=0, Y=0).exchange_order_id == "Y"
+    assert look(bid, now, X1=0).exchange_order_id == "Y"
+    assert not SurplusOrder.objects.exists()
+
+
+def test_an_order_that_takes_the_place_of_one_that_cleared_goes_on_where_it_was(bid, asked, now):
+    look(bid, now, X1=100_000)
+    bid = look(bid, now, X1F=0, Y=100_000)
+    look(bid, now, X1F=0, Y=200_000)
+    assert set(Activation.objects.get().ptus.values_list("ordered_w", flat=True)) == {200_000}
+    assert not SurplusOrder.objects.exists()
+
+
+def test_an_order_that_does_not_carry_on_what_the_one_before_it_cleared_is_one_too_many(bid, asked, now, caplog):
+    look(bid, now, X1=100_000)
+    answer_change(asked, now)
+    bid = look(bid, now + timedelta(seconds=1), X1F=100_000, Y=0)
+    assert (bid.status, bid.exchange_order_id) == (Bid.Status.PARTLY_CLEARED, "X1")
+    assert SurplusOrder.objects.get().order_id == "Y"
+    assert committed() == {100_000}
+    assert "is in the book beside order X1" in caplog.text
