@@ -5,7 +5,9 @@ from functools import cache
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from aggregator.core.services import http_client
+from aggregator.core.http import SendsRequests
+from aggregator.core.messaging.polling import PollingClient
+from aggregator.core.services import clock, http_client
 from bidding.markets.exchange.client import Exchange
 from bidding.markets.exchange.venue import Venue
 
@@ -19,6 +21,7 @@ def exchange() -> Venue:
         raise ImproperlyConfigured(f"Set {', '.join(missing)} in the environment to trade on the exchange.")
     return Exchange(
         http=http_client(),
+        polls=market_polls(),
         base_url=settings.EXCHANGE_URL,
         participant_id=settings.EXCHANGE_PARTICIPANT_ID,
         api_key=settings.EXCHANGE_API_KEY,
@@ -26,6 +29,11 @@ def exchange() -> Venue:
         gate=settings.EXCHANGE_GATE,
         in_flight=settings.EXCHANGE_IN_FLIGHT,
     )
+
+
+def market_polls() -> SendsRequests:
+    """Return what asks the exchange and GOPACS how things stand."""
+    return PollingClient(http_client(), clock())
 
 
 def gopacs_url() -> str:

@@ -12,7 +12,7 @@ from aggregator.core.isolation import failing_alone
 from aggregator.core.jobs import AlreadyRunning, job
 from aggregator.core.messaging.operations import Verdict, deliver_due
 from aggregator.core.models import OutboxMessage
-from aggregator.core.services import clock, http_client
+from aggregator.core.services import clock
 from assets.models import AggregationEan
 from bidding.dispatch.operations import run_activation
 from bidding.dispatch.pause_tests import judge_pause_tests, start_pause_tests
@@ -40,7 +40,7 @@ from bidding.queries import (
     bids_on_the_exchange,
     bids_perhaps_twice_in_the_book,
 )
-from bidding.services import exchange, gopacs_url
+from bidding.services import exchange, gopacs_url, market_polls
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ _VERDICTS = {
 def poll_announcements(**_unknown: object) -> None:
     """Ask GOPACS what is announced, and write down what is new."""
     try:
-        listed = fetch_announcements(http=http_client(), base_url=gopacs_url())
+        listed = fetch_announcements(http=market_polls(), base_url=gopacs_url())
     except (RequestFailed, AnnouncementsUnavailable) as failure:
         logger.warning("Announcements could not be fetched: %s", failure)
         return
@@ -84,7 +84,7 @@ def _ask_which_eans_help(rows: list[Announcement]) -> None:
     for row in rows:
         try:
             eans = fetch_helping_eans(
-                http=http_client(),
+                http=market_polls(),
                 base_url=gopacs_url(),
                 api_key=settings.GOPACS_API_KEY,
                 external_id=row.external_id,

@@ -130,7 +130,9 @@ def _ordered(direction):
         direction=direction, starts_at=STARTS_AT, ends_at=ENDS_AT, required_power_w=[800_000] * PTUS, document={},
     )  # fmt: skip
     everything = bids.SizedWindow(400_000, 400_000, [900_000] * PTUS, {"curve": []}, "more than all can give")
-    exchange = Exchange(http=None, base_url="http://exchange.example", participant_id=str(GROUP_EAN), api_key="key")
+    exchange = Exchange(
+        http=None, polls=None, base_url="http://exchange.example", participant_id=str(GROUP_EAN), api_key="key"
+    )
     bid = bids.offer(announcement=announcement, aggregation_ean=group, sized=everything, exchange=exchange, now=now)
     follow_order(bid_id=bid.pk, state=OrderState("X1", "", 400_000, Decimal(180), True, False), now=now)
     return Activation.objects.get()

@@ -3,9 +3,11 @@
 After some failures in a row nothing goes to an address (scheme, host and port) for a while. Then one message is let
 through, by one worker; its answer opens the way again, its failure makes the next pause longer. Who asks to be left
 alone (Retry-After) is, from the first failure on. Pauses stay short beside the deadlines of messages, in any case.
+Questions that are no messages (`polling`) are not asked meanwhile either.
 """
 
 import logging
+import re
 from datetime import datetime, timedelta
 
 from django.db.models import F, QuerySet
@@ -23,6 +25,12 @@ LONGEST_PAUSE = timedelta(minutes=1)
 def resting(now: datetime) -> QuerySet[Breaker]:
     """Return the counterparties that are left alone now."""
     return Breaker.objects.filter(rests_until__gt=now)
+
+
+def counterparty_of(url: str) -> str:
+    """Return whom an address belongs to: as the database cuts it out of a message's, scheme, host and port."""
+    match = re.match("[a-z]+://[^/]+", url)
+    return match[0] if match else ""
 
 
 def lets_pass(counterparty: str, *, now: datetime) -> bool:
@@ -54,9 +62,24 @@ def note(counterparty: str, *, trouble: bool, now: datetime, asked: timedelta = 
     pause = asked
     if failures >= FAILURES_IN_A_ROW:
         pause = max(asked, FIRST_PAUSE * 2 ** min(failures - FAILURES_IN_A_ROW, 10))
-    if pause := min(pause, LONGEST_PAUSE):
-        known.update(rests_until=now + pause)
-        logger.warning("%s failed %s times in a row; nothing is sent to it for %s", counterparty, failures, pause)
+    if pause:
+        _rest(counterparty, pause, now=now, why=f"failed {failures} times in a row")
+
+
+def leave_alone(counterparty: str, *, asked: timedelta, now: datetime) -> None:
+    """Leave a counterparty alone as long as it `asked` in its answer to a question.
+
+    That is no failure to count: what questions come to does not tell whether messages are taken.
+    """
+    if asked:
+        Breaker.objects.bulk_create([Breaker(counterparty=counterparty)], ignore_conflicts=True)
+        _rest(counterparty, asked, now=now, why="asked to be left alone")
+
+
+def _rest(counterparty: str, pause: timedelta, *, now: datetime, why: str) -> None:
+    pause = min(pause, LONGEST_PAUSE)
+    Breaker.objects.filter(counterparty=counterparty).update(rests_until=now + pause)
+    logger.warning("%s %s; nothing is sent to it for %s", counterparty, why, pause)
 
 
 def try_now(counterparty: str, *, now: datetime) -> None:

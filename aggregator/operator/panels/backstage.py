@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from aggregator.core.interval import Interval
-from aggregator.core.models import AuditEvent, Job, OutboxMessage
+from aggregator.core.models import AuditEvent, Breaker, Job, OutboxMessage
 from aggregator.operator import queries
 from aggregator.operator.display import (
     clock_time,
@@ -44,8 +44,7 @@ def messages(*, now: datetime) -> dict[str, Any]:
         ]
         + [
             {
-                "text": f"{one.counterparty} failed {one.failures:,} times in a row; it is tried again at "
-                f"{clock_time(one.rests_until)}.",
+                "text": f"{one.counterparty} {_trouble_of(one)}; it is tried again at {clock_time(one.rests_until)}.",
                 "href": page_of(one),
                 "tone": "bad",
             }
@@ -53,6 +52,10 @@ def messages(*, now: datetime) -> dict[str, Any]:
             if one.rests_until
         ],
     }
+
+
+def _trouble_of(one: Breaker) -> str:
+    return f"failed {one.failures:,} times in a row" if one.failures else "asked us to wait"
 
 
 def _waiting(one: Waiting, now: datetime) -> list[dict[str, str]]:

@@ -40,9 +40,13 @@ GONE_CODES = frozenset({"ORDER_FINAL", "ORDER_UNKNOWN"})
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """An exchange with the public order interface of ETPA (a `Venue`): where it is and who we are there."""
+    """An exchange with the public order interface of ETPA (a `Venue`): where it is and who we are there.
+
+    `http` sends, `polls` asks.
+    """
 
     http: SendsRequests
+    polls: SendsRequests
     base_url: str
     participant_id: str
     api_key: str = field(repr=False)
@@ -141,7 +145,7 @@ class Exchange:
 
     def _get(self, url: str) -> Response:
         try:
-            answer = self.http.request(method="GET", url=url, headers=self.credentials(), body=b"")
+            answer = self.polls.request(method="GET", url=url, headers=self.credentials(), body=b"")
         except (RequestFailed, RequestRefused) as failure:  # the address is a setting of ours, which people can mend
             raise ExchangeUnavailable(str(failure)) from failure
         if not answer.is_success:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from aggregator.core.http import HttpClient
+from aggregator.core.http import SendsRequests
 from aggregator.core.interval import Interval
 from bidding.markets.gopacs.announcements import UnreadableAnnouncement, helping_eans
 
@@ -31,7 +31,7 @@ class AnnouncementList:
         return frozenset(str(document.get("id")) for document in self.documents if isinstance(document, Mapping))
 
 
-def fetch_announcements(*, http: HttpClient, base_url: str) -> AnnouncementList:
+def fetch_announcements(*, http: SendsRequests, base_url: str) -> AnnouncementList:
     """Return what all pages list.
 
     Raises `AnnouncementsUnavailable` when the answer is not the expected one; network failures pass through as
@@ -39,7 +39,8 @@ def fetch_announcements(*, http: HttpClient, base_url: str) -> AnnouncementList:
     """
     documents: list[Mapping[str, Any]] = []
     for page in range(MOST_PAGES):
-        answer = http.request(method="GET", url=f"{base_url}/public/announcements?page={page}&size={PAGE_SIZE}")
+        url = f"{base_url}/public/announcements?page={page}&size={PAGE_SIZE}"
+        answer = http.request(method="GET", url=url, headers={}, body=b"")
         if not answer.is_success:
             raise AnnouncementsUnavailable(f"GOPACS answered HTTP {answer.status_code} to the list of announcements.")
         try:
@@ -55,7 +56,7 @@ def fetch_announcements(*, http: HttpClient, base_url: str) -> AnnouncementList:
 
 def fetch_helping_eans(
     *,
-    http: HttpClient,
+    http: SendsRequests,
     base_url: str,
     api_key: str,
     external_id: str,
@@ -68,7 +69,7 @@ def fetch_helping_eans(
     Raises `AnnouncementsUnavailable` when the answer is not the expected one, and `RequestFailed`.
     """
     url = f"{base_url}/public-api/1.0/announcements/{quote(external_id, safe='')}/eansolvingeffectivity"
-    answer = http.request(method="GET", url=url, headers={"API_KEY": api_key})
+    answer = http.request(method="GET", url=url, headers={"API_KEY": api_key}, body=b"")
     if not answer.is_success:
         raise AnnouncementsUnavailable(f"GOPACS answered HTTP {answer.status_code} to which EANs help.")
     try:

@@ -74,6 +74,7 @@ def announcement(area):
 def exchange():
     return Exchange(
         http=HttpClient(),
+        polls=HttpClient(),
         base_url="http://exchange.example",
         participant_id="7f3c1f5a-7a52-4f3c-8a43-0d6a7d6f4a11",
         api_key="key",

@@ -18,6 +18,7 @@ from aggregator.core.messaging.operations import (
     enqueue,
     resend,
 )
+from aggregator.core.messaging.polling import PollingClient
 from aggregator.core.messaging.retries import FIRST_RETRY_AFTER
 from aggregator.core.models import AuditEvent, Breaker, DeliveryAttempt, InboxMessage, OutboxMessage
 from tests.standing_clock import StandingClock
@@ -431,6 +432,35 @@ def test_a_counterparty_that_asks_to_be_left_alone_is(clock, at_search, status, 
     clock.instant += timedelta(seconds=seconds + 2)
     deliver(clock, peer)
     assert not OutboxMessage.objects.filter(delivered_at__isnull=True).exists()
+
+
+@pytest.mark.django_db
+def test_a_poll_heeds_and_sets_the_pauses_of_messages_and_counts_no_failures(clock):
+    peer = Peer(*[Response(500, {"Retry-After": "7"}, b"")] * 6, Response(429, {"Retry-After": "7"}, b""))
+    polls = PollingClient(peer, clock)
+
+    def poll():
+        return polls.request(method="GET", url="http://peer.example/x?y=/z", headers={}, body=b"")
+
+    for _ in range(6):
+        poll()
+    assert not Breaker.objects.exists()
+    poll()
+    known = Breaker.objects.get()
+    assert (known.counterparty, known.failures, known.rests_until) == (
+        "http://peer.example", 0, START + timedelta(seconds=7),
+    )  # fmt: skip
+
+    write("a1")
+    clock.instant += timedelta(seconds=6)
+    assert deliver(clock, peer) == DeliveryReport()
+    with pytest.raises(RequestFailed, match=r"peer.example is left alone.*before 16:00:07 Dutch"):
+        poll()
+    assert len(peer.bodies) == 7
+    clock.instant += timedelta(seconds=1)
+    assert poll() is OK
+    assert deliver(clock, peer).delivered == 1
+    assert not Breaker.objects.exists()
 
 
 @pytest.mark.django_db

@@ -20,6 +20,7 @@ TOMORROW = datetime(2026, 1, 15, 16, tzinfo=UTC)
 def configured_exchange(monkeypatch):
     market = Exchange(
         http=HttpClient(),
+        polls=HttpClient(),
         base_url="http://exchange.example",
         participant_id="7f3c1f5a-7a52-4f3c-8a43-0d6a7d6f4a11",
         api_key="key",

@@ -275,5 +275,7 @@ def test_an_hour_that_comes_twice_says_which_one(evening):
 def test_a_counterparty_that_is_left_alone_is_told(evening):
     Breaker.objects.create(counterparty="https://back.example", failures=9, rests_until=NOW)
     Breaker.objects.create(counterparty="https://broker.example", failures=6, rests_until=NOW + timedelta(minutes=1))
-    (line,) = panels()["messages"]["attention"]
-    assert line["text"] == "https://broker.example failed 6 times in a row; it is tried again at 17:21."
+    Breaker.objects.create(counterparty="https://exchange.example", rests_until=NOW + timedelta(seconds=30))
+    failed, asked = panels()["messages"]["attention"]
+    assert failed["text"] == "https://broker.example failed 6 times in a row; it is tried again at 17:21."
+    assert asked["text"] == "https://exchange.example asked us to wait; it is tried again at 17:20."

@@ -130,7 +130,7 @@ def field(settings, monkeypatch, tmp_path, market_process, group, sized):
     settings.EXCHANGE_API_KEY, settings.EXCHANGE_PARTICIPANT_ID = "exchange-key", PARTICIPANT_ID
     settings.EXCHANGE_MINIMUM_DWELL, settings.EXCHANGE_IN_FLIGHT = timedelta(0), timedelta(minutes=2)
     client = HttpClient(allowed_private_hosts=frozenset({"127.0.0.1"}))
-    for module in (core_services, services, tasks):
+    for module in (core_services, services):
         monkeypatch.setattr(module, "http_client", lambda: client)
     services.exchange.cache_clear()
     core_services.clock.cache_clear()

@@ -328,7 +328,7 @@ def test_a_change_whose_sender_died_counts_as_made_where_the_exchange_made_it(fi
 
 
 def test_a_poller_that_asked_earlier_and_writes_later_takes_nothing_back(field):
-    asked_earlier = fetch_announcements(http=tasks.http_client(), base_url=field.market.address)
+    asked_earlier = fetch_announcements(http=field.http, base_url=field.market.address)
     field.at(NOW + timedelta(seconds=20))
     field.market.control("POST", f"announcements/{Announcement.objects.get().external_id}/withdraw")
     field.at(NOW + timedelta(seconds=40))
@@ -340,6 +340,7 @@ def test_a_poller_that_asked_earlier_and_writes_later_takes_nothing_back(field):
 def test_an_order_waits_while_our_settings_forbid_to_call_the_exchange(field, monkeypatch):
     with monkeypatch.context() as misconfigured:
         misconfigured.setattr(services, "http_client", HttpClient)
+        misconfigured.setattr(tasks, "market_polls", lambda: field.http)  # announcements are at an address we may call
         exchange.cache_clear()
         field.tick()
         assert "HTTP_ALLOWED_PRIVATE_HOSTS" in OutboxMessage.objects.get().last_error
@@ -402,3 +403,25 @@ def test_on_a_day_of_the_clock_change_the_order_covers_the_real_hours(field, loc
     field.at(midnight + timedelta(minutes=41))
     assert Activation.objects.get().ptus.count() == hours * 4
     assert field.bid().cleared_power_w == 300_000
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("path", [ORDERS, "/public/announcements"])
+def test_a_market_that_asks_to_be_left_alone_is_not_polled_meanwhile(field, path, status):
+    field.at(NOW)
+    field.fault(kind="status", status=status, retry_after=45, method="GET", path=path)
+    field.at(NOW + timedelta(seconds=20))
+
+    def asked_since(seconds):
+        log = field.market.control("GET", "log")
+        return {
+            entry["path"].removesuffix(field.bid().exchange_order_id).rstrip("/")
+            for entry in log
+            if entry["receivedAt"] > ms(NOW + timedelta(seconds=seconds)) and entry["method"] == "GET"
+        }
+
+    field.at(NOW + timedelta(seconds=40))
+    field.at(NOW + timedelta(seconds=64))
+    assert asked_since(20) == set()
+    field.at(NOW + timedelta(seconds=66))
+    assert asked_since(20) == {ORDERS, "/public/announcements"}

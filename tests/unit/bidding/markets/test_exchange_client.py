@@ -28,11 +28,11 @@ class Book:
         return Response(200, {}, json.dumps({"content": content, "last": end >= len(self.references)}).encode())
 
 
-EXCHANGE = Exchange(http=Book(), base_url="https://x.example", participant_id="us", api_key="k")
+EXCHANGE = Exchange(http=None, polls=Book(), base_url="https://x.example", participant_id="us", api_key="k")
 
 
 def find(reference, book):
-    return replace(EXCHANGE, http=book).find(reference)
+    return replace(EXCHANGE, polls=book).find(reference)
 
 
 def test_an_order_is_found_on_whichever_page_it_is():
