@@ -8,13 +8,13 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Case, Count, F, Min, Q, Sum, When
+from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, Sum, When
 
 from aggregator.core.interval import Interval
 from aggregator.core.messaging.breaker import resting
 from aggregator.core.models import Breaker, Job, OutboxMessage
 from aggregator.core.ptu import PTU
-from assets.models import AggregationEan, Partner, Setpoint
+from assets.models import AggregationEan, Asset, Partner, Setpoint, SteeringLimit
 from bidding.models import Activation, Announcement, Bid, LedgerEntry, NoBid
 from bidding.queries import groups_asked, newest_announcements
 from settlement.models import DeliveryShare
@@ -258,6 +258,12 @@ def partners_today(*, day: Interval, now: datetime) -> list[PartnerToday]:
     return [
         PartnerToday(partner, partner.active_assets, partner.silent_assets, counts[partner.pk]) for partner in partners
     ]
+
+
+def limits_of_nobody() -> list[SteeringLimit]:
+    """Return the limits of connections that no active asset names: a wrong EAN, or all is gone there (1 query)."""
+    there = Asset.objects.filter(connection_ean=OuterRef("connection_ean"), is_active=True)
+    return list(SteeringLimit.objects.exclude(Q(connection_ean="") | Exists(there)).order_by("connection_ean"))
 
 
 def waiting_messages() -> list[Waiting]:

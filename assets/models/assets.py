@@ -6,6 +6,11 @@ from aggregator.core.fields import Ean18Field
 from aggregator.core.ptu import dutch_time
 from assets.validation import kinds
 
+EAN_OR_EMPTY = r"^([0-9]{18})?$"
+CONNECTION_IS_NO_EAN = (
+    "A connection is named by its EAN of 18 digits. Compare it with the grid operator's contract and give all digits."
+)
+
 
 class AssetKind(models.TextChoices):
     """What a steerable unit is; it decides its physics."""
@@ -56,6 +61,11 @@ class Asset(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["partner", "external_id"], name="asset_external_id_once_per_partner"),
+            models.CheckConstraint(
+                condition=Q(connection_ean__regex=EAN_OR_EMPTY),
+                name="asset_connection_is_18_digits",
+                violation_error_message=CONNECTION_IS_NO_EAN,
+            ),
             models.CheckConstraint(
                 condition=Q(min_import_w__lte=models.F("max_import_w")),
                 name="asset_min_import_within_max",

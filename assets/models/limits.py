@@ -1,6 +1,9 @@
 from django.db import models
 from django.db.models import Q
 
+from aggregator.core.fields import Ean18Field
+from assets.models.assets import CONNECTION_IS_NO_EAN, EAN_OR_EMPTY
+
 LEAST_CONNECTION_W = 1_000
 """The smallest connection to the grid carries more, so less than this is kilowatts where watts are meant."""
 
@@ -18,9 +21,7 @@ class SteeringLimit(models.Model):
     aggregation_ean = models.ForeignKey(
         "assets.AggregationEan", null=True, blank=True, on_delete=models.CASCADE, related_name="steering_limits"
     )
-    connection_ean = models.CharField(
-        max_length=18, blank=True, help_text="All assets behind this connection together, such as a site."
-    )
+    connection_ean = Ean18Field(blank=True, help_text="All assets behind this connection together, such as a site.")
     max_import_w = models.PositiveBigIntegerField(
         null=True,
         blank=True,
@@ -63,6 +64,11 @@ class SteeringLimit(models.Model):
                 | Q(aggregation_ean__isnull=True, connection_ean=""),
                 name="steering_limit_has_one_scope",
                 violation_error_message="Name one of partner, aggregation EAN and connection, or none for the fleet.",
+            ),
+            models.CheckConstraint(
+                condition=Q(connection_ean__regex=EAN_OR_EMPTY),
+                name="limited_connection_is_18_digits",
+                violation_error_message=CONNECTION_IS_NO_EAN,
             ),
             models.CheckConstraint(
                 condition=~Q(connection_ean="") | Q(max_import_w__isnull=True, max_export_w__isnull=True),

@@ -205,6 +205,15 @@ def partners(*, today: Interval, now: datetime) -> dict[str, Any]:
             }
             for one in found
             if one.partner.is_stopped
+        ]
+        + [
+            {
+                "text": f"The limit of connection {limit.connection_ean} holds nothing back: no active asset names it. "
+                "Compare the EANs.",
+                "href": page_of(limit),
+                "tone": "warn",
+            }
+            for limit in queries.limits_of_nobody()
         ],
     }
 

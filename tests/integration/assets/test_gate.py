@@ -319,6 +319,8 @@ def test_two_workers_cannot_fill_a_connection_twice():
         ({"max_import_w": 100, "connection_ean": CONNECTION}, "connection_limits_are_in_watts"),
         ({"max_import_w": 0, "connection_ean": CONNECTION}, "connection_limits_are_in_watts"),
         ({"max_export_w": 50, "connection_ean": CONNECTION}, "connection_limits_are_in_watts"),
+        ({"max_export_w": 0, "connection_ean": "87168590001263654"}, "limited_connection_is_18_digits"),
+        ({"max_export_w": 0, "connection_ean": "site Overvecht"}, "limited_connection_is_18_digits"),
     ],
 )
 def test_what_a_connection_carries_is_of_a_connection_and_in_watts(db, fields, rule):

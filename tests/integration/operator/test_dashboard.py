@@ -10,11 +10,12 @@ import pytest
 from aggregator.core.models import Breaker, Job
 from aggregator.core.ptu import PTU
 from aggregator.operator.dashboard import overview
-from assets.models import Setpoint
+from assets.models import Setpoint, SteeringLimit
 from bidding.models import Activation, Bid, DispatchAlarm, NoBid
 
 NOW = datetime(2026, 1, 14, 16, 20, tzinfo=UTC)
 WINDOW_START = datetime(2026, 1, 14, 16, tzinfo=UTC)
+EAN, OTHER_EAN = "871685900012636543", "871685200000008513"
 
 
 def everything_visible(_permission):
@@ -192,7 +193,10 @@ def test_what_needs_attention_comes_first_with_its_row(pages, evening):
     waiting = evening.message("late", deadline_at=NOW + timedelta(minutes=4))
     evening.message("dead", dead_at=NOW)
     Job.objects.create(kind="poll", key="1", status="failed", started_at=NOW, finished_at=NOW, error="No answer.")
-    evening.partner(name="Deelstroom", is_stopped=True)
+    partner = evening.partner(name="Deelstroom", is_stopped=True)
+    evening.asset(group=group, partner=partner, connection_ean=EAN)
+    SteeringLimit.objects.create(connection_ean=EAN, max_import_w=100_000, reason="the contract")
+    idle = SteeringLimit.objects.create(connection_ean=OTHER_EAN, max_import_w=100_000, reason="the contract")
 
     attention = {line["text"]: line["href"] for line in overview(now=NOW, may=everything_visible)["attention"]}
 
@@ -200,8 +204,11 @@ def test_what_needs_attention_comes_first_with_its_row(pages, evening):
         "Centrum: a bid of 200 kW waits for your approval, 45 min before the gate closes.": (
             f"/admin/bidding/bid/{bid.pk}/change/"
         ),
-        "Deelstroom is stopped: no setpoints go to its 0 assets.": (
+        "Deelstroom is stopped: no setpoints go to its 1 asset.": (
             f"/admin/assets/partner/{evening.partners[0].pk}/change/"
+        ),
+        f"The limit of connection {OTHER_EAN} holds nothing back: no active asset names it. Compare the EANs.": (
+            f"/admin/assets/steeringlimit/{idle.pk}/change/"
         ),
         "exchange: 1 not delivered; 4 min left before the first is worthless.": (
             f"/admin/core/outboxmessage/{waiting.pk}/change/"

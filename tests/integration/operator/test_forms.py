@@ -64,8 +64,10 @@ def add_asset(pages, partner):
 @pytest.mark.parametrize(
     "ean", ["871685200000008514", "87168520000000851", "8716852000000085133", "87168520000000851X"]
 )
-def test_a_wrong_ean_is_refused_as_by_the_api(add_asset, ean):
+def test_a_wrong_ean_is_refused_as_by_the_api(pages, add_asset, ean):
     refused = errors(add_asset(connection_ean=ean))
+    limit = {"connection_ean": ean, "max_import_w": 100_000, "reason": "the contract"}
+    assert errors(pages.post("/admin/assets/steeringlimit/add/", limit)) == refused
     row = {"external_id": "new", "kind": "charger", "category": "public", "max_import_w": 11_000, "connection_ean": ean}
     assert refused == {"connection_ean": api_words(kinds.ASSET, row)}
     assert not Asset.objects.exists()
