@@ -14,9 +14,11 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from celery.exceptions import SoftTimeLimitExceeded
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from aggregator.core import audit
 from aggregator.core.clock import Clock
 from aggregator.core.http import RequestFailed, RequestRefused, Response, SendsRequests
 from aggregator.core.messaging import breaker
@@ -187,8 +189,18 @@ def due_messages(*, channel: str, now: datetime) -> QuerySet[OutboxMessage]:
     ).exclude(Exists(earlier))
 
 
-def resend(*, now: datetime, message_id: int, deadline_at: datetime) -> OutboxMessage:
-    """Give a dead message another life until `deadline_at`, at most until it is void; raises `TooLate` after that."""
+def resend(
+    *,
+    now: datetime,
+    message_id: int,
+    deadline_at: datetime,
+    actor: AbstractBaseUser | None = None,
+    reason: str = "",
+) -> OutboxMessage:
+    """Give a dead message another life until `deadline_at`, at most until it is void; raises `TooLate` after that.
+
+    It begins anew: due at once, and its attempts are counted from zero. What was tried before stays on record.
+    """
     with transaction.atomic():
         message = OutboxMessage.objects.select_for_update().get(pk=message_id, dead_at__isnull=False)
         if message.void_from is not None and now >= message.void_from:
@@ -196,9 +208,20 @@ def resend(*, now: datetime, message_id: int, deadline_at: datetime) -> OutboxMe
                 f"Message {message.pk} was for use before {dutch_time(message.void_from)} Dutch time. "
                 "Leave it as it is."
             )
-        message.dead_at, message.next_attempt_at = None, now
+        before = {"attempts": message.attempts, "deadline_at": message.deadline_at.isoformat()}
+        message.dead_at, message.next_attempt_at, message.attempts, message.resent_at = None, now, 0, now
         message.deadline_at = min(deadline_at, message.void_from or deadline_at)
-        message.save(update_fields=["dead_at", "next_attempt_at", "deadline_at"])
+        message.save(update_fields=["dead_at", "next_attempt_at", "attempts", "resent_at", "deadline_at"])
+        after = {"attempts": message.attempts, "deadline_at": message.deadline_at.isoformat()}
+        audit.record(
+            now=now,
+            action="core.message.resent",
+            subject=message,
+            actor=actor,
+            reason=reason,
+            before=before,
+            after=after,
+        )
         breaker.try_now(message.counterparty, now=now)
     return message
 
@@ -207,7 +230,11 @@ def cancel_untried(*, idempotency_key: str, reason: str, now: datetime) -> bool:
     """Give up a message that was never tried; tell whether it was. One that is being sent right now is not."""
     with transaction.atomic():
         untried = OutboxMessage.objects.filter(
-            idempotency_key=idempotency_key, attempts=0, delivered_at__isnull=True, dead_at__isnull=True
+            idempotency_key=idempotency_key,
+            attempts=0,
+            resent_at__isnull=True,  # else its attempts are counted anew
+            delivered_at__isnull=True,
+            dead_at__isnull=True,
         )
         message = untried.select_for_update(skip_locked=True).first()
         if message is None:

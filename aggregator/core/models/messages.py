@@ -31,7 +31,8 @@ class OutboxMessage(models.Model):
         db_persist=True,
         help_text="Scheme, host and port of the address.",
     )
-    attempts = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0, help_text="Since it was written, or sent again by a person.")
+    resent_at = models.DateTimeField(null=True, blank=True, help_text="When a person last sent it again.")
     delivered_at = models.DateTimeField(null=True, blank=True)
     dead_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True)

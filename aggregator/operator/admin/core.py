@@ -1,11 +1,9 @@
 from datetime import timedelta
 
 from django.contrib import admin
-from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from aggregator.core import audit
 from aggregator.core.messaging.operations import TooLate, resend
 from aggregator.core.models import AuditEvent, Breaker, DeliveryAttempt, InboxMessage, Job, OutboxMessage
 from aggregator.core.services import clock
@@ -53,11 +51,9 @@ class OutboxMessageAdmin(HistoryAdmin):
         """Give dead messages a second life."""
         actor = operator_of(request)
 
-        @transaction.atomic
         def act(message: Model, reason: str) -> None:
             now = clock().now()
-            sent = resend(now=now, message_id=message.pk, deadline_at=now + SECOND_LIFE)
-            audit.record(now=now, action="core.message.resent", subject=sent, actor=actor, reason=reason)
+            resend(now=now, message_id=message.pk, deadline_at=now + SECOND_LIFE, actor=actor, reason=reason)
 
         return with_reason(
             admin=self,

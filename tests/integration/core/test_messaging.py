@@ -358,6 +358,44 @@ def test_more_failing_messages_than_a_round_takes_do_not_stand_before_a_new_one(
 
 
 @pytest.mark.django_db
+def test_what_a_person_sends_again_begins_anew(clock):
+    again = write("again", body=b"again", deadline_at=START + timedelta(days=1))
+    peer = Peer(*[Response(503, {}, b"")] * 15, Response(400, {}, b"no"))
+    while not OutboxMessage.objects.filter(dead_at__isnull=False).exists():
+        deliver(clock, peer)
+        clock.instant += timedelta(minutes=15)
+    write("new", conversation="new", body=b"new", now=clock.now(), deadline_at=clock.now() + timedelta(hours=1))
+    in_five_minutes = clock.now() + timedelta(minutes=5)
+    resend(now=clock.now(), message_id=again.pk, deadline_at=in_five_minutes)
+
+    failing = Peer(Response(503, {}, b""))
+    deliver(clock, failing)
+
+    assert failing.bodies == [b"again", b"new"]
+    again.refresh_from_db()
+    assert (again.attempts, again.dead_at) == (1, None)
+    assert again.next_attempt_at <= clock.now() + FIRST_RETRY_AFTER
+    assert again.delivery_attempts.count() == 17
+    event = AuditEvent.objects.get(action="core.message.resent", subject_id=str(again.pk))
+    assert (event.before["attempts"], event.after["attempts"]) == (16, 0)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("by_us", [False, True])
+def test_what_a_person_sends_again_was_tried_before_all_the_same(clock, by_us):
+    def fail(_message, _answer):
+        raise ValueError("of ours")
+
+    message = write("a1", deadline_at=START + timedelta(seconds=3))
+    deliver(clock, Peer(OK if by_us else Response(400, {}, b"no")), fail)
+    clock.instant += timedelta(seconds=3)
+    deliver(clock, Peer())
+    resend(now=clock.now(), message_id=message.pk, deadline_at=clock.now() + timedelta(hours=1))
+
+    assert not cancel_untried(idempotency_key="a1", reason="Withdrawn.", now=clock.now())
+
+
+@pytest.mark.django_db
 def test_a_received_message_is_stored_once_and_a_second_content_refused():
     arguments = {"now": START, "channel": "uftp", "sender": "dso.nl", "message_id": "1"}
     _, first = receive(**arguments, body=b"one")
