@@ -128,6 +128,53 @@ def test_what_changes_while_a_long_list_is_fetched_is_asked_for_again(told, plat
     assert ChargingSession.objects.get(external_id="S1").energy_wh == 9_000
 
 
+def test_what_a_change_moves_over_the_border_of_a_page_is_not_lost(told, platform, turn, connection):
+    assert turn("sessions", after=3) == [None, "1"]
+    platform.sessions[0]["last_updated"] = text_of(NOW)  # to the end of the list, so S3 is on the second page now
+
+    turn("sessions")
+
+    assert (fetched(), connection.sessions_until) == (told, NOW)
+
+
+def test_a_day_is_listed_again_until_it_stood_still(platform, turn, connection):
+    take_locations(connection_id=connection.pk, documents=[location()], now=NOW)
+    start = NOW - timedelta(days=10)
+    OcpiConnection.objects.update(sessions_until=start)
+    platform.sessions = [over(f"S{hour}", start + timedelta(hours=hour)) for hour in range(1, 8)]
+    whole, goes_after = platform._page, {3: [0], 5: [1, 2]}  # with the list of locations as the first
+
+    def moving(request, rows):
+        answer = whole(request, rows)
+        for number in goes_after.get(len(platform.received), []):
+            platform.sessions[number]["last_updated"] = text_of(NOW)
+        return answer
+
+    platform._page = moving
+
+    assert turn("sessions")[:8] == [None, "2", "4", None, "2", None, "2", None]
+
+    assert fetched() == [f"S{number}" for number in range(1, 8)]
+
+
+def test_a_total_that_counts_what_is_left_has_a_day_listed_no_more_than_twice(platform, turn, connection):
+    take_locations(connection_id=connection.pk, documents=[location()], now=NOW)
+    start = NOW - timedelta(days=3)
+    OcpiConnection.objects.update(sessions_until=start)
+    platform.sessions = [over(f"S{hour}", start + timedelta(hours=hour)) for hour in range(1, 6)]
+    whole = platform._page
+
+    def counting(request, rows):
+        status, answer, headers = whole(request, rows)
+        left = int(headers["X-Total-Count"]) - int(request.query.get("offset", 0))
+        return status, answer, {**headers, "X-Total-Count": str(left)}
+
+    platform._page = counting
+
+    assert turn("sessions", after=20)[:5] == [None, "2", None, "2", "4"]
+    assert (len(fetched()), connection.sessions_until) == (5, NOW - timedelta(days=1))
+
+
 def test_a_day_out_of_which_a_session_went_meanwhile_is_listed_again(platform, turn, connection):
     take_locations(connection_id=connection.pk, documents=[location()], now=NOW)
     start = NOW - timedelta(days=10)

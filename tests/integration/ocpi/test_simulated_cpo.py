@@ -17,6 +17,7 @@ from assets.ocpi.results import look_after_silence
 from assets.ocpi.sending import SendReport, send_commands
 from assets.simulator.http_server import SimulatorServer
 from assets.simulator.inbox import Inbox
+from assets.simulator.ocpi import store
 from assets.simulator.ocpi.access import OcpiAccess
 from assets.simulator.ocpi.door import door_of
 from assets.simulator.ocpi.faults import OcpiFaults
@@ -395,3 +396,35 @@ def test_a_platform_that_goes_on_listing_what_it_does_not_know_is_fetched_from_o
 
     assert both.send().refused == 1
     assert pull_due(clock=both.clock, http=both.http) == 0
+
+
+def test_a_session_behind_one_that_changes_while_the_list_is_fetched_is_not_missed(both, monkeypatch):
+    monkeypatch.setattr(store, "LARGEST_PAGE", 1)
+    names = ["S1", "S2", "S3", "S4"]
+
+    def put(name, told_at):
+        began = {"start_date_time": f"2026-01-14T{10 + names.index(name)}:00:00Z", "last_updated": told_at}
+        ended = {"end_date_time": f"2026-01-14T{10 + names.index(name)}:30:00Z", "status": "COMPLETED"}
+        place = {"location_id": both.charger.external_id, "evse_uid": both.charger.external_id}
+        both.platform.sessions.put([(name, told_at, lambda: session(name, **began, **ended, **place))])
+
+    class Changing:
+        """Lets the first session change once the second one was fetched, which moves it to the end of the list."""
+
+        pages = 0
+
+        def request(self, **request):
+            answer = both.http.request(**request)
+            self.pages += "/sessions?" in request["url"]
+            if self.pages == 2:
+                put("S1", "2026-01-14T16:06:59Z")
+            return answer
+
+    for name, hour in zip(names, range(10, 14), strict=True):
+        put(name, f"2026-01-14T{hour}:30:00Z")
+    OcpiConnection.objects.update(pulled_at=None)
+
+    assert pull_due(clock=both.clock, http=Changing()) == 1
+
+    fetched = ChargingSession.objects.exclude(external_id=both.session_id)
+    assert sorted(fetched.values_list("external_id", flat=True)) == names
