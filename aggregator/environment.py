@@ -8,6 +8,8 @@ from typing import Any, NoReturn, TypeVar
 
 import environ
 
+from aggregator.core.database import django_database
+
 T = TypeVar("T")
 
 NO_USE_IN_ANOTHER_TRY = 3
@@ -34,6 +36,12 @@ def read(name: str, text: str, how: Callable[[str], T], *, example: str, is_secr
         return how(text)
     except ValueError:
         refuse(f"{name} {'cannot be read' if is_secret else f'is {text!r}'}; write {example}.")
+
+
+def database(name: str, url: str) -> dict[str, Any]:
+    """Return the `DATABASES` entry for the address that a setting gives, or `refuse` it."""
+    example = "an address like postgresql://name:password@host:5432/database"
+    return read(name, url, django_database, example=example, is_secret=True)
 
 
 class Environment(environ.Env):  # type: ignore[misc] # the package has no types

@@ -57,8 +57,7 @@ from pathlib import Path
 from redis.connection import parse_url
 
 from aggregator import embedded
-from aggregator.core.database import django_database
-from aggregator.environment import Environment, read, refuse
+from aggregator.environment import Environment, database, read, refuse
 from bidding.markets.gopacs.announcements import CATEGORY_DIRECTIONS, WITHDRAWN_STATES
 
 env = Environment()
@@ -148,15 +147,7 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {
-    "default": read(
-        "DATABASE_URL",
-        embedded.database_url(),
-        django_database,
-        example="an address like postgresql://name:password@host:5432/database",
-        is_secret=True,
-    )
-}
+DATABASES = {"default": database("DATABASE_URL", embedded.database_url())}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LOGIN_REDIRECT_URL = "/admin/"

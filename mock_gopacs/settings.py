@@ -1,21 +1,16 @@
 """Settings of the mock market: all from the environment; it shares nothing with the product but a database server."""
 
-import os
-
 from django.core.management.utils import get_random_secret_key
 
-from aggregator.core.database import django_database
 from aggregator.embedded import database_url
+from aggregator.environment import Environment, database
 
-
-def _words(variable: str, default: str) -> list[str]:
-    return [word.strip() for word in os.environ.get(variable, default).split(",") if word.strip()]
-
+env = Environment()
 
 SECRET_KEY = get_random_secret_key()  # nothing is signed and no one logs in, so it need not outlive the process
 DEBUG = False
-CONTROL_TOKEN = os.environ.get("MOCK_GOPACS_CONTROL_TOKEN", "")
-WEBHOOK_PRIVATE_HOSTS = frozenset(_words("MOCK_GOPACS_WEBHOOK_PRIVATE_HOSTS", "localhost,127.0.0.1"))
+CONTROL_TOKEN = env.str("MOCK_GOPACS_CONTROL_TOKEN", default="")
+WEBHOOK_PRIVATE_HOSTS = frozenset(env.list("MOCK_GOPACS_WEBHOOK_PRIVATE_HOSTS", default=["localhost", "127.0.0.1"]))
 """Hosts on private networks that may be called back; public addresses always may."""
 
 INSTALLED_APPS = ["mock_gopacs"]
@@ -23,7 +18,12 @@ MIDDLEWARE = ["mock_gopacs.middleware.RequestLog", "mock_gopacs.middleware.Fault
 ROOT_URLCONF = "mock_gopacs.urls"
 WSGI_APPLICATION = "mock_gopacs.wsgi.application"
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
-DATABASES = {"default": django_database(os.environ.get("MOCK_GOPACS_DATABASE_URL") or database_url("mock_gopacs"))}
+_own_database = env.str("MOCK_GOPACS_DATABASE_URL", default="")
+DATABASES = {
+    "default": database("MOCK_GOPACS_DATABASE_URL", _own_database)
+    if _own_database
+    else database("DATABASE_URL", database_url("mock_gopacs"))
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 USE_TZ = True

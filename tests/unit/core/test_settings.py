@@ -82,6 +82,36 @@ def test_a_text_that_begins_with_a_dollar_is_not_taken_for_the_name_of_another_v
 
 
 @pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("MOCK_GOPACS_DATABASE_URL", "MOCK_GOPACS_DATABASE_URL cannot be read; write an address like postgresql://"),
+        ("DATABASE_URL", "DATABASE_URL cannot be read; write an address like postgresql://"),
+    ],
+)
+def test_a_setting_of_the_mock_market_that_cannot_be_read_is_told_in_one_sentence(name, says):
+    ended = settings_are_read("mock_gopacs.settings", **{name: "postgresql://u:pass-word@h:five/x"})
+    assert ended.returncode == 3
+    assert ended.stderr.startswith(f"Wrong setting. {says}")
+    assert ended.stderr.count("\n") == 1
+    assert "pass-word" not in ended.stderr
+
+
+def test_the_mock_markets_web_process_does_not_start_with_a_wrong_setting():
+    ended = subprocess.run(
+        [sys.executable, "-m", "gunicorn", "mock_gopacs.wsgi", "--bind", "127.0.0.1:0"],
+        cwd=CHECKOUT,
+        env={**os.environ, "MOCK_GOPACS_DATABASE_URL": "mysql://h/x"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 3
+    assert "MOCK_GOPACS_DATABASE_URL cannot be read" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
     "words",
     [
         ("manage.py", "check"),
