@@ -6,6 +6,7 @@ and a cap on what is read back. A thread per request would spend most of its tim
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -26,6 +27,8 @@ from aggregator.core.http import (
 
 AT_ONCE = 32
 """Requests under way at a time, to all hosts together: enough to keep one core busy while peers think."""
+FAILURES_IN_A_ROW = 5
+"""After so many a host is asked nothing more in the same round, which would else take a time limit for each request."""
 
 Outcome = Response | RequestFailed | RequestRefused
 
@@ -45,6 +48,8 @@ def exchange_all(
 ) -> list[Outcome]:
     """Send all requests and return what came of each, in their order; one that fails stops no other.
 
+    But a host that does not answer several in a row is not asked for the rest: those fail without being sent.
+
     `http` decides where requests may go. Not to be called from a running event loop.
     """
     return asyncio.run(_exchange_all(http, requests, silence_seconds)) if requests else []
@@ -52,6 +57,7 @@ def exchange_all(
 
 async def _exchange_all(http: HttpClient, requests: Sequence[Request], silence_seconds: float) -> list[Outcome]:
     outcomes: list[Outcome | None] = [None] * len(requests)
+    failures: Counter[str] = Counter()
     waiting = iter(range(len(requests)))
     allowed = _Addresses(http)
     timeout = aiohttp.ClientTimeout(
@@ -69,7 +75,13 @@ async def _exchange_all(http: HttpClient, requests: Sequence[Request], silence_s
 
         async def work() -> None:
             for index in waiting:
-                outcomes[index] = await _exchange(session, requests[index], allowed)
+                url = requests[index].url
+                host = urlsplit(url).netloc
+                if failures[host] >= FAILURES_IN_A_ROW:
+                    outcomes[index] = RequestFailed(f"{host} did not answer just before, so {url} was not asked.")
+                    continue
+                outcome = outcomes[index] = await _exchange(session, requests[index], allowed)
+                failures[host] = failures[host] + 1 if isinstance(outcome, RequestFailed) else 0
 
         await asyncio.gather(*(work() for _ in range(min(AT_ONCE, len(requests)))))
     return [outcome for outcome in outcomes if outcome is not None]

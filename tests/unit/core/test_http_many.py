@@ -1,11 +1,12 @@
 """Many requests at once, held to the rules of a single one."""
 
+import socket
 import time
 
 import pytest
 
 from aggregator.core.http import HttpClient, RequestFailed, RequestRefused
-from aggregator.core.http_many import Request, exchange_all
+from aggregator.core.http_many import AT_ONCE, FAILURES_IN_A_ROW, Request, exchange_all
 from tests.unit.core.test_http import BEFORE_THE_DRIP, client, peer, rebound, told_to
 
 __all__ = ["client", "peer", "rebound"]  # fixtures
@@ -52,6 +53,16 @@ def test_an_answer_that_drips_in_for_ever_is_given_up(peer, client, path):
     (found,) = exchange_all(client, [get(f"{peer}{path}")], silence_seconds=0.2)
     assert isinstance(found, RequestFailed)
     assert time.monotonic() - started < 4  # the drip takes five seconds
+
+
+def test_a_host_that_does_not_answer_is_not_asked_for_all_of_it(client):
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        found = exchange_all(client, [get(url)] * (2 * AT_ONCE + 1), silence_seconds=0.2)
+
+    assert {type(one) for one in found} == {RequestFailed}
+    asked = sum("was not asked" not in str(one) for one in found)
+    assert AT_ONCE <= asked < AT_ONCE + FAILURES_IN_A_ROW
 
 
 @pytest.mark.parametrize("number", [0, 1])
