@@ -11,17 +11,19 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from aggregator.core.clock import Clock
 from aggregator.core.http import HttpClient, RequestFailed, RequestRefused, Response
 from aggregator.core.http_many import Request, exchange_all
+from aggregator.core.messaging.retries import least_tried_first, retry_after
 from aggregator.core.storable import storable
 from assets.control.operations import record_setpoint_results
 from assets.models import OcpiConnection, ProfileCommand
@@ -35,7 +37,7 @@ from assets.staging import staged
 CLAIMED_AT_ONCE = 500
 CLAIM_LASTS = timedelta(minutes=2)
 """Longer than the slowest round of requests, which the HTTP client cuts off."""
-FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=5), timedelta(minutes=2)
+LONGEST_RETRY = timedelta(minutes=2)
 ASKED_SECONDS = 3600
 """The horizon of the active profile that is asked for."""
 Status = ProfileCommand.Status
@@ -65,7 +67,8 @@ def send_commands(*, clock: Clock, http: HttpClient) -> SendReport:
     total = SendReport()
     while True:
         given_up = _give_up(clock.now())
-        requests, failures = _requests(_claim(clock.now()), http)
+        claimed, is_more = _claim(clock.now())
+        requests, failures = _requests(claimed, http)
         outcomes = exchange_all(http, [_with_headers(request) for request in requests])
         pairs = [(request.command, outcome) for request, outcome in zip(requests, outcomes, strict=True)]
         report = _keep([*pairs, *failures], now=clock.now())
@@ -75,7 +78,7 @@ def send_commands(*, clock: Clock, http: HttpClient) -> SendReport:
             postponed=total.postponed + report.postponed,
             given_up=total.given_up + given_up,
         )
-        if len(pairs) + len(failures) < CLAIMED_AT_ONCE:
+        if not is_more:
             return total
 
 
@@ -89,23 +92,34 @@ def _give_up(now: datetime) -> int:
 
 
 @transaction.atomic
-def _claim(now: datetime) -> list[ProfileCommand]:
-    """Return due commands that no living process is sending, marked as ours."""
-    commands = list(
+def _claim(now: datetime) -> tuple[list[ProfileCommand], bool]:
+    """Return due commands, marked as ours, and whether there may be more; each platform has its share of a round.
+
+    None of a session that a living process is sending to: a newer command must not arrive before an older one.
+    """
+    sending = ProfileCommand.objects.filter(session=OuterRef("session"), claimed_until__gte=Now())
+    due = (
         _waiting()
         .filter(
-            Q(claimed_until=None) | Q(claimed_until__lt=Now()),
+            ~Exists(sending),
             # To a stopped partner goes nothing but its release.
             Q(session__connection__partner__is_stopped=False) | Q(kind=ProfileCommand.Kind.CLEAR),
             next_attempt_at__lte=now,
             session__connection__registered_at__isnull=False,
         )
         .select_related("session__connection")
-        .order_by("id")
-        .select_for_update(skip_locked=True, of=("self",))[:CLAIMED_AT_ONCE]
     )
+    platforms = due.order_by("session__connection_id").values_list("session__connection_id", flat=True).distinct()
+    share = max(CLAIMED_AT_ONCE // max(len(platforms), 1), 1)
+    turns = [
+        least_tried_first(due.filter(session__connection_id=one), tries="attempts").select_for_update(
+            skip_locked=True, of=("self",)
+        )[:share]
+        for one in platforms
+    ]
+    commands = [one for turn in zip_longest(*turns) for one in turn if one is not None]
     ProfileCommand.objects.filter(pk__in=[one.pk for one in commands]).update(claimed_until=Now() + CLAIM_LASTS)
-    return commands
+    return commands, any(len(turn) == share for turn in turns)
 
 
 def _requests(
@@ -233,7 +247,7 @@ def _judge(row: ProfileCommand, outcome: Response | Exception, connection: OcpiC
     except (PeerFault, RequestFailed) as error:
         row.error = storable(str(error))
         if isinstance(error, RequestFailed) or error.http_status >= 500 or (error.status or 0) // 1000 == 3:  # noqa: PLR2004 - server errors of HTTP and OCPI
-            row.next_attempt_at = now + min(FIRST_RETRY * 2 ** min(row.attempts - 1, 10), LONGEST_RETRY)
+            row.next_attempt_at = now + retry_after(row.attempts, LONGEST_RETRY)
             return "postponed"
         row.status = Status.REFUSED
     else:

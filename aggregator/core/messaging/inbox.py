@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from aggregator.core.messaging.retries import retry_after
+from aggregator.core.messaging.retries import least_tried_first, retry_after
 from aggregator.core.models import InboxMessage
 from aggregator.core.storable import storable
 
@@ -77,14 +77,10 @@ def store_new(
 
 
 def due_messages(*, channel: str, now: datetime) -> QuerySet[InboxMessage]:
-    """Return what is to be dealt with, in this order: what never failed as it came, then what waited long enough.
-
-    So however many fail again and again, they do not stand before what is new.
-    """
+    """Return what is to be dealt with, in this order: what never failed as it came, then what waited long enough."""
     has_waited = Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=now)
-    return InboxMessage.objects.filter(has_waited, channel=channel, processed_at__isnull=True).order_by(
-        "failures", "id"
-    )
+    waiting = InboxMessage.objects.filter(has_waited, channel=channel, processed_at__isnull=True)
+    return least_tried_first(waiting, tries="failures")
 
 
 @transaction.atomic

@@ -22,7 +22,7 @@ from aggregator.core import audit
 from aggregator.core.clock import Clock
 from aggregator.core.http import RequestFailed, RequestRefused, Response, SendsRequests
 from aggregator.core.messaging import breaker
-from aggregator.core.messaging.retries import LONGEST_RETRY_AFTER, retry_after
+from aggregator.core.messaging.retries import LONGEST_RETRY_AFTER, least_tried_first, retry_after
 from aggregator.core.models import DeliveryAttempt, OutboxMessage
 from aggregator.core.ptu import dutch_time
 from aggregator.core.storable import storable
@@ -109,9 +109,7 @@ def deliver_due(
     longest_wait: timedelta = LONGEST_RETRY_AFTER,
     limit: int = 50,
 ) -> DeliveryReport:
-    """Try each due message of `channel` once, in order within a conversation: the least tried first, then the oldest.
-
-    So however many fail again and again, they do not stand before what is new.
+    """Try each due message of `channel` once, in order within a conversation (`retries.least_tried_first`).
 
     `on_answer` runs in the transaction that marks a message delivered, `on_dead` in the one that gives it up: at its
     deadline, or when repeating is pointless. For a receiver that does not recognise repeats, `find_answer` asks first
@@ -147,9 +145,8 @@ def deliver_due(
         try:
             with transaction.atomic():
                 message = (
-                    due_messages(channel=channel, now=clock.now())
+                    least_tried_first(due_messages(channel=channel, now=clock.now()), tries="attempts")
                     .exclude(pk__in=tried)
-                    .order_by("attempts", "id")
                     .select_for_update(skip_locked=True, of=("self",))
                     .first()
                 )
