@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Cast
 
+from aggregator.core.http import LONGEST_REQUEST
 from aggregator.core.models import DeliveryAttempt
 from assets.models import AggregationEan
 from bidding.models import Activation, Announcement, Bid, BidDutyContract, NoBid, OrderChange, SurplusOrder
@@ -161,6 +162,25 @@ def bids_perhaps_twice_in_the_book(now: datetime) -> QuerySet[Bid]:
     return (
         Bid.objects.filter(Exists(lost) | Exists(surplus) | Exists(changes), starts_at__gt=now)
         .exclude(status__in=[Bid.Status.APPROVED, Bid.Status.SOUGHT])
+        .order_by("starts_at", "pk")
+    )
+
+
+def bids_nobody_knows_of(*, gate: timedelta, in_flight: timedelta, now: datetime) -> QuerySet[Bid]:
+    """Return the bids whose order was sent, may have arrived and is not sent again, the soonest first.
+
+    Before the gate those are the ones whose last send may still arrive at it; one that is under way is none yet.
+    """
+    under_way = Q(duration_ms__isnull=True, attempted_at__gt=now - LONGEST_REQUEST)
+    lost = DeliveryAttempt.objects.exclude(under_way).filter(
+        may_have_arrived=True, message__conversation=Cast(OuterRef("reference"), CharField())
+    )
+    too_late_to_repeat = lost.filter(attempted_at__gte=OuterRef("starts_at") - (gate + in_flight))
+    return (
+        Bid.objects.filter(
+            Q(Exists(lost), status=Bid.Status.SOUGHT) | Q(Exists(too_late_to_repeat), status=Bid.Status.APPROVED)
+        )
+        .select_related("aggregation_ean")
         .order_by("starts_at", "pk")
     )
 

@@ -303,9 +303,15 @@ class _Delivery:
         lost = message.delivery_attempts.filter(may_have_arrived=True).order_by("-attempted_at").first()
         if lost is None or self.clock.now() >= lost.attempted_at + in_flight:
             return None
+        sent = (
+            f"Sent at {dutch_time(lost.attempted_at)} Dutch time, neither answered nor found since. It may still arrive"
+        )
+        again_at = lost.attempted_at + in_flight
+        if again_at < message.deadline_at:
+            return _MayStillArrive(f"{sent}, so it is not sent again before {dutch_time(again_at)}.")
         return _MayStillArrive(
-            f"Sent at {dutch_time(lost.attempted_at)} Dutch time, neither answered nor found since. It may still "
-            f"arrive, so it is not sent again before {dutch_time(lost.attempted_at + in_flight)}."
+            f"{sent} until after its deadline at {dutch_time(message.deadline_at)}, so it is not sent again: ask the "
+            "receiver whether it has it."
         )
 
     def _announced(self, message: OutboxMessage) -> DeliveryAttempt:

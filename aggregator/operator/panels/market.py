@@ -26,7 +26,7 @@ from aggregator.operator.panels.cells import blank, cell, kw_or_gap, list_of, pa
 from aggregator.operator.queries import Answer, GroupLedger, OpenAnnouncement
 from assets.models import AggregationEan
 from bidding.models import Announcement, Bid, BidDutyContract, Direction, LedgerEntry
-from bidding.queries import OpenDuty, open_duties
+from bidding.queries import OpenDuty, bids_nobody_knows_of, open_duties
 
 SOON = timedelta(minutes=30)
 
@@ -53,8 +53,29 @@ def announcements(*, now: datetime) -> dict[str, Any]:
             }
             for call, answer in to_approve
             if answer.bid
-        ],
+        ]
+        + _orders_nobody_knows_of(now),
     }
+
+
+def _orders_nobody_knows_of(now: datetime) -> list[dict[str, str]]:
+    gate, in_flight = settings.EXCHANGE_GATE, settings.EXCHANGE_IN_FLIGHT
+    return [
+        {
+            "text": f"{bid.aggregation_ean.name}: nobody knows whether the exchange has the order of "
+            f"{kilo(bid.power_w)} kW for {period(bid.starts_at, bid.ends_at)}. It is not sent again, as it may still "
+            f"arrive and the gate {_gate(bid.starts_at - gate, now)}. Call the exchange and ask for our reference "
+            f"{bid.reference}: if it has the order, that is a duty, also where this page does not show it. The power "
+            "stays sold until it is known.",
+            "href": page_of(bid),
+            "tone": "bad",
+        }
+        for bid in bids_nobody_knows_of(gate=gate, in_flight=in_flight, now=now)
+    ]
+
+
+def _gate(closes_at: datetime, now: datetime) -> str:
+    return f"closes in {duration(closes_at - now)}" if now < closes_at else f"closed at {clock_time(closes_at)}"
 
 
 def _people(bid: Bid) -> str:
@@ -111,9 +132,7 @@ def _call(call: OpenAnnouncement, now: datetime) -> dict[str, Any]:
         "href": page_of(announcement),
         "period": period(announcement.starts_at, announcement.ends_at),
         "wanted": f"{kilo(max(announcement.required_power_w, default=0))} kW at most",
-        "gate": f"closes in {duration(call.gate_closes_at - now)}"
-        if gate_is_open
-        else f"closed at {clock_time(call.gate_closes_at)}",
+        "gate": _gate(call.gate_closes_at, now),
         "is_mandatory": announcement.is_mandatory,
         "answers": table(
             f"Answers of the groups to announcement {announcement.external_id}",

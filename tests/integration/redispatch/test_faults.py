@@ -7,6 +7,8 @@ import pytest
 
 from aggregator.core.http import READ_TIMEOUT_SECONDS, HttpClient
 from aggregator.core.models import AuditEvent, OutboxMessage
+from aggregator.operator.display import period
+from aggregator.operator.panels.market import announcements
 from bidding import services, tasks
 from bidding.markets.gopacs.announcements import read_announcement
 from bidding.markets.gopacs.client import fetch_announcements
@@ -33,6 +35,7 @@ FAULTS = {
     "5 MB of nothing": {"kind": "huge_body"},
 }
 PATIENCE_SECONDS = 0.4
+WINDOW = period(utc(16), utc(19))
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -113,6 +116,43 @@ def test_an_order_that_was_lost_and_may_still_arrive_at_the_gate_is_closed_out(f
     assert field.bid().status == Bid.Status.SOUGHT
     field.at(GATE + exchange().in_flight)
     assert (field.bid().status, committed()) == (Bid.Status.FAILED, {0})
+
+
+@pytest.mark.parametrize("arrives", [False, True])
+def test_an_order_that_was_lost_right_before_the_gate_is_not_repeated_and_people_are_told_in_time(field, arrives):
+    field.at(GATE - timedelta(seconds=100), tick=False)
+    field.http._read_timeout_seconds = PATIENCE_SECONDS
+    field.fault(kind="delay", seconds=600, method="POST", path=ORDERS)
+    field.tick()
+    field.http._read_timeout_seconds = READ_TIMEOUT_SECONDS
+    told = (
+        f"Centre: nobody knows whether the exchange has the order of 300 kW for {WINDOW}. It is not sent again, as it "
+        "may still arrive and the gate {gate}. Call the exchange and ask for our reference {reference}: if it has the "
+        "order, that is a duty, also where this page does not show it. The power stays sold until it is known."
+    )
+    reference = field.bid().reference
+
+    def alarms():
+        return [line["text"] for line in announcements(now=field.now())["attention"]]
+
+    assert alarms() == [told.format(gate="closes in 1 min", reference=reference)]
+    field.at(GATE - timedelta(seconds=70))
+    assert OutboxMessage.objects.get().last_error == (
+        "Sent at 2026-01-14 16:43 Dutch time, neither answered nor found since. It may still arrive until after "
+        "its deadline at 2026-01-14 16:45, so it is not sent again: ask the receiver whether it has it."
+    )
+    if arrives:
+        take_the_lost_order(field)
+        field.at(GATE - timedelta(seconds=40))
+        assert_one_order_in_time(field)
+    else:
+        field.at(GATE + timedelta(seconds=30))
+        assert field.bid().status == Bid.Status.SOUGHT
+        assert alarms() == [told.format(gate="closed at 16:45", reference=reference)]
+        field.at(GATE + exchange().in_flight)
+        assert (field.orders(), field.bid().status, committed()) == ([], Bid.Status.FAILED, {0})
+    assert alarms() == []
+    assert len(requests_of(field, "POST")) == (1 if arrives else 0)  # logged when it is answered
 
 
 @pytest.mark.parametrize("cleared", [False, True])
