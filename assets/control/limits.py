@@ -17,7 +17,8 @@ class PlannedSetpoint:
     """The power an asset should keep in each PTU of [starts_at, ends_at).
 
     `power_w` from 0: take at most this; below 0: feed in this much. It takes effect `start_early_s` seconds before it
-    starts and stays in effect `end_late_s` seconds after it ends: random moments inside the ramp.
+    starts and stays in effect `end_late_s` seconds after it ends: random moments inside the ramp. Where its last values
+    leave the asset alone, it is let go that much later too.
     """
 
     asset_id: int

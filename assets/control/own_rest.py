@@ -81,7 +81,7 @@ def _group_setpoint(setpoints: Sequence[SentSetpoint]) -> dict[str, Any]:
         "starts_at": _instant(start),
         "ends_at": _instant(end),
         "power_w": power_w,
-        "ramp_s": max(max(one.start_early_s, one.end_late_s) for one in setpoints),
+        "ramp_s": max(one.start_early_s for one in setpoints) or max(one.end_late_s for one in setpoints),
         "fallback": "own_default",
         "ttl_s": min((one.ttl_s for one in setpoints if one.ttl_s is not None), default=None),
     }

@@ -21,7 +21,10 @@ class SetpointView(Document):
     start_early_s = serializers.IntegerField(
         help_text="Begin with the first value this many seconds before starts_at, so that a fleet moves like a slope."
     )
-    end_late_s = serializers.IntegerField(help_text="Keep the last value this many seconds after ends_at.")
+    end_late_s = serializers.IntegerField(
+        help_text="Keep the last value this many seconds after ends_at. Where the last values are the asset's maximum, "
+        "it is let go inside the period: keep the value before them so much longer too."
+    )
     fallback = serializers.ChoiceField(sorted(set(FALLBACKS.values())), help_text="What it does afterwards by itself.")
     ttl_s = serializers.IntegerField(
         allow_null=True,
@@ -39,7 +42,8 @@ class GroupSetpoint(Document):
     power_w = serializers.ListField(child=serializers.IntegerField(), help_text="One value per quarter hour.")
     ramp_s = serializers.IntegerField(
         help_text="Who divides it begins each asset up to so many seconds early and ends it up to so many late, "
-        "at random, so that they move like a slope: the most of its assets' start_early_s and end_late_s."
+        "at random, so that they move like a slope: the most of its assets' start_early_s, or of their end_late_s "
+        "where none starts early."
     )
     fallback = serializers.ChoiceField(["own_default"])
     ttl_s = serializers.IntegerField(allow_null=True, help_text="The least of its assets.")

@@ -56,7 +56,8 @@ _Result = TypeVar("_Result", SyncResult, AsyncResult)
 class Told:
     """One setpoint: a power per PTU from `starts_at`; from 0 at most this, below 0 feed in this much.
 
-    It begins so many seconds before its first PTU and stays so many after its last one: a fleet moves like a slope.
+    It begins so many seconds before its first PTU, and what it asks last stays so many longer, also where it asks
+    nothing for some PTUs after that: a fleet moves like a slope.
     With a time to live it rules no longer than that, as a profile cannot say it: the station is then free.
     """
 
@@ -100,12 +101,13 @@ def standing_schedule(told: Iterable[Told], *, since: datetime, free_w: int) -> 
     early_s, late_s = dict[datetime, int](), dict[datetime, int]()
     for one in told:
         ruling = len(one.power_w) if one.ttl_s is None else one.ttl_s // PTU_SECONDS
+        last = max((number for number, power_w in enumerate(one.power_w[:ruling]) if power_w < free_w), default=None)
         for number, power_w in enumerate(one.power_w):
             at = one.starts_at + number * PTU
             if at >= first:
                 power_by_ptu[at] = power_w if number < ruling else free_w
                 early_s[at] = one.start_early_s if number == 0 else 0
-                late_s[at] = one.end_late_s if number == min(len(one.power_w), ruling) - 1 else 0
+                late_s[at] = one.end_late_s if number == last else 0
     asked = sorted(at for at, power_w in power_by_ptu.items() if power_w < free_w)
     if not asked:
         return None

@@ -1,7 +1,7 @@
 """Setpoints as they arrive: reading a batch, deciding what to accept, and the table of limits that physics obeys."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -113,6 +113,14 @@ def _refusal(setpoint: Setpoint, asset: Asset | None, now: int) -> str:
     return "The charger refused the profile." if asset.behaviour == "rejects" else ""
 
 
+def _let_go(power_w: Sequence[int]) -> int:
+    """Return the number of the value from which an asset is let go to the end of its setpoint, 0 for none."""
+    number = len(power_w) - 1
+    while number and power_w[number - 1] == power_w[-1]:
+        number -= 1
+    return number if number and power_w[number - 1] < power_w[-1] else 0
+
+
 class Schedule:
     """What every asset is told in every minute of the simulated period.
 
@@ -148,6 +156,10 @@ class Schedule:
             stop = max(min(first + (number + 1) * PTU_MINUTES, end) + (late if number == last else 0), 0)
             self._limit_kw[start:stop, asset] = power_w / 1000
             self._owner[start:stop, asset] = setpoint.setpoint_id
+        let_go = _let_go(setpoint.power_w)
+        if let_go:
+            start = first + let_go * PTU_MINUTES
+            self._limit_kw[max(start, 0) : max(start + late, 0), asset] = setpoint.power_w[let_go - 1] / 1000
         if setpoint.ttl_s is not None:
             lapses = max(setpoint.starts_at, came_at) + setpoint.ttl_s - self._starts_at
             over = slice(max(lapses // MINUTE + late, 0), max(end + late, 0))

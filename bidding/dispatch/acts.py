@@ -17,16 +17,20 @@ from aggregator.core import audit, locks
 from aggregator.core.locks import AdvisoryLock
 from aggregator.core.ptu import PTU, ptu_start
 from assets.control.operations import PlannedSetpoint
-from assets.control.standing import left_alone_w
+from assets.control.scope_limits import ramp_of
+from assets.control.standing import left_alone_w, limits_of
 from assets.models import Asset, AssetKind, Setpoint
 from bidding.dispatch.alarms import clear_alarms
 from bidding.dispatch.allocation.ramp import random_offsets_s
-from bidding.dispatch.commands import send_plan, standing_power_w
+from bidding.dispatch.commands import end_offsets_s, send_plan, standing_power_w
 from bidding.dispatch.together import with_a_part_elsewhere
 from bidding.models import Activation
 
 SPREAD_PTUS = 4
-"""Over which cars start again when an activation is stopped, each at random: there is no time to ask who can wait."""
+"""Over which cars start again when an activation is stopped, each at random: there is no time to ask who can wait.
+
+The first may have begun, and in the last the ramp of those before it runs out.
+"""
 
 
 class NotPossible(RuntimeError):
@@ -77,8 +81,8 @@ def cap_activation(
 def stop_activation(*, activation_id: int, now: datetime, actor: AbstractBaseUser, reason: str) -> Activation:
     """Stop steering for an order and let every asset go back to its own ways. Raises `NotPossible`.
 
-    Feeding in and charging a battery end at once. Cars that wait start again over the next hour, each in a quarter
-    hour drawn at random: all together they would make a peak of their own. A car that fed in waits first too.
+    Feeding in and charging a battery end at once. Cars that wait, or fed in, start again over the next hour, each at a
+    moment drawn at random, none at once: all together they would make a peak of their own.
     """
     activation = _running(activation_id, now, reason)
     _change(activation, "stopped", {"stop_reason": reason}, _Act(now, actor, reason))
@@ -92,23 +96,29 @@ def _release(activation: Activation, starts_at: datetime) -> list[PlannedSetpoin
     held = Setpoint.objects.filter(batch__order_reference=activation.reference, ends_at__gt=starts_at)
     elsewhere = with_a_part_elsewhere(activation, starts_at=starts_at)
     assets = Asset.objects.filter(pk__in=held.values("asset")).exclude(pk__in=elsewhere).order_by("pk")
+    limits = limits_of(
+        aggregation_ean=activation.aggregation_ean_id,
+        partner_ids=sorted({asset.partner_id for asset in assets}),
+        connections=sorted({asset.connection_ean for asset in assets}),
+    )
+    late = end_offsets_s(activation, [asset.pk for asset in assets], ramp_of(limits))
     plan = []
-    for asset in assets:
+    for asset, late_s in zip(assets, late, strict=True):
         alone_w = left_alone_w(asset.kind, asset.max_import_w)
         now_w = told_w.get(asset.pk, alone_w)
         waits = now_w < alone_w and asset.kind != AssetKind.BATTERY
-        delay = _delay_ptus(activation, asset.pk, least=1 if now_w < 0 else 0) if waits else 0
+        delay = _delay_ptus(activation, asset.pk) if waits else 0
         # The last value lets it free; how long it must rule so that no older setpoint does is seen to when it is sent.
         ends_at = max(activation.ends_at, starts_at + (delay + 1) * PTU)
         ptus = (ends_at - starts_at) // PTU
-        plan.append(PlannedSetpoint(asset.pk, starts_at, ends_at, [max(now_w, 0)] * delay + [alone_w] * (ptus - delay)))
+        power_w = [max(now_w, 0)] * delay + [alone_w] * (ptus - delay)
+        plan.append(PlannedSetpoint(asset.pk, starts_at, ends_at, power_w, end_late_s=late_s if delay else 0))
     return plan
 
 
-def _delay_ptus(activation: Activation, asset_id: int, *, least: int) -> int:
-    spread = SPREAD_PTUS - 1 - least
-    [ptus] = random_offsets_s(asset_ids=np.array([asset_id]), seed=activation.pk, ramp_s=spread)
-    return least + int(ptus)
+def _delay_ptus(activation: Activation, asset_id: int) -> int:
+    [ptus] = random_offsets_s(asset_ids=np.array([asset_id]), seed=activation.pk, ramp_s=SPREAD_PTUS - 2)
+    return 1 + int(ptus)
 
 
 def _running(activation_id: int, now: datetime, reason: str) -> Activation:

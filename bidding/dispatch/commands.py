@@ -9,8 +9,7 @@ import numpy as np
 from django.db import transaction
 from django.db.models import Max
 
-from aggregator.core.interval import Interval
-from aggregator.core.ptu import PTU, PTU_SECONDS, ptu_range
+from aggregator.core.ptu import PTU, PTU_SECONDS
 from assets.control.fallback import TIME_TO_LIVE_S, time_to_live_s
 from assets.control.limits import LONGEST_SETPOINT
 from assets.control.operations import PlannedSetpoint, SetpointRefused, send_setpoints
@@ -72,7 +71,7 @@ def send_commands(
     changed = [
         command
         for command in commands
-        if _is_news(command, told.get(command.asset.pk), activation, starts_at, is_last=is_last)
+        if _is_news(command, told.get(command.asset.pk), activation, starts_at, ramp_s=ramp_s, is_last=is_last)
     ]
     if not changed:
         return Sent(0)
@@ -119,7 +118,7 @@ def _not_too_long(planned: PlannedSetpoint) -> PlannedSetpoint:
     ends_at = planned.starts_at + LONGEST_SETPOINT
     if planned.ends_at <= ends_at:
         return planned
-    return replace(planned, ends_at=ends_at, power_w=planned.power_w[: LONGEST_SETPOINT // PTU], end_late_s=0)
+    return replace(planned, ends_at=ends_at, power_w=planned.power_w[: LONGEST_SETPOINT // PTU])
 
 
 def standing_power_w(activation: Activation, at: datetime) -> dict[int, int]:
@@ -156,7 +155,7 @@ def _told(activation: Activation, at: datetime) -> dict[int, _Told]:
 
 
 def _is_news(
-    command: Command, told: _Told | None, activation: Activation, starts_at: datetime, *, is_last: bool
+    command: Command, told: _Told | None, activation: Activation, starts_at: datetime, *, ramp_s: int, is_last: bool
 ) -> bool:
     """Tell whether an asset must be told: another power, one to renew, or until when it waits.
 
@@ -171,7 +170,7 @@ def _is_news(
         return told.starts_at < starts_at
     if command.power_w == command.alone_w:
         return False
-    asked_ptus = (activation.ends_at - starts_at) // PTU + command.release_after_ptus
+    asked_ptus, _ = _hold(command, activation, starts_at, ramp_s)
     told_ptus = told.asked_ptus(command.alone_w)
     if is_last:
         return told_ptus != asked_ptus
@@ -181,25 +180,38 @@ def _is_news(
 def _planned(
     activation: Activation, commands: Sequence[Command], starts_at: datetime, early_s: int, late_s: int
 ) -> list[PlannedSetpoint]:
-    early = _offsets_s(activation, commands, START, early_s)
-    late = _offsets_s(activation, commands, END, late_s)
-    ptus = len(ptu_range(Interval(starts_at, activation.ends_at)))
+    asset_ids = [command.asset.pk for command in commands]
+    early = _offsets_s(activation, asset_ids, START, early_s)
+    late = end_offsets_s(activation, asset_ids, late_s)
     return [
         PlannedSetpoint(
             asset_id=command.asset.pk,
             starts_at=starts_at,
-            ends_at=activation.ends_at + after * PTU,
-            power_w=[command.power_w] * (ptus + after),
+            ends_at=starts_at + ptus * PTU,
+            power_w=[command.power_w] * ptus,
             start_early_s=start_early_s,
-            end_late_s=end_late_s,
+            end_late_s=beyond_s + end_late_s,
         )
         for command, start_early_s, end_late_s in zip(commands, early, late, strict=True)
-        for after in [0 if command.lapses else command.release_after_ptus]
+        for ptus, beyond_s in [_hold(command, activation, starts_at, late_s)]
     ]
+
+
+def _hold(command: Command, activation: Activation, starts_at: datetime, ramp_s: int) -> tuple[int, int]:
+    """Return for how many PTUs from `starts_at` on an asset is told its power, and for how many seconds beyond them.
+
+    A moment drawn in the ramp comes on top. Who must start inside the window is let go within the ramp before that
+    moment, as after it would be too late; but not sooner than after `LEAST_HOLD_PTUS`.
+    """
+    ptus = (activation.ends_at - starts_at) // PTU + (0 if command.lapses else command.release_after_ptus)
+    if command.lapses or command.release_after_ptus >= 0 or ptus <= LEAST_HOLD_PTUS or not ramp_s:
+        return ptus, 0
+    return ptus - 1, PTU_SECONDS - ramp_s
 
 
 def _waits(activation: Activation, commands: Sequence[Command], late_s: int) -> list[PlannedSetpoint]:
     """Return how assets that fed in to the end wait after it: a setpoint of its own, as waiting does not lapse."""
+    late = end_offsets_s(activation, [command.asset.pk for command in commands], late_s)
     return [
         PlannedSetpoint(
             asset_id=command.asset.pk,
@@ -208,12 +220,17 @@ def _waits(activation: Activation, commands: Sequence[Command], late_s: int) -> 
             power_w=[0] * command.release_after_ptus,
             end_late_s=end_late_s,
         )
-        for command, end_late_s in zip(commands, _offsets_s(activation, commands, END, late_s), strict=True)
+        for command, end_late_s in zip(commands, late, strict=True)
     ]
 
 
-def _offsets_s(activation: Activation, commands: Sequence[Command], what: int, ramp_s: int) -> list[int]:
-    ids = np.array([command.asset.pk for command in commands], dtype=np.int64)
+def end_offsets_s(activation: Activation, asset_ids: Sequence[int], ramp_s: int) -> list[int]:
+    """Return how many seconds after its end each asset is let go, the same at every plan of an order."""
+    return _offsets_s(activation, asset_ids, END, ramp_s)
+
+
+def _offsets_s(activation: Activation, asset_ids: Sequence[int], what: int, ramp_s: int) -> list[int]:
+    ids = np.array(asset_ids, dtype=np.int64)
     offsets: list[int] = random_offsets_s(asset_ids=ids, seed=activation.pk * 3 + what, ramp_s=ramp_s).tolist()
     return offsets
 

@@ -240,7 +240,7 @@ class OcpiPlatform:
             "ends_at": instant(profile.ends_at + len(free) * PTU_SECONDS),
             "power_w": [*profile.power_w, *free],
             "start_early_s": profile.start_early_s,
-            "end_late_s": 0 if free else profile.end_late_s,
+            "end_late_s": profile.end_late_s,
         }
         received = self._inbox.receive(self.key, json.dumps({"batch_id": number, "setpoints": [setpoint]}).encode())
         if received.answers[0].reason:

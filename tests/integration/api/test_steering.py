@@ -61,7 +61,7 @@ def test_a_batch_carries_the_groups_sum_and_what_each_asset_falls_back_to(call, 
         "starts_at": "2026-01-14T17:00:00Z",
         "ends_at": "2026-01-14T17:45:00Z",
         "power_w": [1_380, -48_620, 1_380],
-        "ramp_s": 70,
+        "ramp_s": 40,
         "fallback": "own_default",
         "ttl_s": 1_800,
     }

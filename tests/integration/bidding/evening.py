@@ -1,5 +1,6 @@
 """An activation played minute by minute."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from math import isnan
 
@@ -42,6 +43,20 @@ def limit_w(asset, at):
         schedule.apply(one.batch_id, (received,), came_at=int(one.batch.created_at.timestamp()))
     [kw] = schedule.at(int(at.timestamp())).tolist()
     return None if isnan(kw) else round(kw * 1_000)
+
+
+def let_go_at(assets, *, since, minutes):
+    """Return how many assets that are held at `since` may take all again from each minute after it on, if told no more.
+
+    Who is held to the last of them is not among them.
+    """
+    found = Counter()
+    for asset in assets:
+        limits = [limit_w(asset, since + number * MINUTE) for number in range(minutes + 1)]
+        is_held = [limit is not None and limit < asset.max_import_w for limit in limits]
+        if is_held[0] and not is_held[-1]:
+            found[since + (minutes - is_held[::-1].index(True) + 1) * MINUTE] += 1
+    return found
 
 
 class Evening:

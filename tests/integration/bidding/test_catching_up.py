@@ -67,7 +67,7 @@ def charge(activation, cars, left_wh, *, ptu, each=5, disobey=(), is_steered=Tru
     start, took_wh = STARTS_AT + ptu * PTU, dict.fromkeys(left_wh, 0)
     for minute in range(0, 15, each):
         now = start + minute * MINUTE
-        told = asked_w(now)
+        told = _held_beyond_w(now) | asked_w(now)
         for pk, left in left_wh.items():
             may_w = 11_000 if pk in disobey else told.get(pk, 11_000)
             power_w = min(may_w, left * 60 / each)
@@ -80,6 +80,12 @@ def charge(activation, cars, left_wh, *, ptu, each=5, disobey=(), is_steered=Tru
         if car.pk in took_wh:
             meter(car, start, took_wh[car.pk])
     return 4 * sum(took_wh.values())
+
+
+def _held_beyond_w(now):
+    """Return what assets go on with whose last quarter hour is over, for some seconds."""
+    over = Setpoint.objects.filter(ends_at__gt=now - PTU, ends_at__lte=now).order_by("batch__revision")
+    return {one.asset_id: one.power_w[-1] for one in over if one.ends_at + timedelta(seconds=one.end_late_s) > now}
 
 
 def test_room_under_a_long_limit_goes_to_cars_that_want_energy_the_least_spare_time_first(group, cars):

@@ -99,6 +99,14 @@ def test_a_profile_begins_early_and_ends_late_as_its_setpoint_says():
     assert [one["start_period"] for one in profile["charging_profile_period"]] == [0, 940]
 
 
+def test_who_is_let_go_inside_a_setpoint_is_let_go_as_late_as_at_its_end():
+    told = [Told(at("16:00"), (0,) * 5), Told(at("16:15"), (0, 0, 11_040, 11_040), end_late_s=50)]
+
+    schedule = standing_schedule(told, since=at("16:16"), free_w=11_040)
+
+    assert schedule == Schedule(((at("16:15"), 0),), at("16:45") + timedelta(seconds=50))
+
+
 def test_what_has_begun_is_not_begun_again_and_a_newer_end_counts():
     older = Told(at("16:00"), (0, 0, 0), start_early_s=40, end_late_s=25)
     newer = Told(at("16:30"), (0, 0), start_early_s=10, end_late_s=50)

@@ -44,6 +44,17 @@ def test_a_later_batch_replaces_only_what_it_overlaps(schedule):
     assert [schedule.is_in_force(first, S + PTU * number) for number in range(3)] == [True, False, True]
 
 
+def test_who_is_let_go_inside_a_setpoint_is_let_go_as_late_as_at_its_end(schedule):
+    schedule.apply(1, (setpoint(power=(0, 0, 1000, 1000), end_late_s=300),))
+    assert [told(schedule, minute) for minute in (29, 34, 35, 64)] == [0.0, 0.0, 1.0, 1.0]
+    assert np.isnan(told(schedule, 65))
+
+
+def test_who_is_told_less_inside_a_setpoint_takes_less_in_time(schedule):
+    schedule.apply(1, (setpoint(power=(1000, 0), end_late_s=300),))
+    assert [told(schedule, minute) for minute in (14, 15, 34)] == [1.0, 0.0, 0.0]
+
+
 def test_what_is_not_told_anew_within_its_time_to_live_is_over(schedule):
     schedule.apply(1, (setpoint(power=(-1000,) * 6, ttl_s=1_800),), came_at=S - 600)
     assert [told(schedule, minute) for minute in (0, 29)] == [-1.0, -1.0]
