@@ -34,6 +34,7 @@ SHORT_SHARE = 0.02
 SAMPLES_BELOW = 2
 
 Kind = DispatchAlarm.Kind
+NOTHING_SHORT = {Kind.LIMITED: "", Kind.NOT_ENOUGH: ""}
 
 
 @transaction.atomic
@@ -51,7 +52,8 @@ def run_activation(*, activation_id: int, now: datetime) -> int:
     sent = _watch(activation, now)
     for ptu in _ptus_to_plan(activation, now):
         planned = plan(activation, ptu, starts_at=max(ptu.ptu_start, now), now=now)
-        set_alarms(activation, _plan_alarms(activation, ptu, planned.refused), now=now)
+        if ptu.is_called or planned.refused:  # the plan of a gap says nothing of the quarter hour before it
+            set_alarms(activation, _plan_alarms(activation, ptu, planned.refused), now=now)
         sent += planned.sent
         if planned.sent or not planned.refused:
             activation.planned_until = ptu.ptu_start
@@ -75,6 +77,8 @@ def _watch(activation: Activation, now: datetime) -> int:
     ptu = activation.ptus.filter(ptu_start=ptu_start(now)).first()
     if ptu is None:
         return 0
+    if not ptu.is_called and (activation.planned_until or ptu.ptu_start) <= ptu.ptu_start:  # the one before is over
+        set_alarms(activation, NOTHING_SHORT, now=now)
     if is_limited(ptu):
         renew_order(activation, ptu, starts_at=now, now=now)  # by who has come since, the first of all too
     if not _is_correction_due(activation, ptu, seen, now=now, is_below=is_below):
@@ -131,8 +135,11 @@ def _wanted_w(activation: Activation, ptu: ActivationPtu, seen: Seen) -> int:
 
 
 def _is_below(activation: Activation) -> bool:
-    """Tell whether the newest samples all lie below what is to be delivered."""
+    """Tell whether the newest samples all lie below what is to be delivered; those of a gap have nothing to deliver."""
     newest = list(activation.samples.order_by("-at")[:SAMPLES_BELOW])
+    called = {ptu.ptu_start for ptu in activation.ptus.all() if ptu.is_called}
+    if not all(ptu_start(one.at) in called for one in newest):
+        return False
     wanted_w = [within_cap(activation, one.ordered_w) for one in newest]
     return len(newest) == SAMPLES_BELOW and all(
         one.delivered_w < least_w - SHORT_SHARE * abs(least_w) for one, least_w in zip(newest, wanted_w, strict=True)
@@ -167,6 +174,8 @@ def _loop_alarms(seen: Seen, *, is_below: bool) -> dict[Kind, str]:
 
 
 def _plan_alarms(activation: Activation, ptu: ActivationPtu, refused: str) -> dict[Kind, str]:
+    if not ptu.is_called:
+        return {Kind.LIMITED: refused}
     short_w = max(within_cap(activation, ptu.least_w) - (ptu.planned_w or 0), 0)
     limited_w = min(short_w, ptu.limited_w)
     limited = f"{limited_w / W_PER_KW:,.0f} kW held back." if limited_w else ""

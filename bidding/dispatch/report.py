@@ -40,7 +40,7 @@ def shortfalls(activation: Activation, *, delivered_w: Mapping[datetime, int] | 
         found_w = (delivered_w or {}).get(ptu.ptu_start)
         if found_w is None:
             found_w = round(sum(sample.delivered_w for sample in seen) / len(seen)) if seen else 0
-        missing_w = max(ptu.least_w - found_w, 0)
+        missing_w = max(ptu.least_w - found_w, 0) if ptu.is_called else 0
         causes_w = attributed_w(missing_w=missing_w, lost_w=_mean_lost(seen))
         rows.append(PtuShortfall(ptu.ptu_start, ptu.ordered_w, found_w, missing_w, causes_w))
     return rows

@@ -189,6 +189,8 @@ def _lost_by_plan_w(activation: Activation, ordered: ActivationPtu, asked_w: int
 
     Where nobody planned the PTU what was told before runs on: only a hold says why it may be less than ordered.
     """
+    if not ordered.is_called:
+        return {}
     if activation.stop_reason:
         return {str(Cause.STOPPED): ordered.ordered_w}
     wanted_w = within_cap(activation, ordered.least_w)

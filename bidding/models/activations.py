@@ -81,6 +81,11 @@ class ActivationPtu(models.Model):
         return f"{self.ordered_w} W at {dutch_time(self.ptu_start)}"
 
     @property
+    def is_called(self) -> bool:
+        """Whether anything is asked in it: a power or a limit. In the gaps of a call nothing is, so none is missed."""
+        return self.ordered_w > 0 or self.max_import_w is not None or self.max_export_w is not None
+
+    @property
     def least_w(self) -> int:
         """The least to be moved: what is ordered; below zero where a limit leaves room to catch up."""
         return self.ordered_w + min(self.room_w, 0)

@@ -47,12 +47,12 @@ def come(car, at, **declared):
     AssetState.objects.update_or_create(asset=car, defaults={"at": at, "power_w": 11_000, "is_plugged_in": True})
 
 
-def call_limit(group, *, hours, max_import_w=None, max_export_w=None):
-    """Return the activation of a call that limits what a group takes, or feeds in."""
+def call_limit(group, *, hours, max_import_w=None, max_export_w=None, gaps=()):
+    """Return the activation of a call that limits what a group takes, or feeds in, but for the PTUs of `gaps`."""
     contract = called_contracts.make_contract(
         group, contract_id="CLC-1", kind=Contract.Kind.CLC_A, power_meaning="limit", volume_w=200_000
     )
     power_w = max_import_w if max_export_w is None else -max_export_w
-    ptus = [STARTS_AT + n * PTU for n in range(4 * hours)]
+    ptus = [STARTS_AT + n * PTU for n in range(4 * hours) if n not in gaps]
     demands = [Demand(start, power_w, max_import_w, max_export_w) for start in ptus]
     return called_contracts.call(contract, demands, now=BEFORE)
