@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 from django.db.models import Q, Sum
@@ -74,6 +74,23 @@ def may_feed_in_together(*, batteries: Sequence[Asset], plugs: Sequence[Asset], 
         return set()
     shares_w = shares_of_connections_w(flow=Flow.FEEDING_IN, assets=[*batteries, *asked], period=period)
     return {asset.pk for asset in asked if shares_w[asset.pk] == asset.max_export_w}
+
+
+def import_room_w(*, assets: Sequence[Asset], now: datetime) -> dict[str, int]:
+    """Return what each connection with a max import leaves for some assets beside the others behind it, at least 0.
+
+    Others count with the power they told last. One that told none of late counts with the most that it takes by itself.
+    """
+    named = {asset.connection_ean for asset in assets if asset.connection_ean}
+    rows = SteeringLimit.objects.filter(connection_ean__in=named, max_import_w__isnull=False) if named else ()
+    room_w: dict[str, int] = {row.connection_ean: row.max_import_w or 0 for row in rows}
+    others = Asset.objects.filter(connection_ean__in=room_w, is_active=True).exclude(pk__in=[one.pk for one in assets])
+    for ean, kind, most_w, told_at, power_w in others.values_list(
+        "connection_ean", "kind", "max_import_w", "state__at", "state__power_w"
+    ):
+        is_known = told_at is not None and now - told_at < 2 * PTU
+        room_w[ean] -= max(power_w if is_known else left_alone_w(kind, most_w), 0)
+    return {ean: max(left_w, 0) for ean, left_w in room_w.items()}
 
 
 def _told_w(eans: Collection[str], period: Interval) -> dict[str, dict[int, Integers]]:

@@ -1,5 +1,6 @@
 """What an activation wishes of whom: the situation read, and the policy asked."""
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,19 +10,20 @@ from numpy.typing import NDArray
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU
+from assets.control.connections import import_room_w
 from assets.control.standing import left_alone_w
 from assets.models import Asset
 from assets.queries import out_of_use
+from bidding.dispatch.allocation.caps import Scope
 from bidding.dispatch.allocation.decision import Decision, Records, decide
 from bidding.dispatch.allocation.live_policy import live_policy
 from bidding.dispatch.allocation.release import release_delays_ptus
 from bidding.dispatch.allocation.reserve import LEAST_TRUSTED
-from bidding.dispatch.allocation.view import DispatchView
 from bidding.dispatch.commands import LEAST_HOLD_PTUS, standing_power_w
 from bidding.dispatch.duties import not_doing_their_part
 from bidding.dispatch.limits import is_limited, turn_limit_into_order
 from bidding.dispatch.records import records_of
-from bidding.dispatch.situation import arriving_kw, plugs_at
+from bidding.dispatch.situation import PlugSituation, arriving_kw, plugs_at
 from bidding.dispatch.steady import steady_resources
 from bidding.dispatch.together import runs_beside_another, with_a_part_elsewhere
 from bidding.driver_record import driver_record
@@ -110,7 +112,7 @@ def intent_of(
         records=records.of([place[asset.pk] for asset in chosen]),
         delays_ptus=np.concatenate(
             [
-                _delays(decision, plugs.view, window_ptus=(activation.ends_at - ptu.ptu_start) // PTU),
+                _delays(decision, plugs, window_ptus=(activation.ends_at - ptu.ptu_start) // PTU, now=now),
                 np.zeros(len(part), dtype=np.int64),
             ]
         ),
@@ -144,13 +146,26 @@ def within_cap(activation: Activation, ordered_w: int) -> int:
     return ordered_w if cap_w is None else min(ordered_w, cap_w)
 
 
-def _delays(decision: Decision, plugs: DispatchView, *, window_ptus: int) -> NDArray[np.int64]:
+def _delays(decision: Decision, plugs: PlugSituation, *, window_ptus: int, now: datetime) -> NDArray[np.int64]:
     """Return how long after the window each car waits; under a limit that outlasts its stay it ends before."""
+    is_held = decision.plan.plug_kw < plugs.view.power_kw
     return release_delays_ptus(
         spare_h=decision.laxity_h,
         needs_h=decision.need_h,
-        power_kw=plugs.power_kw,
-        is_held=decision.plan.plug_kw < plugs.power_kw,
-        ptu_h=plugs.ptu_h,
-        earliest_ptus=min(LEAST_HOLD_PTUS - window_ptus, 0) if plugs.is_limit else 0,
+        power_kw=plugs.view.power_kw,
+        is_held=is_held,
+        ptu_h=plugs.view.ptu_h,
+        earliest_ptus=min(LEAST_HOLD_PTUS - window_ptus, 0) if plugs.view.is_limit else 0,
+        connections=_connections(plugs.assets, is_held, now),
     )
+
+
+def _connections(assets: Sequence[Asset], is_held: NDArray[np.bool_], now: datetime) -> Scope | None:
+    """Return what the connections of some cars leave to those of them that are held; None where none has a limit."""
+    held = [asset for asset, is_one in zip(assets, is_held.tolist(), strict=True) if is_one]
+    room_w = import_room_w(assets=held, now=now)
+    if not room_w:
+        return None
+    names, part = np.unique([asset.connection_ean for asset in assets], return_inverse=True)
+    room_kw = np.array([room_w.get(name, np.inf) for name in names.tolist()], dtype=np.float64) / W_PER_KW
+    return Scope(part=part.astype(np.int64), room_kw=room_kw)

@@ -7,6 +7,7 @@ that was avoided. So each restarts when there is room, those with least time to 
 import numpy as np
 from numpy.typing import NDArray
 
+from bidding.dispatch.allocation.caps import Scope
 from bidding.dispatch.allocation.expectations import fitting_samples
 from bidding.dispatch.allocation.rebound import least_peak_delays_ptus
 from bidding.dispatch.allocation.view import DispatchView
@@ -41,11 +42,12 @@ def release_delays_ptus(
     is_held: NDArray[np.bool_],
     ptu_h: float,
     earliest_ptus: int = 0,
+    connections: Scope | None = None,
 ) -> NDArray[np.int64]:
     """Return how many PTUs after the window each held car may start again, shape (m,), at most `LONGEST_PTUS`.
 
     Below 0 before its end: when a car must start, but not before `earliest_ptus`. Cars that are not held have nothing
-    to wait for: 0.
+    to wait for: 0. `connections` tell what each connection leaves to the held cars behind it; None for no limit.
     """
     delays = np.zeros(len(is_held), dtype=np.int64)
     must_start = np.clip(np.floor(spare_h[is_held] / ptu_h + ROUNDING_PTUS), earliest_ptus, 0).astype(np.int64)
@@ -54,6 +56,7 @@ def release_delays_ptus(
         power_kw=power_kw[is_held],
         run_ptus=np.ceil(np.maximum(needs_h[is_held], ptu_h) / ptu_h).astype(np.int64),
         latest_ptus=np.minimum(latest, LONGEST_PTUS).astype(np.int64),
+        connections=connections and Scope(part=connections.part[is_held], room_kw=connections.room_kw),
     )
     return delays
 

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bidding.dispatch.allocation.caps import Scope
 from bidding.dispatch.allocation.catch_up import needed_kw
 from bidding.dispatch.allocation.rebound import least_peak_delays_ptus
 from bidding.dispatch.allocation.shortfall import UNEXPLAINED, attributed_w
@@ -56,3 +57,58 @@ def test_a_return_is_as_flat_as_waiting_allows():
     assert np.bincount(patient).tolist() == [4, 0, 0, 0, 4, 0, 0, 0, 4]
     hurried = least_peak_delays_ptus(power_kw=twelve, run_ptus=run, latest_ptus=np.zeros(12, dtype=np.int64))
     assert (hurried == 0).all()
+
+
+def peaks_kw(delays, power, run, part):
+    """Return the most that is taken at once behind each connection."""
+    load = np.array([np.bincount(part, weights=power * ((delays <= t) & (t < delays + run))) for t in range(40)])
+    return load.max(axis=0).tolist()
+
+
+def test_a_return_keeps_within_what_its_connection_carries():
+    """Of eight cars four stand behind a connection that carries two; together they would start four and four."""
+    eight, run, latest = np.full(8, 10.0), np.full(8, 4, dtype=np.int64), np.full(8, 4, dtype=np.int64)
+    part = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    connections = Scope(part=part, room_kw=np.array([20.0, np.inf]))
+
+    delays = least_peak_delays_ptus(power_kw=eight, run_ptus=run, latest_ptus=latest, connections=connections)
+
+    assert peaks_kw(delays, eight, run, part)[0] == 20.0
+    assert peaks_kw(delays, eight, run, np.zeros(8, dtype=np.int64)) == [40.0]
+
+
+def test_who_must_start_starts_whatever_its_connection_carries():
+    eight, run = np.full(8, 10.0), np.full(8, 4, dtype=np.int64)
+    connections = Scope(part=np.zeros(8, dtype=np.int64), room_kw=np.array([20.0]))
+    latest = np.array([0, 0, 0, 4, 4, 8, 8, 8])
+
+    delays = least_peak_delays_ptus(power_kw=eight, run_ptus=run, latest_ptus=latest, connections=connections)
+
+    assert (delays <= latest).all()
+    assert (delays[:3] == 0).all()
+
+
+def test_behind_a_connection_without_any_room_cars_do_not_all_wait_and_then_start_together():
+    six, run, latest = np.full(6, 10.0), np.full(6, 4, dtype=np.int64), np.full(6, 8, dtype=np.int64)
+    connections = Scope(part=np.zeros(6, dtype=np.int64), room_kw=np.zeros(1))
+
+    delays = least_peak_delays_ptus(power_kw=six, run_ptus=run, latest_ptus=latest, connections=connections)
+
+    assert peaks_kw(delays, six, run, connections.part) == [20.0]
+
+
+@given(st.integers(0, 2**32), st.integers(1, 40))
+def test_with_time_enough_every_connection_is_kept_and_no_driver_is_late(seed, count):
+    random = np.random.default_rng(seed)
+    power, run, latest = np.full(count, 11.0), random.integers(1, 5, count), random.integers(0, 13, count)
+    part, patient = random.integers(0, 3, count), np.full(count, 200)
+    connections = Scope(part=part, room_kw=np.array([11.0, 33.0, np.inf]))
+
+    delays = least_peak_delays_ptus(power_kw=power, run_ptus=run, latest_ptus=latest, connections=connections)
+    waits = least_peak_delays_ptus(power_kw=power, run_ptus=run, latest_ptus=patient, connections=connections)
+
+    assert ((delays >= 0) & (delays <= latest)).all()
+    for number, room_kw in enumerate([11.0, 33.0]):
+        there = part == number
+        load = [power[there & (waits <= ptu) & (ptu < waits + run)].sum() for ptu in range(400)]
+        assert max(load) <= room_kw
