@@ -168,6 +168,7 @@ class AssetAdmin(RegisterAdmin):
     list_filter = ("partner", "kind", "category", "pausing", "is_active")
     list_select_related = ("partner",)
     search_fields = ("external_id", "connection_ean")
+    ordering = ("external_id", "pk")  # also of what a form finds
     readonly_fields = ("meter_values", "registered_at")
     inlines = (AssetStateInline, MembershipInline)
 

@@ -138,3 +138,16 @@ def test_lists_speak_in_kilowatts_and_dutch_time(pages, evening):
     assert "Power (kW)" in text
     assert ">200<" in text
     assert "2026-01-14 17:00" in text  # 16:00 UTC
+
+
+def test_a_search_for_an_asset_finds_each_once_and_in_order(pages, evening):
+    """Without an order a page of results may repeat what an earlier one had, and leave others out."""
+    group, partner = evening.group(), evening.partner()
+    made = [evening.asset(group=group, partner=partner) for _ in range(25)]
+    asked = {"app_label": "assets", "model_name": "membership", "field_name": "asset"}
+    found = [
+        one["text"]
+        for page in (1, 2)
+        for one in pages.get("/admin/autocomplete/", asked | {"page": page}).json()["results"]
+    ]
+    assert found == sorted(str(asset) for asset in made)
