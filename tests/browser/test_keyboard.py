@@ -68,3 +68,82 @@ def test_filters_open_and_close_with_the_keyboard(live_server, operator, page, l
     page.wait_for_function(f"{FOCUSED} === 'Filters filter_list'")
     page.wait_for_selector("#changelist-filter", state="hidden")
     assert page.complaints == []
+
+
+def test_the_menu_beside_a_choice_opens_and_closes_with_the_keyboard(live_server, operator, page, log_in):
+    log_in()
+    page.goto(f"{live_server.url}/admin/assets/membership/add/")
+    page.focus("#id_aggregation_ean")
+    tab_to(page, "More")
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"{FOCUSED} === 'addAdd another aggregation EAN'")
+    page.keyboard.press("Escape")
+    page.wait_for_function("document.activeElement.ariaLabel === 'More'")
+    page.wait_for_selector("text=Add another aggregation EAN", state="hidden")
+    assert page.complaints == []
+
+
+def test_a_choice_that_is_searched_in_is_named_and_made_with_the_keyboard(live_server, operator, page, log_in):
+    log_in()
+    page.goto(f"{live_server.url}/admin/assets/membership/add/")
+    assert page.get_by_role("combobox", name="Asset").count() == 1
+    page.get_by_role("combobox", name="Asset").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("li[role=option]:has-text('Charger charger-1')")
+    assert page.get_by_role("searchbox", name="Asset").evaluate("field => field === document.activeElement")
+    assert page.get_by_role("listbox", name="Asset").count() == 1
+    page.keyboard.type("charger")
+    page.wait_for_selector("li.select2-results__option--highlighted:has-text('Charger charger-1')")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.getElementById('id_asset').value")
+    page.wait_for_function("document.activeElement.matches('[role=combobox]')")
+    assert "Charger charger-1" in page.evaluate(FOCUSED)
+    assert page.complaints == []
+
+
+def test_what_the_search_finds_is_reached_with_the_keyboard(live_server, operator, page, log_in):
+    log_in()
+    page.focus(".op-as-of a")
+    page.keyboard.press("Control+k")
+    page.wait_for_function("document.activeElement.id === 'search-input-command'")
+    page.keyboard.type("asset")
+    page.wait_for_selector("#command-results-list a")
+    tab_to(page, "Asset states")
+    assert page.get_attribute("#command-results-list li:has(:focus)", "class") == "group active"
+    for _ in range(9):  # the page behind is covered
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.matches('body, [x-data=\"searchCommand()\"] *')")
+    tab_to(page, "Asset states")
+    page.keyboard.press("Escape")
+    page.wait_for_function("document.activeElement.id === 'search-input-command'")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.wait_for_function(f"{FOCUSED} === 'Look again'")
+    page.wait_for_selector("#search-input-command", state="hidden")
+
+    page.keyboard.press("Control+k")
+    page.wait_for_function("document.activeElement.id === 'search-input-command'")
+    page.keyboard.type("asset")
+    page.wait_for_selector("#command-results-list a")
+    tab_to(page, "Asset states")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/assets/assetstate/")
+    assert page.complaints == []
+
+
+def test_what_the_theme_adds_later_is_a_button_too(operator, page, log_in):
+    log_in()
+    page.evaluate(
+        """() => document.querySelector("main").insertAdjacentHTML("beforeend", `
+          <div x-data="{ open: false }">
+            <span x-on:click="open = !open">Details</span><nav x-show="open"><a href="#">Later</a></nav>
+          </div>`)"""
+    )
+    page.get_by_role("button", name="Details", expanded=False).focus()
+    page.keyboard.press("Space")
+    page.wait_for_function(f"{FOCUSED} === 'Later'")
+    assert page.get_by_role("button", name="Details", expanded=True).count() == 1
+    page.keyboard.press("Escape")
+    page.wait_for_function(f"{FOCUSED} === 'Details'")
+    page.wait_for_selector("text=Later", state="hidden")
+    assert page.complaints == []

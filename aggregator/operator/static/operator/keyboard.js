@@ -1,27 +1,35 @@
-/* What the theme makes clickable is a button for the keyboard and for screen readers too: Tab reaches it, Enter and Space
-   press it, and what it opened gets the focus, and with Escape closes and gives the focus back. */
+/* What the theme makes clickable, at once or later, is a button for the keyboard and for screen readers too: Tab reaches
+   it, Enter and Space press it, and what it opened gets the focus, and with Escape closes and gives the focus back. So
+   do the search over everything (Ctrl+K) and its results; a choice that is searched in is called what its label says. */
 "use strict";
 
 document.addEventListener("alpine:init", () => {
   const NAMES = { sidebarDesktopOpen: "Menu", sidebarMobileOpen: "Menu", openRelatedWidgetWrapper: "More" };
+  const CLICKABLE = "[x-on\\:click]:not(a[href], button, input, summary)";
+  const SEARCH = '[x-show="openCommandResults"]';
+  const buttons = new WeakSet();
   let opener = null;
 
-  function focusOn(opened) {
-    const inside = [...opened.querySelectorAll("a[href], button, input, select, [tabindex]")];
-    inside.find((element) => element.checkVisibility())?.focus();
-  }
+  const shown = (selector) => [...document.querySelectorAll(selector)].find((element) => element.checkVisibility());
+  const onceShown = (what) => requestAnimationFrame(() => setTimeout(what)); // the theme shows and hides by frames
+  const searchField = () => document.getElementById("search-input-command");
 
   function press(button, flag) {
-    const opened = flag === "sidebarMobileOpen" ? "#nav-sidebar" : `[x-show="${flag}"]`;
     button.click();
     if (flag && flag !== "sidebarDesktopOpen") { // that one covers nothing
       opener = button;
-      setTimeout(() => focusOn(button.closest("[x-data]").querySelector(opened) ?? button));
+      onceShown(() => {
+        const opened = shown(flag === "sidebarMobileOpen" ? "#nav-sidebar" : `[x-show="${flag}"]`);
+        const inside = [...(opened ?? button).querySelectorAll("a[href], button, input, select, [tabindex]")];
+        inside.find((element) => element.checkVisibility())?.focus();
+      });
     }
   }
 
-  for (const button of document.querySelectorAll("[x-on\\:click]:not(a[href], button, input, summary)")) {
-    if (!button.textContent.trim() && !button.title) continue; // a backdrop: Escape does the same
+  function makeButton(button) {
+    if (buttons.has(button)) return; // the theme moved it
+    if (!button.textContent.trim() && !button.title) return; // a backdrop: Escape does the same
+    buttons.add(button);
     const [, flag] = /^(\w+) = (?:!\1|true)/.exec(button.getAttribute("x-on:click")) ?? [];
     button.tabIndex = 0;
     button.setAttribute("role", "button");
@@ -35,9 +43,53 @@ document.addEventListener("alpine:init", () => {
     });
   }
 
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    opener?.focus();
-    opener = null;
+  function nameChoice(box) {
+    const label = box.closest(".select2-container").previousElementSibling?.labels?.[0];
+    if (!label) return;
+    const value = box.querySelector(".select2-selection__rendered");
+    label.id ||= `${label.htmlFor}_label`;
+    box.setAttribute("aria-labelledby", `${label.id} ${value.id}`);
+    value.setAttribute("aria-labelledby", label.id);
+  }
+
+  function nameOpenChoice(field) {
+    const box = document.querySelector(".select2-container--open .select2-selection");
+    const [label] = box.getAttribute("aria-labelledby").split(" ");
+    field.setAttribute("aria-labelledby", label);
+    document.getElementById(box.getAttribute("aria-owns"))?.setAttribute("aria-labelledby", label);
+  }
+
+  function equip(root) {
+    const each = (selector, what) => {
+      if (root.matches(selector)) what(root);
+      root.querySelectorAll(selector).forEach(what);
+    };
+    each(CLICKABLE, makeButton);
+    each(".select2-selection", nameChoice);
+  }
+
+  equip(document.documentElement);
+  new MutationObserver((changes) => {
+    for (const { addedNodes } of changes) {
+      for (const node of addedNodes) if (node instanceof Element) equip(node);
+    }
+  }).observe(document.documentElement, { childList: true, subtree: true });
+
+  document.addEventListener("focusin", ({ target, relatedTarget }) => {
+    if (target.matches(".select2-search__field")) nameOpenChoice(target);
+    if (!shown(SEARCH)) return;
+    if (!target.closest(SEARCH)) searchField().focus(); // the page is covered
+    else if (target === searchField() && !relatedTarget?.closest(SEARCH)) opener ??= relatedTarget;
+    target.closest("#command-results-list li")?.dispatchEvent(new MouseEvent("mouseenter")); // what a click chooses
+  });
+
+  document.addEventListener("keydown", ({ key, target }) => {
+    if (key !== "Escape") return;
+    if (target.closest(SEARCH) && target !== searchField()) searchField().focus();
+    else onceShown(() => {
+      if (shown(SEARCH)) return; // the first Escape only empties it
+      opener?.focus();
+      opener = null;
+    });
   });
 });
