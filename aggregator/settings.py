@@ -340,7 +340,10 @@ UNFOLD = {
     "SITE_SYMBOL": "bolt",
     "DASHBOARD_CALLBACK": "aggregator.operator.dashboard.dashboard_context",
     "STYLES": [lambda _request: f"/{STATIC_URL}operator/operator.css"],
-    "SCRIPTS": [lambda _request: f"/{STATIC_URL}operator/keyboard.js"],
+    "SCRIPTS": [
+        lambda _request: f"/{STATIC_URL}operator/keyboard.js",
+        lambda _request: f"/{STATIC_URL}operator/charts.js",
+    ],
     "SIDEBAR": {"navigation": "aggregator.operator.navigation.sidebar"},
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"/{STATIC_URL}operator/favicon.svg"}],
     "SITE_URL": None,

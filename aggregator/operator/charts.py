@@ -1,11 +1,14 @@
-"""Charts for Chart.js as Unfold bundles it: plain JSON on a canvas, which a table beside it says in words."""
+"""Charts for Chart.js as Unfold bundles it: plain JSON on a canvas, which a table beside it says in words.
+
+The colours stand out from the light theme and from the dark one; that of texts follows the theme (`charts.js`).
+"""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-BLUE, ORANGE, GREEN, LIGHT_GREEN, GREY = "#2563eb", "#c2410c", "#15803d", "#86c99b", "#717b8b"
+BLUE, ORANGE, GREEN, LIGHT_GREEN, GREY = "#2563eb", "#c2410c", "#15803d", "#4f9f6b", "#717b8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,6 @@ def _dataset(series: Series) -> dict[str, Any]:
 
 
 def _options(unit: str) -> Mapping[str, Any]:
-    ticks = {"color": GREY}
     return {
         "animation": False,
         "responsive": True,
@@ -72,20 +74,19 @@ def _options(unit: str) -> Mapping[str, Any]:
                 "display": True,
                 "position": "top",
                 "align": "start",
-                "labels": {"color": GREY, "usePointStyle": True},
+                "labels": {"usePointStyle": True},
             }
         },
         "scales": {
             "x": {
-                "ticks": {**ticks, "maxTicksLimit": 13, "maxRotation": 0},
+                "ticks": {"maxTicksLimit": 13, "maxRotation": 0},
                 "grid": {"display": False},
             },
             "y": {
                 "beginAtZero": True,
                 "grace": "10%",
-                "ticks": ticks,
                 "grid": {"display": True},
-                "title": {"display": True, "text": unit, "color": GREY},
+                "title": {"display": True, "text": unit},
             },
         },
     }
