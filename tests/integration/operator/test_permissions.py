@@ -1,6 +1,9 @@
 """Who may see and do what on the operator pages."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -162,3 +165,26 @@ def test_a_form_from_before_the_last_log_in_says_what_to_do(colleague, db):
 
 def test_a_failure_of_ours_does_not_leave_people_without_a_way_on(rf):
     is_no_dead_end(server_error(rf.get("/admin/")), status=500, words="We failed")
+
+
+def test_a_request_under_a_strange_name_says_what_to_do(client):
+    answer = client.get("/admin/", headers={"host": "elsewhere.example"})
+    is_no_dead_end(answer, status=400, words="ALLOWED_HOSTS")
+
+
+def test_people_are_told_of_a_failure_where_neither_database_nor_broker_answers():
+    script = (
+        "import django; django.setup(); from django.test import Client; "
+        "client = Client(raise_request_exception=False, headers={'host': 'localhost'}); "
+        "client.cookies['sessionid'] = 'x' * 32; answer = client.get('/admin/'); "
+        "print(answer.status_code, 'What you did may not have been done' in answer.content.decode())"
+    )
+    nowhere = {"DATABASE_URL": "postgresql://127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **nowhere, "DJANGO_SETTINGS_MODULE": "aggregator.settings"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "500 True\n", done.stderr
