@@ -41,8 +41,8 @@ def live_view(request: HttpRequest, object_id: str, activation_admin: HistoryAdm
     context = {
         **activation_admin.admin_site.each_context(request),
         **live_page(activation, now=clock().now()),
-        "title": f"Live: {activation}",
-        "opts": activation_admin.opts,
+        "title": f"{activation.aggregation_ean.name}, live",
+        "model_admin": activation_admin,  # whose lists the heading leads to
         "may_act": activation_admin.has_act_permission(request),
         "refresh_seconds": REFRESH_SECONDS if "refresh" in request.GET else 0,
     }

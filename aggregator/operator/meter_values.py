@@ -68,7 +68,7 @@ def meter_values_view(request: HttpRequest, object_id: str, asset_admin: "ModelA
         **asset_admin.admin_site.each_context(request),
         **meter_page(asset=asset, last_day=last_day, now=now),
         "title": f"Meter values of {asset}",
-        "opts": asset_admin.opts,
+        "model_admin": asset_admin,  # whose lists the heading leads to
     }
     return TemplateResponse(request, "operator/meter_values.html", context)
 

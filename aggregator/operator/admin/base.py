@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models
-from django.forms import ModelForm
+from django.forms import ModelForm, MultiWidget
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
 from unfold.admin import ModelAdmin, TabularInline
@@ -152,6 +152,17 @@ class RegisterAdmin(ReadableAdmin):
         except SaveRefused as refusal:
             request.save_refused = refusal  # type: ignore[attr-defined]  # from this view to its form
             answer = super().changeform_view(request, object_id, form_url, extra_context)
+        return answer
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Name both parts of a date with a time: the theme labels the pair and calls the parts “Date” and “Time”."""
+        for field in context["adminform"].form:
+            if isinstance(field.field.widget, MultiWidget):
+                for part, widget in zip(("date", "time"), field.field.widget.widgets, strict=True):
+                    widget.attrs["aria-label"] = f"{field.label}, {part}"
+        answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return answer
 
     def save_model(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:  # noqa: FBT001 - Django's signature
