@@ -119,14 +119,14 @@ def test_a_session_without_power_is_refused_by_row_and_by_the_database(partner):
 
 def test_sessions_stored_without_power_get_what_their_charger_can_give(partner):
     useless, asset = make_assets(partner, [charger("z", max_import_w=0), charger("a")])
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a migration has a transaction of its own
     call_command("migrate", "assets", "0013_car_models", verbosity=0)
     for one, power_w in ((useless, 0), (asset, 0), (asset, 3_700)):
         ChargingSession.objects.create(
             asset=one, external_id=f"{one.external_id}-{power_w}", plug_in_at=at("08:00"), plug_out_at=at("09:00"),
             max_import_w=power_w, known_at=at("09:00"),
         )  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a migration has a transaction of its own
 
     call_command("migrate", "assets", verbosity=0)
 
