@@ -3,19 +3,18 @@
 from datetime import timedelta
 
 import pytest
-from django.db.models.functions import Now
 
 from assets import operations
 from assets.control.metered_results import judge_on_meter_values
 from assets.models import Asset, OcpiConnection, OcpiParty, OcpiSession, OcpiToken, ProfileCommand, Setpoint
-from assets.ocpi import results, sending, tokens
+from assets.ocpi import results, tokens
 from assets.ocpi.connections import open_connection
 from assets.ocpi.places import take_locations
 from assets.ocpi.results import look_after_silence
 from assets.ocpi.sending import send_commands
 from assets.ocpi.wire import authorization
 from tests.field_side import NOW, at, enrol, make_partner
-from tests.integration.ocpi.cpo_platform import Platform, enveloped, evse, location, session
+from tests.integration.ocpi.cpo_platform import enveloped, evse, location, session
 from tests.integration.ocpi.profile_side import S1, callback_path, tell
 
 Status = ProfileCommand.Status
@@ -415,88 +414,6 @@ def test_ampere_per_phase_where_that_was_agreed(platform, asset, clock, http):
     assert (profile["charging_rate_unit"], profile["min_charging_rate"]) == ("A", 6.0)
     # 7000 W is 10.14 A on each of three phases; 3000 W is under 6 A, and this car may not be able to pause.
     assert [period["limit"] for period in profile["charging_profile_period"]] == [10.1, 6.0]
-
-
-def test_a_command_that_another_process_is_sending_is_left_to_it_until_its_claim_runs_out(platform, asset, clock, http):
-    tell(asset)
-    ProfileCommand.objects.update(claimed_until=Now() + timedelta(minutes=1))
-    assert send_commands(clock=clock, http=http).accepted == 0
-
-    ProfileCommand.objects.update(claimed_until=Now() - timedelta(seconds=1))
-
-    assert send_commands(clock=clock, http=http).accepted == 1
-
-
-@pytest.fixture
-def sessions(platform, connection, call, group):
-    """Four cars at four EVSEs in the group; a profile is told to each, and waits."""
-    names = ["1", "2", "3", "4"]
-    take_locations(connection_id=connection.pk, documents=[location(*(evse(f"E{name}") for name in names))], now=NOW)
-    assets = [Asset.objects.get(external_id=f"E{name}") for name in names]
-    enrol(group, assets)
-    for name, one in zip(names, assets, strict=True):
-        call("PUT", f"/2.2.1/sessions/NL/STA/S{name}", session(f"S{name}", evse_uid=f"E{name}"))
-        tell(one, revision=int(name))
-    return {one.session.session_id: one for one in ProfileCommand.objects.select_related("session__evse__asset")}
-
-
-def order_of(platform):
-    return [one.path.rpartition("/")[2] for one in platform.profiles()]
-
-
-def test_what_fails_again_and_again_waits_behind_what_is_new(platform, sessions, clock, http, monkeypatch):
-    monkeypatch.setattr(sending, "CLAIMED_AT_ONCE", 1)
-    for name, attempts in (("S1", 7), ("S2", 3), ("S4", 0)):
-        ProfileCommand.objects.filter(pk=sessions[name].pk).update(attempts=attempts)
-
-    send_commands(clock=clock, http=http)
-
-    assert order_of(platform) == ["S3", "S4", "S2", "S1"]
-
-
-def test_a_newer_profile_takes_the_place_of_one_that_fails_and_its_turn_is_that_of_what_is_new(
-    platform, sessions, clock, http, monkeypatch
-):
-    monkeypatch.setattr(sending, "CLAIMED_AT_ONCE", 1)
-    ProfileCommand.objects.update(attempts=3)
-
-    tell(sessions["S4"].session.evse.asset, (0, 0), revision=5)
-    send_commands(clock=clock, http=http)
-
-    assert order_of(platform) == ["S4", "S1", "S2", "S3"]
-    assert platform.profiles()[0].body["charging_profile"]["charging_profile_period"][0]["limit"] == 0
-    assert ProfileCommand.objects.get(pk=sessions["S4"].pk).status == Status.SUPERSEDED
-
-
-def test_a_newer_profile_does_not_overtake_one_that_is_being_sent(platform, asset, clock, http):
-    tell(asset)
-    ProfileCommand.objects.update(claimed_until=Now() + timedelta(minutes=1))
-    tell(asset, (0, 0), revision=2)
-    assert send_commands(clock=clock, http=http).accepted == 0
-
-    ProfileCommand.objects.filter(status=Status.SUPERSEDED).update(claimed_until=None)  # its answer came
-
-    assert send_commands(clock=clock, http=http).accepted == 1
-
-
-def test_the_many_of_one_platform_leave_the_others_their_share(platform, sessions, clock, http, monkeypatch):
-    monkeypatch.setattr(sending, "CLAIMED_AT_ONCE", 2)
-    other, _ = open_connection(partner=make_partner("Other"), now=NOW)
-    with Platform() as second:
-        other.versions_url, other.registered_at = second.versions_url, NOW
-        other.peer_token_sealed = tokens.sealed(second.token)
-        other.endpoints = {"chargingprofiles/RECEIVER": f"{second.url}/ocpi/2.2.1/chargingprofiles"}
-        other.save()
-        OcpiSession.objects.filter(session_id="S4").update(connection=other)
-        told = []
-        platform.answer_profile = lambda _request: told.append("many") or (503, {})
-        answer = second.answer_profile
-        second.answer_profile = lambda request: told.append("other") or answer(request)
-
-        report = send_commands(clock=clock, http=http)
-
-    assert (report.accepted, report.postponed) == (1, 3)
-    assert "other" in told[:2]
 
 
 @pytest.mark.parametrize(
