@@ -2,11 +2,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 
 from aggregator.core.ean import Ean13, Ean18
 from aggregator.core.http import HttpClient
 from assets import operations as portfolio
-from assets.models import AggregationEan, AssetState, ChargingSession, CongestionArea, MeterInterval
+from assets.models import AggregationEan, Asset, AssetState, ChargingSession, CongestionArea, MeterInterval
 from bidding.markets.exchange.client import Exchange
 from bidding.markets.exchange.orders import OrderState
 from bidding.models import Activation, Announcement, Mandate
@@ -96,7 +97,17 @@ PTU = timedelta(minutes=15)
 
 
 @pytest.fixture
-def fleet(group):
+def same_draws(db):
+    """Number assets and activations alike in every run: from their numbers follows when each starts and ends."""
+    with connection.cursor() as cursor:
+        for model in (Asset, Activation):
+            cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')", [model._meta.db_table])
+            [sequence] = cursor.fetchone()
+            cursor.execute(f"ALTER SEQUENCE {sequence} RESTART WITH 1000001")
+
+
+@pytest.fixture
+def fleet(group, same_draws):
     """Twenty 11 kW cars that came just now with much to charge, a history that says so, and a battery."""
     operations_at = WINDOW_STARTS_AT - timedelta(days=40)
     partner = make_partner("Stadsladen")
