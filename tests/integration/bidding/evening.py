@@ -25,8 +25,8 @@ def asked_w(at=STARTS_AT):
     return told
 
 
-def limit_w(asset, at):
-    """Return what an asset that got every setpoint may take at a moment; None when nothing rules it any more."""
+def limits_w(asset, moments):
+    """Return what an asset that got every setpoint may take at each moment; None when nothing rules it any more."""
     evening = Interval(STARTS_AT - timedelta(hours=1), STARTS_AT + timedelta(hours=12))
     schedule = Schedule(period=evening, positions={asset.external_id: 0})
     for one in Setpoint.objects.filter(asset=asset).select_related("batch").order_by("batch_id"):
@@ -41,8 +41,8 @@ def limit_w(asset, at):
             one.ttl_s,
         )
         schedule.apply(one.batch_id, (received,), came_at=int(one.batch.created_at.timestamp()))
-    [kw] = schedule.at(int(at.timestamp())).tolist()
-    return None if isnan(kw) else round(kw * 1_000)
+    found = [float(schedule.at(int(at.timestamp()))[0]) for at in moments]
+    return [None if isnan(kw) else round(kw * 1_000) for kw in found]
 
 
 def let_go_at(assets, *, since, minutes):
@@ -52,7 +52,7 @@ def let_go_at(assets, *, since, minutes):
     """
     found = Counter()
     for asset in assets:
-        limits = [limit_w(asset, since + number * MINUTE) for number in range(minutes + 1)]
+        limits = limits_w(asset, [since + number * MINUTE for number in range(minutes + 1)])
         is_held = [limit is not None and limit < asset.max_import_w for limit in limits]
         if is_held[0] and not is_held[-1]:
             found[since + (minutes - is_held[::-1].index(True) + 1) * MINUTE] += 1
