@@ -39,5 +39,11 @@ def _own_cache(settings):
     settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": f"{os.getpid()}-{next(_NUMBERS)}"}}
 
 
+@pytest.fixture(autouse=True)
+def _quick_hashes(settings):
+    """Hash passwords and client secrets in one round: well done it takes a third of a second, at most of the tests."""
+    settings.PASSWORD_HASHERS = ["tests.quick_hashes.OneRound"]
+
+
 _NUMBERS = itertools.count()
 _STARTED = pytest.StashKey[bool]()

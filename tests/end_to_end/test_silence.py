@@ -140,7 +140,6 @@ def _ordered(direction):
 
 @pytest.fixture
 def evening(transactional_db, live_server, settings, monkeypatch, tmp_path, request):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     monkeypatch.setenv(CLOCK_FILE_VARIABLE, str(tmp_path / "run" / "clock.json"))
     services.clock.cache_clear()
     for key in ("stadsladen", "deelstroom", "remise"):

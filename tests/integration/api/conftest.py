@@ -15,12 +15,6 @@ Call = Callable[..., HttpResponse]
 
 
 @pytest.fixture(autouse=True)
-def _quick_hashes(settings):
-    # Hashing a client secret well takes a third of a second, and no test here is about that.
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
-@pytest.fixture(autouse=True)
 def _clock(tmp_path, monkeypatch) -> Iterator[None]:
     VirtualClock.create(tmp_path / "clock", starts_at=NOW, speed=0)
     monkeypatch.setenv(CLOCK_FILE_VARIABLE, str(tmp_path / "clock"))

@@ -12,12 +12,6 @@ from assets.operations.partitions import PARTITIONED
 from tests.field_side import NOW, make_area, make_group, make_partner
 
 
-@pytest.fixture(autouse=True)
-def _quick_hashes(settings):
-    # Hashing a client secret well takes a third of a second, and no test here is about that.
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def no_months(db) -> None:
     """Take away the months that other tests committed: partitions outlive the emptying of tables."""

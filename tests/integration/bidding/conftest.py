@@ -117,18 +117,24 @@ def fleet(group, same_draws):
         aggregation_ean=group.ean, asset_ids=[asset.pk for asset in assets], starts_at=operations_at, now=operations_at
     )
     cars, store = assets[:-1], assets[-1]
-    for car in cars:
-        for day in range(1, 36):
-            came = WINDOW_STARTS_AT - timedelta(days=day, minutes=30)
-            ChargingSession.objects.create(
-                asset=car, external_id=f"{car.pk}-{day}", plug_in_at=came, plug_out_at=came + timedelta(hours=14),
-                energy_wh=50_000, max_import_w=11_000, known_at=came + timedelta(hours=14),
-            )  # fmt: skip
-        ChargingSession.objects.create(
-            asset=car, external_id=f"{car.pk}-now", plug_in_at=WINDOW_STARTS_AT - timedelta(minutes=30),
-            max_import_w=11_000, known_at=BEFORE,
-        )  # fmt: skip
-        AssetState.objects.create(asset=car, at=BEFORE, power_w=11_000, is_plugged_in=True)
+    came_now = WINDOW_STARTS_AT - timedelta(minutes=30)
+    past = [
+        ChargingSession(
+            asset=car, external_id=f"{car.pk}-{days}", plug_in_at=came_now - timedelta(days=days),
+            plug_out_at=(gone_at := came_now + timedelta(hours=14) - timedelta(days=days)), energy_wh=50_000,
+            max_import_w=11_000, known_at=gone_at,
+        )
+        for car in cars
+        for days in range(1, 36)
+    ]  # fmt: skip
+    present = [
+        ChargingSession(
+            asset=car, external_id=f"{car.pk}-now", plug_in_at=came_now, max_import_w=11_000, known_at=BEFORE
+        )
+        for car in cars
+    ]
+    ChargingSession.objects.bulk_create([*past, *present])
+    AssetState.objects.bulk_create(AssetState(asset=car, at=BEFORE, power_w=11_000, is_plugged_in=True) for car in cars)
     AssetState.objects.create(asset=store, at=BEFORE, power_w=0, level_wh=180_000)
     portfolio.maintain_partitions(now=WINDOW_STARTS_AT)
     MeterInterval.objects.bulk_create(

@@ -20,12 +20,6 @@ Call = Callable[..., HttpResponse]
 
 
 @pytest.fixture(autouse=True)
-def _quick_hashes(settings):
-    # Hashing a client secret well takes a third of a second, and no test here is about that.
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
-@pytest.fixture(autouse=True)
 def clock(tmp_path, monkeypatch, settings) -> Iterator[VirtualClock]:
     settings.HTTP_ALLOWED_PRIVATE_HOSTS = ["127.0.0.1"]
     settings.PUBLIC_URL = "https://aggregator.example"

@@ -16,12 +16,6 @@ PROXY = "10.0.0.5"
 MINUTE = timedelta(minutes=1)
 
 
-@pytest.fixture(autouse=True)
-def quick_hashes(settings):
-    """Guessing takes a tenth of a second each otherwise, which is the point of it elsewhere."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def sign_in(client, operator):
     def post(password, *, username="operator", address="192.0.2.7", **headers):

@@ -24,7 +24,6 @@ class Service:
 @pytest.fixture
 def service(transactional_db, live_server, settings, monkeypatch, tmp_path):
     """Our own service, on the simulator's clock, with its partners in sandboxes."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     monkeypatch.setenv(CLOCK_FILE_VARIABLE, str(tmp_path / "run" / "clock.json"))
     services.clock.cache_clear()
     for key in ("stadsladen", "deelstroom", "remise"):
