@@ -139,7 +139,7 @@ def _ordered(direction):
 
 
 @pytest.fixture
-def evening(transactional_db, live_server, settings, monkeypatch, tmp_path, request):
+def evening(transactional_db, live_server, monkeypatch, tmp_path, request):
     monkeypatch.setenv(CLOCK_FILE_VARIABLE, str(tmp_path / "run" / "clock.json"))
     services.clock.cache_clear()
     for key in ("stadsladen", "deelstroom", "remise"):

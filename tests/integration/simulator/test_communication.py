@@ -22,7 +22,7 @@ class Service:
 
 
 @pytest.fixture
-def service(transactional_db, live_server, settings, monkeypatch, tmp_path):
+def service(transactional_db, live_server, monkeypatch, tmp_path):
     """Our own service, on the simulator's clock, with its partners in sandboxes."""
     monkeypatch.setenv(CLOCK_FILE_VARIABLE, str(tmp_path / "run" / "clock.json"))
     services.clock.cache_clear()
