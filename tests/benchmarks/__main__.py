@@ -1,7 +1,8 @@
 """Run benchmarks: `python -m tests.benchmarks [--quick] [name ...]`.
 
-Finds `bench_*.py` beside this file, gives each a report, prints one table and keeps it in var/bench.json. A benchmark
-that fails says so in the table and makes the exit code 1; a missed target does not.
+Finds `bench_*.py` beside this file and gives each a report. Each measurement is printed when it is made, all in one
+table at the end; var/bench.json is written after each benchmark, so that a run that is stopped keeps what it measured.
+A benchmark that fails says so in the table and makes the exit code 1; a missed target does not.
 """
 
 import argparse
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"no benchmark named {', '.join(unknown)}; there are {', '.join(known)}")
 
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    report = Report(quick=options.quick)
+    report = Report(quick=options.quick, tell=console.print)
     failed = False
     for name in options.names or known:
         report.benchmark = name
@@ -45,8 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
             failed = True
             traceback.print_exc()
             report.skip(f"failed: {error!r}")
+        report.write(RESULT)
     report.print(console)
-    report.write(RESULT)
     return int(failed)
 
 

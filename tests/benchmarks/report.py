@@ -6,6 +6,7 @@ Nothing is asserted: the table says whether a target was met on this machine.
 
 import json
 import platform
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -30,8 +31,9 @@ class Row:
 
 @dataclass(slots=True)
 class Report:
-    """Collects rows; `quick` asks benchmarks for small sizes, to try the runner itself."""
+    """Collects rows; `quick` asks benchmarks for small sizes, to try the runner itself; `tell` gets each as a line."""
 
+    tell: Callable[[str], None]
     quick: bool = False
     benchmark: str = ""
     rows: list[Row] = field(default_factory=list)
@@ -58,19 +60,19 @@ class Report:
             note: What else is worth knowing, such as memory or agreement of results.
         """
         ratio, met = _judge(ours_s, peer_s, target)
-        self.rows.append(
-            Row(
-                benchmark=self.benchmark,
-                name=name,
-                ours_s=ours_s,
-                peer=peer,
-                peer_s=peer_s,
-                target=target,
-                note=note,
-                ratio=ratio,
-                met=met,
-            )
+        made = Row(
+            benchmark=self.benchmark,
+            name=name,
+            ours_s=ours_s,
+            peer=peer,
+            peer_s=peer_s,
+            target=target,
+            note=note,
+            ratio=ratio,
+            met=met,
         )
+        self.rows.append(made)
+        self.tell("  " + ", ".join(text for text in (name, *_figures(made)) if text))
 
     def skip(self, reason: str) -> None:
         """Say why the current benchmark, or a part of it, was not measured."""
@@ -83,17 +85,7 @@ class Report:
             right = heading in {"ours", "theirs", "ratio"}
             table.add_column(heading, justify="right" if right else "left", overflow="fold")
         for row in self.rows:
-            table.add_row(
-                row.benchmark,
-                row.name,
-                _time(row.ours_s),
-                row.peer or "",
-                "" if row.peer_s is None else _time(row.peer_s),
-                "" if row.ratio is None else f"{row.ratio:.3g}x",
-                row.target or "",
-                {None: "", True: "[green]met[/]", False: "[red]missed[/]"}[row.met],
-                row.note,
-            )
+            table.add_row(row.benchmark, row.name, *_figures(row), row.note)
         console.print(table)
         for benchmark, reason in self.skipped:
             console.print(f"[yellow]{benchmark} skipped:[/] {reason}")
@@ -108,6 +100,17 @@ class Report:
             "skipped": [{"benchmark": benchmark, "reason": reason} for benchmark, reason in self.skipped],
         }
         path.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def _figures(row: Row) -> tuple[str, ...]:
+    return (
+        _time(row.ours_s),
+        row.peer or "",
+        "" if row.peer_s is None else _time(row.peer_s),
+        "" if row.ratio is None else f"{row.ratio:.3g}x",
+        row.target or "",
+        {None: "", True: "[green]met[/]", False: "[red]missed[/]"}[row.met],
+    )
 
 
 def _judge(ours_s: float, peer_s: float | None, target: str | None) -> tuple[float | None, bool | None]:
