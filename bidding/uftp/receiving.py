@@ -8,12 +8,12 @@ from django.conf import settings
 from aggregator.core.messaging.inbox import DuplicateIdentifier, Incoming, receive
 from aggregator.core.models import InboxMessage
 from aggregator.core.rates import is_within
+from bidding.markets.safe_xml import InvalidXml
 from bidding.markets.uftp.codec import parse
 from bidding.markets.uftp.envelope import BodyTooLarge, Envelope, SignatureRefused, open_envelope, read_envelope
 from bidding.markets.uftp.keys import SIGNATURE_BYTES, PublicKey
 from bidding.markets.uftp.problems import InvalidMessage
 from bidding.markets.uftp.reasons import Reason
-from bidding.markets.uftp.safe_xml import InvalidXml
 from bidding.markets.uftp.transport import Condition, condition_of_error
 from bidding.markets.uftp.vocabulary import Role
 from bidding.models import UftpParticipant

@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from django.db import transaction
 
+from bidding.markets.safe_xml import InvalidXml
 from bidding.markets.uftp import messages as m
 from bidding.markets.uftp.answers import NotAnswerable, respond
 from bidding.markets.uftp.case import Agreement, Records
@@ -17,7 +18,6 @@ from bidding.markets.uftp.envelope import BodyTooLarge, Envelope, SignatureRefus
 from bidding.markets.uftp.powers import PowerMeaning
 from bidding.markets.uftp.problems import InvalidMessage
 from bidding.markets.uftp.references import reference_of
-from bidding.markets.uftp.safe_xml import InvalidXml
 from bidding.markets.uftp.semantics import rejection_reasons
 from bidding.markets.uftp.vocabulary import Role
 from mock_gopacs.models import Call, CallContract, Market, UftpMessage, UftpParticipant

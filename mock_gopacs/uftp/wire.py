@@ -4,7 +4,7 @@ from typing import Any
 
 from lxml import etree
 
-from bidding.markets.uftp.safe_xml import parse_xml
+from bidding.markets.safe_xml import parse_xml
 from mock_gopacs.models import Call, UftpMessage
 from mock_gopacs.wire import epoch_ms, number
 

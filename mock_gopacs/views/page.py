@@ -12,7 +12,7 @@ from django.shortcuts import render
 from aggregator.core.clock import clock_from_environment
 from aggregator.core.money import CENT
 from aggregator.core.ptu import MARKET_ZONE
-from bidding.markets.uftp.safe_xml import parse_xml
+from bidding.markets.safe_xml import parse_xml
 from mock_gopacs.models import (
     Announcement,
     Call,

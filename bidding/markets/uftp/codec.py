@@ -1,10 +1,10 @@
 """Messages to XML and back; the two functions the rest of the product calls."""
 
+from bidding.markets.safe_xml import parse_xml
 from bidding.markets.uftp import messages, settlement_messages
 from bidding.markets.uftp.messages import PayloadMessage
 from bidding.markets.uftp.problems import InvalidMessage, Problem, shown
 from bidding.markets.uftp.reader import read_element
-from bidding.markets.uftp.safe_xml import parse_xml
 from bidding.markets.uftp.tables import rules_of, table_of
 from bidding.markets.uftp.writer import write_element
 

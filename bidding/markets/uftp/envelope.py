@@ -14,12 +14,12 @@ from typing import Annotated, ClassVar
 from nacl.bindings import crypto_sign, crypto_sign_open
 from nacl.exceptions import CryptoError
 
+from bidding.markets.safe_xml import parse_xml
 from bidding.markets.uftp import fields as f
 from bidding.markets.uftp.fields import Attribute
 from bidding.markets.uftp.keys import SIGNATURE_BYTES, PrivateKey, PublicKey
 from bidding.markets.uftp.problems import InvalidMessage, Problem, shown
 from bidding.markets.uftp.reader import read_element
-from bidding.markets.uftp.safe_xml import parse_xml
 from bidding.markets.uftp.tables import V3_0, table_of
 from bidding.markets.uftp.vocabulary import Role
 from bidding.markets.uftp.writer import write_element

@@ -9,9 +9,9 @@ from email.message import Message
 from enum import Enum, auto
 from functools import lru_cache
 
+from bidding.markets.safe_xml import InvalidXml
 from bidding.markets.uftp.envelope import BodyTooLarge, SignatureRefused
 from bidding.markets.uftp.problems import InvalidMessage
-from bidding.markets.uftp.safe_xml import InvalidXml
 
 CONTENT_TYPE = "text/xml; charset=utf-8"
 MESSAGE_PATH = "/shapeshifter/api/v3/message"

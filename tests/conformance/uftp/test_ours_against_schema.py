@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from bidding.markets.safe_xml import InvalidXml
 from bidding.markets.uftp.codec import MESSAGE_TYPES, parse, serialise
 from bidding.markets.uftp.envelope import seal
 from bidding.markets.uftp.keys import key_from_seed
 from bidding.markets.uftp.problems import InvalidMessage
-from bidding.markets.uftp.safe_xml import InvalidXml
 from bidding.markets.uftp.vocabulary import Role
 from tests.conformance.uftp.samples import OFFER, SAMPLES, in_version
 from tests.conformance.uftp.strategies import any_message, messages_of

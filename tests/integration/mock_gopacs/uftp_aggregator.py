@@ -11,6 +11,7 @@ from typing import Any
 
 import requests
 
+from bidding.markets.safe_xml import InvalidXml
 from bidding.markets.uftp import messages as m
 from bidding.markets.uftp.answers import mirror_offer, respond
 from bidding.markets.uftp.case import Agreement, Records
@@ -20,7 +21,6 @@ from bidding.markets.uftp.keys import PrivateKey, PublicKey, key_from_seed
 from bidding.markets.uftp.powers import PowerMeaning
 from bidding.markets.uftp.problems import InvalidMessage
 from bidding.markets.uftp.references import reference_of
-from bidding.markets.uftp.safe_xml import InvalidXml
 from bidding.markets.uftp.semantics import rejection_reasons
 from bidding.markets.uftp.vocabulary import Role
 from tests.integration.mock_gopacs.market_process import EAN_CENTRE, MarketProcess, utc

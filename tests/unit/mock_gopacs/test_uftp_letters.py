@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from bidding.markets.safe_xml import InvalidXml
 from bidding.markets.uftp.codec import parse
 from bidding.markets.uftp.envelope import SignatureRefused, open_envelope, read_envelope
 from bidding.markets.uftp.keys import key_from_seed
-from bidding.markets.uftp.safe_xml import InvalidXml
 from bidding.markets.uftp.vocabulary import Role
 from mock_gopacs.uftp.letters import HUGE_BODY_BYTES, Signer, letters
 from tests.conformance.uftp.samples import DSO, NOW, ORDER, REQUEST

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bidding.markets.safe_xml import InvalidXml
 from bidding.markets.uftp.codec import parse, serialise
 from bidding.markets.uftp.problems import InvalidMessage
-from bidding.markets.uftp.safe_xml import InvalidXml
 from tests.conformance.uftp.samples import OFFER, OPTION, ORDER, REQUEST, SAMPLES, in_version, offer_of
 
 

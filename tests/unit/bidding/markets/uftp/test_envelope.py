@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bidding.markets.safe_xml import InvalidXml
 from bidding.markets.uftp.envelope import BodyTooLarge, SignatureRefused, open_envelope, read_envelope, seal
 from bidding.markets.uftp.keys import InvalidKey, PrivateKey, PublicKey, key_from_seed
 from bidding.markets.uftp.problems import InvalidMessage
-from bidding.markets.uftp.safe_xml import InvalidXml
 from bidding.markets.uftp.vocabulary import Role
 
 KEY, OTHER_KEY = key_from_seed(b"k" * 32), key_from_seed(b"o" * 32)

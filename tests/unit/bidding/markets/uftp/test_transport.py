@@ -1,8 +1,8 @@
 import pytest
 
+from bidding.markets.safe_xml import InvalidXml
 from bidding.markets.uftp.envelope import BodyTooLarge, SignatureRefused
 from bidding.markets.uftp.problems import InvalidMessage
-from bidding.markets.uftp.safe_xml import InvalidXml
 from bidding.markets.uftp.transport import (
     ANSWERS,
     CONTENT_TYPE,
