@@ -159,4 +159,4 @@ def _reasons_of(acknowledgement: Acknowledgement) -> str:
         for reason in acknowledgement.reasons
     ]
     verdict = acknowledgement.verdict.name.lower().replace("_", " ")
-    return f"TenneT answers: {'; '.join([verdict, *said])}."[:LONGEST_REASON]
+    return f"TenneT answers: {'; '.join([verdict, *said])}".rstrip(".")[:LONGEST_REASON] + "."

@@ -70,9 +70,9 @@ def client(tennet):
 
 
 def test_a_document_goes_out_as_it_is_under_our_key(tennet, client):
-    tennet.answers(200, acknowledgement("A01"))
+    tennet.answers(200, acknowledgement(("A01", "Taken.")))
     sent = client.send_document(b"<the/>", mrid="document-1")
-    assert (sent.outcome, sent.why) == (Outcome.DONE, "TenneT answers: accepted.")
+    assert (sent.outcome, sent.why) == (Outcome.DONE, "TenneT answers: accepted; A01 Taken.")
     assert sent.acknowledgement.verdict is Verdict.ACCEPTED
     headers = {"X-API-Key": "secret", "Content-Type": "application/xml"}
     assert tennet.asked == [("POST", "/tennet/documents", headers, b"<the/>")]
