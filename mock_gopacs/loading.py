@@ -22,6 +22,7 @@ from mock_gopacs.models.market import fingerprint
 from mock_gopacs.order_form import GATE_BEFORE_START
 from mock_gopacs.scenario import AnnouncementPlan, ForeignOrderPlan, ParticipantPlan, Scenario
 from mock_gopacs.scenario_values import InvalidScenario
+from mock_gopacs.tennet.loading import load_tennet
 from mock_gopacs.uftp.loading import load_uftp
 
 SCENARIOS = Path(__file__).parent / "scenarios"
@@ -84,6 +85,7 @@ def load(scenario: Scenario) -> Loaded:
     for plan in scenario.participants:
         _create_participant(plan)
     load_uftp(scenario.uftp)
+    load_tennet(scenario.tennet)
     announcement_ids = [_create_announcement(plan, scenario) for plan in scenario.announcements]
     _create_foreign_orders(scenario)
     ForcedOutcome.objects.bulk_create(

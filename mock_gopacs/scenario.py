@@ -18,6 +18,7 @@ from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, ptu_range
 from mock_gopacs.load_profile import problems, read_profile
 from mock_gopacs.scenario_values import InvalidScenario, ean18, local_instant, one_of, postcode4
+from mock_gopacs.tennet.plans import TennetPlan, read_tennet
 from mock_gopacs.uftp.plans import UftpPlan, read_uftp
 
 AFTER_CHANGE = ("same_id", "new_id", "old_id_gone")
@@ -81,6 +82,7 @@ class Scenario:
     foreign_orders: tuple[ForeignOrderPlan, ...]
     forced_outcomes: tuple[tuple[str, Decimal], ...]
     uftp: UftpPlan
+    tennet: TennetPlan
 
 
 def read_scenario(document: Mapping[str, Any], parameters: Mapping[str, Any]) -> Scenario:
@@ -146,6 +148,7 @@ def _read(document: Mapping[str, Any]) -> Scenario:
             (str(outcome["ean"]), _share(outcome["cleared_share"])) for outcome in document.get("forced_outcomes") or ()
         ),
         uftp=read_uftp(document, day),
+        tennet=read_tennet(document, day),
     )
 
 

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from bidding.markets.uftp.transport import MESSAGE_PATH
-from mock_gopacs.views import announcements, control, health, orders, page, uftp, uftp_control
+from mock_gopacs.views import announcements, control, health, orders, page, tennet, tennet_control, uftp, uftp_control
 
 _ADDRESS_BOOK = "uftp-participants"
 _ORDERS = "public-api/2.0/electricity/orders/gopacs"
@@ -26,6 +26,14 @@ urlpatterns = [
     path(f"{_ADDRESS_BOOK}/v2/participants/<str:role>", uftp.participant_v2),
     path(f"{_ADDRESS_BOOK}/v2/participants/<str:role>/<str:domain>", uftp.participant_v2),
     path(MESSAGE_PATH.removeprefix("/"), uftp.message),
+    path("tennet/documents", tennet.documents),
+    path("tennet/setpoint", tennet.setpoint),
+    path("tennet/measurements", tennet.measurements),
+    path("tennet/settlements/<str:day>", tennet.settlements),
+    path("control/tennet/merit-order", tennet_control.merit_order),
+    path("control/tennet/demand", tennet_control.demand),
+    path("control/tennet/measurements", tennet_control.measurements),
+    path("control/tennet/faults", tennet_control.fault_switches),
     path("control/uftp/calls", uftp_control.calls),
     path("control/uftp/messages", uftp_control.messages),
     path("control/uftp/faults", uftp_control.fault_switches),

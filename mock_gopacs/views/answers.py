@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 
 from mock_gopacs.models import Participant
 from mock_gopacs.models.market import fingerprint
@@ -36,11 +36,11 @@ def refuse(status: int, code: str, message: str, field: str | None = None) -> No
     raise Refusal(status, [Problem(code, message, field)])
 
 
-def json_view(*methods: str) -> Callable[[Callable[..., JsonResponse]], Callable[..., JsonResponse]]:
+def json_view(*methods: str) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
     """Turn refusals into answers and allow only these methods."""
 
-    def decorate(view: Callable[..., JsonResponse]) -> Callable[..., JsonResponse]:
-        def answer(request: HttpRequest, **arguments: Any) -> JsonResponse:
+    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        def answer(request: HttpRequest, **arguments: Any) -> HttpResponse:
             if request.method not in methods:
                 message = f"{request.method} is not possible here: use {' or '.join(methods)}."
                 return errors(405, [Problem("METHOD_NOT_ALLOWED", message)])

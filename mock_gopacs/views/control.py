@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.crypto import constant_time_compare
 
 from aggregator.core.clock import clock_from_environment
@@ -26,12 +26,12 @@ from mock_gopacs.wire import epoch_ms, number, order_document
 LARGEST_LOG_PAGE = 1000
 
 
-def control_view(*methods: str) -> Callable[[Callable[..., JsonResponse]], Callable[..., JsonResponse]]:
+def control_view(*methods: str) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
     """Be a JSON view that asks for the control token."""
 
-    def decorate(view: Callable[..., JsonResponse]) -> Callable[..., JsonResponse]:
+    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         @functools.wraps(view)
-        def guarded(request: HttpRequest, **arguments: Any) -> JsonResponse:
+        def guarded(request: HttpRequest, **arguments: Any) -> HttpResponse:
             if not settings.CONTROL_TOKEN:
                 refuse(403, "CONTROL_CLOSED", "Start the mock with MOCK_GOPACS_CONTROL_TOKEN to open its control API.")
             if not constant_time_compare(request.headers.get("X-Control-Token", ""), settings.CONTROL_TOKEN):

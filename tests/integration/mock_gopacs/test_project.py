@@ -50,6 +50,16 @@ def test_an_evening_with_a_called_contract_is_loaded_from_the_shell(market_proce
     assert (call["startsAt"], call["endsAt"]) == (ms(utc(16)), ms(utc(19)))
 
 
+def test_an_evening_of_balancing_is_loaded_from_the_shell(market_process):
+    parameters = ("date=2026-01-14", 'party_id="8712345000004"', "api_key=bsp-key")
+    options = [word for parameter in parameters for word in ("--parameter", parameter)]
+    done = run(market_process, "load_scenario", "balancing_evening", *options)
+    assert (done.returncode, done.stdout) == (0, "balancing evening: 0 announcements, 0 foreign orders, 0 contracts\n")
+    at = {"at": ms(utc(16, 10))}
+    order = market_process.control("GET", "tennet/merit-order", params=at)
+    assert (order["demandMw"], [row["activatedMw"] for row in order["up"]]) == (135.5, [50, 80, 5.5, 0])
+
+
 def test_a_missing_parameter_is_named_on_the_shell(market_process):
     done = run(market_process, "load_scenario", "congested_evening", "--parameter", PARAMETERS[0])
     assert done.returncode == 1

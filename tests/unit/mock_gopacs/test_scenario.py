@@ -96,7 +96,12 @@ def test_what_cannot_be_played_is_explained(document, parameters, message):
 
 def test_the_scenarios_that_ship_can_be_read():
     files = sorted((Path(mock_gopacs.__file__).parent / "scenarios").glob("*.yaml"))
-    assert [file.stem for file in files] == ["called_evening", "congested_day", "congested_evening"]
+    assert [file.stem for file in files] == [
+        "balancing_evening",
+        "called_evening",
+        "congested_day",
+        "congested_evening",
+    ]
     parameters = {
         "date": "2026-01-14",
         "participant_id": "7d9d2d0e-6d5c-4a43-8b53-3f0a3b1d5a11",
@@ -104,6 +109,6 @@ def test_the_scenarios_that_ship_can_be_read():
         "gopacs_api_key": "gopacs",
         "registrations": [{"ean": "871685900012636543", "postcode": "3511"}],
     }
-    scenario = read_scenario(yaml.safe_load(files[2].read_text(encoding="utf-8")), parameters)
+    scenario = read_scenario(yaml.safe_load(files[3].read_text(encoding="utf-8")), parameters)
     assert [plan.publish_at for plan in scenario.announcements] == [datetime(2026, 1, 14, 14, 30, tzinfo=UTC)] * 2
     assert [len(plan.required_mw) for plan in scenario.announcements] == [12, 12]
