@@ -24,10 +24,7 @@ def activation_over(cycles: range) -> Activation:
     first = cycles.start - memory_of(agreed)
     return Activation(
         terms=agreed,
-        demand=[
-            (cycle_of(change.at), change.mw)
-            for change in DemandChange.objects.filter(at__lt=start_of(cycles.stop)).order_by("at")
-        ],
+        demand=_demand(first, cycles.stop),
         offers=_offers(first - first % CYCLES_PER_PTU, cycles.stop),
         heard=_heard(first, cycles.stop, agreed),
     )
@@ -52,6 +49,14 @@ def delivered_mw(bsp: Bsp, cycles: range, agreed: Terms) -> list[float]:
         is_known = place and (lost_after is None or ends_at - moments[place - 1] <= lost_after)
         delivered.append(powers[place - 1] if is_known else 0.0)
     return delivered
+
+
+def _demand(first: int, stop: int) -> list[tuple[int, Decimal]]:
+    """Return the change that holds when the first cycle starts, and those after it."""
+    changes = DemandChange.objects.filter(at__lt=start_of(stop)).order_by("at")
+    holding = changes.filter(at__lte=start_of(first)).last()
+    rows = changes.filter(at__gte=holding.at) if holding else changes
+    return [(cycle_of(row.at), row.mw) for row in rows]
 
 
 def _offers(first: int, stop: int) -> dict[int, list[Offer]]:

@@ -1,6 +1,6 @@
 """The JSON documents of the played TenneT: to BSPs decimals are text and instants in UTC, to control as elsewhere."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -32,7 +32,7 @@ def settlement_document(day: date, periods: Iterable[SettledPtu]) -> dict[str, A
 
 
 def merit_order_document(
-    ptu: datetime, *, cycle: int, activation: Activation, bsps: Iterable[Bsp], gate_at: datetime, now: datetime
+    ptu: datetime, *, cycle: int, activation: Activation, bsps: Sequence[Bsp], gate_at: datetime, now: datetime
 ) -> dict[str, Any]:
     """Return a PTU's merit order, with what the demand of one cycle takes of it."""
     offers = activation.offers.get(cycle_of(ptu), ())
