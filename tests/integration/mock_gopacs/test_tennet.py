@@ -1,5 +1,6 @@
 """The mock TenneT over HTTP: bids to merit order, setpoints, measurements and settlement, by the market's clock."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 
@@ -70,6 +71,23 @@ def test_the_cap_holds_over_all_documents(bsp):
     assert bsp.codes(document(bid("a", quantity="15"))) == ["A01"]
     assert bsp.codes(document(bid("b", quantity="6"), mrid="document-2")) == ["A59", "A02"]
     assert bsp.codes(document(bid("a", quantity="14"), bid("b", quantity="6"), mrid="document-3")) == ["A01"]
+
+
+def test_documents_at_the_same_moment_do_not_pass_the_cap_together(bsp):
+    bodies = [document(bid(f"bid-{number}"), mrid=f"document-{number}") for number in range(6)]
+    with ThreadPoolExecutor(6) as threads:
+        answers = list(threads.map(bsp.codes, bodies))
+    # 5 MW each, and 20 prequalified
+    assert sorted(answers) == [["A01"]] * 4 + [["A59", "A02"]] * 2
+
+
+def test_documents_and_a_reload_at_the_same_time_do_not_break_each_other(bsp):
+    bodies = [document(bid(), mrid=f"document-{number}") for number in range(60)]
+    with ThreadPoolExecutor(6) as threads:
+        answers = threads.map(bsp.send, bodies)
+        for bsps in ([], tennet_scenario()["tennet"]["bsps"]) * 3:
+            bsp.market.load(tennet_scenario(bsps=bsps))
+        assert {answer.status_code for answer in answers} <= {200, 403, 503}
 
 
 def test_the_same_bytes_get_the_same_answer_and_others_under_that_name_are_refused(bsp):
