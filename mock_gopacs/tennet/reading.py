@@ -11,7 +11,7 @@ from typing import Any
 from lxml import etree
 
 from aggregator.core.interval import Interval, InvalidInterval
-from bidding.markets.uftp.safe_xml import parse_xml
+from bidding.markets.safe_xml import parse_xml
 from mock_gopacs.tennet.findings import Finding, Reason, shown
 from mock_gopacs.tennet.layout import HEADER, series_parts
 from mock_gopacs.tennet.structure import ANY_NUMBER, THERE, Part, read_parts

@@ -10,7 +10,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from aggregator.core.clock import clock_from_environment
-from bidding.markets.uftp.safe_xml import InvalidXml
+from bidding.markets.safe_xml import InvalidXml
 from mock_gopacs.models import AfrrTerms, Bsp, Market
 from mock_gopacs.models.market import fingerprint
 from mock_gopacs.tennet import intake

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from bidding.markets.uftp.safe_xml import InvalidXml
+from bidding.markets.safe_xml import InvalidXml
 from mock_gopacs.tennet.acknowledging import acknowledge
 from mock_gopacs.tennet.findings import Finding, Reason
 from mock_gopacs.tennet.judging import Sender, bids_of, judge

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidding.markets.uftp.safe_xml import InvalidXml
+from bidding.markets.safe_xml import InvalidXml
 from mock_gopacs.tennet.judging import Sender, StandingBid, bids_of, judge
 from mock_gopacs.tennet.ladder import Direction
 from mock_gopacs.tennet.reading import read_document
