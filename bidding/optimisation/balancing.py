@@ -1,0 +1,57 @@
+"""In which quarter hours power must be held that is offered as balancing energy (aFRR) for one of them.
+
+An offer for a PTU is final some time before it: its gate. From then on the power may be called at any moment, and so
+may what was offered for the PTUs before, whose calls nobody knows yet at the gate. So what is offered is what can be
+held through the whole block of PTUs from the one that runs at the gate to the one it is for.
+
+Held through the block, is it there when it is called at any moment of the block, any number of times? What can be held
+in every PTU is within the room of every set of PTUs (`forecast/offers.py`), and what is called is never more than that
+in any of them, so each course of calls is within the room of each set as well.
+
+- *Reduce, cars*: cars charge on arrival until they are called. Nobody can have more in than that, so to have followed
+  it takes nothing from later room; and who was held back has more need left, not less. So whatever was called so far,
+  full power through the rest of the block stays possible: a split of the call that leaves it so exists at each moment
+  (`test_what_is_held_in_a_block_may_be_called_from_moment_to_moment`).
+- *Increase, cars*: they cannot take more than charging on arrival gives them. They offer nothing.
+- *Batteries, heat pumps*: power that lasts to the end of the block lasts in a part of it.
+
+Shown for known cars that may pause and come and go on PTUs. Of V2G and of cars that cannot pause the block counts on
+less than they can do, but a course of calls that changes its mind is not tried for them.
+
+`flexibility.headroom` asks each device to hold by itself, with what it can do at each moment of its call. A group does
+more: one car takes the turn of another that must hurry. In a single step both agree.
+
+What the block does not cover: more offered for the PTUs before than for this one. What is called of that is gone, and
+flat power says nothing about it. While nothing is offered there is no such thing; a bid must be lowered for it.
+"""
+
+from datetime import datetime, timedelta
+
+from aggregator.core.interval import Interval
+from aggregator.core.ptu import PTU, ptu_start
+
+SMALLEST_BID_W = 1_000_000
+"""Offers of balancing energy are whole megawatts."""
+
+
+def held_block(ptu: datetime, *, gate: timedelta) -> Interval:
+    """Return the PTUs through which power offered for a PTU must be held, when its gate is `gate` before it."""
+    return Interval(ptu_start(ptu - gate), ptu + PTU)
+
+
+def next_to_size(now: datetime, *, gate: timedelta) -> datetime:
+    """Return the soonest PTU whose block has not begun: what is known of the block is known before it, and in time."""
+    return ptu_start(now) + PTU + -(-gate // PTU) * PTU
+
+
+def free_w(reliable_w: int, *, sold_w: int, sold_other_way_w: int) -> int:
+    """Return what is left of reliable power beside what the ledger sold in the block.
+
+    A group is measured as one, so beside power that is sold the other way nothing is left.
+    """
+    return 0 if sold_other_way_w else max(reliable_w - sold_w, 0)
+
+
+def whole_megawatts(power_w: int) -> int:
+    """Return how much of a power can be offered [MW]."""
+    return power_w // SMALLEST_BID_W
