@@ -50,6 +50,7 @@ TICKS = (
     ("bidding.tasks.poll_announcements", "market", 5),  # GOPACS asks for no more than once in five minutes
     ("bidding.tasks.close_gates", "market", 1),
     ("bidding.tasks.offer_bids", "sizing", 1),
+    ("bidding.tasks.size_balancing", "sizing", 1),
     ("bidding.tasks.send_market_messages", "market", 1),
     ("bidding.tasks.follow_orders", "market", 1),
     ("bidding.uftp.tasks.process_messages", "market", 1),
@@ -68,6 +69,7 @@ TICKS = (
     ("assets.tasks.forget_answers", "default", 60),
     ("assets.tasks.drop_old_months", "default", 720),
     ("bidding.tasks.forget_driver_data", "default", 720),
+    ("bidding.tasks.forget_old_headroom", "default", 720),
 )
 app.conf.task_routes = {task: {"queue": queue} for task, queue, _ in TICKS}
 app.conf.beat_schedule = {

@@ -11,7 +11,16 @@ from django.db.models.functions import Cast
 from aggregator.core.http import LONGEST_REQUEST
 from aggregator.core.models import DeliveryAttempt
 from assets.models import AggregationEan
-from bidding.models import Activation, Announcement, Bid, BidDutyContract, NoBid, OrderChange, SurplusOrder
+from bidding.models import (
+    Activation,
+    Announcement,
+    BalancingHeadroom,
+    Bid,
+    BidDutyContract,
+    NoBid,
+    OrderChange,
+    SurplusOrder,
+)
 
 
 def newest_announcements() -> QuerySet[Announcement]:
@@ -193,3 +202,12 @@ def activations_to_dispatch() -> QuerySet[Activation]:
         .select_related("aggregation_ean")
         .order_by(F("starts_at").asc(), "pk")
     )
+
+
+def groups_to_size_for_balancing(ptu: datetime) -> QuerySet[AggregationEan]:
+    """Return the groups that are to be sized for balancing energy and are not yet for a PTU.
+
+    In no fixed order: a round has little time, and one that fails after a long while must not always come first.
+    """
+    done = BalancingHeadroom.objects.filter(aggregation_ean=OuterRef("pk"), ptu_start=ptu)
+    return AggregationEan.objects.filter(~Exists(done), is_sized_for_balancing=True, is_sandbox=False).order_by("?")

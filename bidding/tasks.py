@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from time import monotonic
 
 from celery import shared_task
 from django.conf import settings
@@ -23,6 +24,7 @@ from bidding.markets.gopacs.client import AnnouncementsUnavailable, fetch_announ
 from bidding.models import Announcement, Bid
 from bidding.operations import (
     announcements,
+    balancing,
     bids,
     driver_data,
     duties,
@@ -33,12 +35,14 @@ from bidding.operations import (
     waiting_answers,
 )
 from bidding.operations.sizing import size
+from bidding.optimisation.balancing import next_to_size
 from bidding.queries import (
     activations_to_dispatch,
     announcements_to_answer,
     announcements_without_eans,
     bids_on_the_exchange,
     bids_perhaps_twice_in_the_book,
+    groups_to_size_for_balancing,
 )
 from bidding.services import exchange, gopacs_url, market_polls
 
@@ -46,6 +50,9 @@ logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = timedelta(seconds=20)
 """Between attempts at the exchange: a locked book opens again within minutes, and the gate waits for nobody."""
+
+BALANCING_SECONDS = 30
+"""After which a round begins to size no other group: bids are sized by the same workers, and have a buyer."""
 
 CAME_TOO_LATE = "The order has ended. If its bid is still on the exchange, another took its place: ask again."
 
@@ -142,6 +149,28 @@ def _answer(announcement: Announcement, group: AggregationEan) -> str:
     except (bids.AlreadyAnswered, bids.AnnouncementChanged) as obstacle:
         return str(obstacle)
     return str(answer)
+
+
+@shared_task
+def size_balancing(**_unknown: object) -> None:
+    """Size what groups could offer in the PTU whose gate is next; what fails, or has no time, stops no other."""
+    began, ptu = monotonic(), next_to_size(clock().now(), gate=settings.AFRR_GATE)
+    for group in groups_to_size_for_balancing(ptu):
+        if monotonic() - began > BALANCING_SECONDS:
+            return  # the next round goes on
+        with failing_alone(
+            logger,
+            "What %s could offer as balancing energy was not sized; it is tried again every minute. Nothing is sold "
+            "by it: mend the cause by day.",
+            group.ean,
+        ):
+            balancing.size_balancing(aggregation_ean=group, ptu_start=ptu, now=clock().now())
+
+
+@shared_task
+def forget_old_headroom(**_unknown: object) -> None:
+    """Let go of what groups could offer as balancing energy a long time ago."""
+    balancing.forget_old_headroom(now=clock().now())
 
 
 @shared_task

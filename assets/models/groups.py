@@ -54,6 +54,10 @@ class AggregationEan(models.Model):
         help_text="Part of the revenue that goes to partners.",
     )
     is_sandbox = models.BooleanField(default=False, help_text="For trying out: never offered. Chosen once.")
+    is_sized_for_balancing = models.BooleanField(
+        default=False,
+        help_text="Size each quarter hour what it could offer as balancing energy (aFRR). Nothing is offered by it.",
+    )
 
     class Meta:
         constraints = [
@@ -66,6 +70,11 @@ class AggregationEan(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(bid_step_w__gt=0) & Q(min_bid_w__gte=F("bid_step_w")), name="bid_step_positive"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_sandbox=False) | Q(is_sized_for_balancing=False),
+                name="no_sandbox_is_sized_for_balancing",
+                violation_error_message="A sandbox group is for trying out; it is not sized for balancing energy.",
             ),
         ]
         triggers = [pgtrigger.ReadOnly(name="sandbox_group_for_ever", fields=["is_sandbox"])]

@@ -1,5 +1,6 @@
 from bidding.models.activations import Activation, ActivationPtu
 from bidding.models.announcements import Announcement
+from bidding.models.balancing import BalancingHeadroom
 from bidding.models.bids import Bid, NoBid, OrderChange, SurplusOrder
 from bidding.models.contracts import Contract, ContractCall, ContractCallPtu, ContractReservation
 from bidding.models.directions import Direction
@@ -18,6 +19,7 @@ __all__ = [
     "ActivationPtu",
     "ActivationSample",
     "Announcement",
+    "BalancingHeadroom",
     "BaselineNomination",
     "Bid",
     "BidDutyContract",

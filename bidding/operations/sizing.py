@@ -1,6 +1,6 @@
 """Sizing a bid for a group: from what is known now to what is offered."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -16,7 +16,7 @@ from assets.control.standing import steerable_w
 from assets.models import AggregationEan, Asset, AssetKind
 from bidding.dispatch.allocation.live_policy import rehearsed_policy
 from bidding.dispatch.steady import steady_resources, usual_heat_kw
-from bidding.driver_record import driver_record
+from bidding.driver_record import DriverRecord, driver_record
 from bidding.forecast.baselines import arrival_kwh
 from bidding.forecast.local_time import WEEK_S, local_seconds, utc_seconds
 from bidding.forecast.sessions import SessionTable
@@ -28,7 +28,7 @@ from bidding.models import Announcement
 from bidding.models.directions import as_literal
 from bidding.operations.bids import SizedWindow
 from bidding.operations.ledger import promised_kwh
-from bidding.optimisation.interface import ChargerTraits, Direction, WindowSpec
+from bidding.optimisation.interface import ChargerTraits, Direction, SizedBid, WindowSpec
 from bidding.optimisation.rehearsal import REHEARSED_WINDOWS
 from bidding.optimisation.rehearsal_memory import RehearsalMemory
 from bidding.optimisation.sizing import Contribution, size_window
@@ -56,20 +56,77 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
     period = Interval(announcement.starts_at, announcement.ends_at)
     group = group_during(aggregation_ean=aggregation_ean, period=period)
     direction = as_literal(announcement.direction)
-    histories = {category: plug_history(plugs=plugs, now=now) for category, plugs in _by_category(group.plugs).items()}
+    histories = _histories(group.plugs, now)
+    drivers = driver_record(aggregation_ean=aggregation_ean, now=now)
+    sized = _sized(
+        group=group,
+        period=period,
+        direction=direction,
+        histories=histories,
+        drivers=drivers,
+        min_bid_w=aggregation_ean.min_bid_w,
+        step_w=aggregation_ean.bid_step_w,
+        now=now,
+        memory=_REHEARSED,
+    )
+    bid_w = watt(sized.bid_kw)
+    is_at_drivers_risk = bool(group.plugs) and direction == "reduce"
+    return SizedWindow(
+        bid_w=bid_w,
+        sellable_w=bid_w,
+        baseline_w=[watt(power_kw) for power_kw in _baseline_kw(group, list(histories.values()), period, now)],
+        explanation={**sized.explanation, "drivers": drivers.to_json()} if is_at_drivers_risk else sized.explanation,
+        reason=str(sized.explanation["reason"]),
+    )
+
+
+def reliable_power(
+    *, aggregation_ean: AggregationEan, period: Interval, direction: Direction, now: datetime
+) -> SizedBid:
+    """Return the most that a group reliably moves in every PTU of a period, in whole kW, whatever product it is for.
+
+    Cars charge on arrival, so they cannot take more: nothing is forecast for an increase.
+    """
+    group = group_during(aggregation_ean=aggregation_ean, period=period)
+    histories = _histories(group.plugs if direction == "reduce" else (), now)
+    return _sized(
+        group=group,
+        period=period,
+        direction=direction,
+        histories=histories,
+        drivers=driver_record(aggregation_ean=aggregation_ean, now=now),
+        min_bid_w=W_PER_KW,
+        step_w=W_PER_KW,
+        now=now,
+        memory=None,  # no bid would be sized on these rehearsals, and they would push out those of bids
+    )
+
+
+def _sized(
+    *,
+    group: Group,
+    period: Interval,
+    direction: Direction,
+    histories: Mapping[str, PlugHistory],
+    drivers: DriverRecord,
+    min_bid_w: int,
+    step_w: int,
+    now: datetime,
+    memory: RehearsalMemory | None,
+) -> SizedBid:
+    aggregation_ean = group.aggregation_ean
     plugs = {asset.pk: asset for asset in group.plugs}
     feeding_in = may_feed_in_together(batteries=group.batteries, plugs=group.plugs, period=period)
-    drivers = driver_record(aggregation_ean=aggregation_ean, now=now)
     steerable = steerable_w(aggregation_ean=aggregation_ean.ean, assets=group.members, direction=direction)
-    sized = size_window(
+    return size_window(
         window=WindowSpec(
             starts_s=int(period.starts_at.timestamp()),
             ends_s=int(period.ends_at.timestamp()),
             direction=direction,
             baseline="arrival",
             reliability=float(aggregation_ean.reliability),
-            min_bid_kw=aggregation_ean.min_bid_w / W_PER_KW,
-            step_kw=aggregation_ean.bid_step_w / W_PER_KW,
+            min_bid_kw=min_bid_w / W_PER_KW,
+            step_kw=step_w / W_PER_KW,
             max_bid_kw=min(aggregation_ean.max_bid_w, steerable) / W_PER_KW,
         ),
         now_s=int(now.timestamp()),
@@ -95,16 +152,7 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
         margin_history=earlier_margins(aggregation_ean=aggregation_ean, since=now - RECORD_KEPT_FOR),
         seed=int(period.starts_at.timestamp()) // PTU_SECONDS + int(aggregation_ean.ean) % 1_000_003,
         policy=rehearsed_policy(drivers.most_risk),
-        memory=_REHEARSED,
-    )
-    bid_w = watt(sized.bid_kw)
-    is_at_drivers_risk = bool(group.plugs) and direction == "reduce"
-    return SizedWindow(
-        bid_w=bid_w,
-        sellable_w=bid_w,
-        baseline_w=[watt(power_kw) for power_kw in _baseline_kw(group, list(histories.values()), period, now)],
-        explanation={**sized.explanation, "drivers": drivers.to_json()} if is_at_drivers_risk else sized.explanation,
-        reason=str(sized.explanation["reason"]),
+        memory=memory,
     )
 
 
@@ -118,15 +166,16 @@ def _stays(ean: str, category: str) -> StayModels:
 def expected_w(*, aggregation_ean: AggregationEan, period: Interval, now: datetime) -> list[int]:
     """Return what a group is expected to take in each PTU of `period`, on what is known at `now`."""
     group = group_during(aggregation_ean=aggregation_ean, period=period)
-    histories = [plug_history(plugs=plugs, now=now) for plugs in _by_category(group.plugs).values()]
+    histories = list(_histories(group.plugs, now).values())
     return [watt(power_kw) for power_kw in _baseline_kw(group, histories, period, now)]
 
 
-def _by_category(plugs: Sequence[Asset]) -> dict[str, list[Asset]]:
-    found: dict[str, list[Asset]] = {}
+def _histories(plugs: Sequence[Asset], now: datetime) -> dict[str, PlugHistory]:
+    """Return what is known of the sessions at some chargers, by category."""
+    by_category: dict[str, list[Asset]] = {}
     for asset in plugs:
-        found.setdefault(asset.category, []).append(asset)
-    return dict(sorted(found.items()))
+        by_category.setdefault(asset.category, []).append(asset)
+    return {category: plug_history(plugs=those, now=now) for category, those in sorted(by_category.items())}
 
 
 def _traits(assets: Sequence[Asset], feeding_in: Collection[int]) -> ChargerTraits:

@@ -1,0 +1,91 @@
+"""Sizing what groups could offer as balancing energy (aFRR), a PTU at a time; nothing is sold by it."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from aggregator.core.ptu import ptu_range
+from aggregator.core.units import watt
+from assets.models import AggregationEan
+from bidding.models import BalancingHeadroom, Direction
+from bidding.models.directions import as_literal, other_way
+from bidding.operations.ledger import sold_w
+from bidding.operations.sizing import reliable_power
+from bidding.optimisation.balancing import free_w, held_block
+from bidding.optimisation.interface import SizedBid
+
+KEPT_FOR = timedelta(days=365)
+"""As long as a promise counts in the record of a group."""
+
+NO_ROOM_TO_CHARGE = "no battery has room to take more; cars charge as soon as they come"
+
+_IN_WORDS = {
+    "power": "all that is connected is in it",
+    "energy": "cars are full or need nothing then",
+    "departures": "drivers who leave soon need their energy",
+    "pause_floor": "cars that cannot pause go on drawing",
+    "arrivals": "less is connected than usual",
+    "minimum_bid": "less than 1 kW is sure enough",
+    "maximum_bid": "the group's largest bid or a steering limit",
+    "history": "too few comparable days on record",
+    "record": "past promises were broken too often",
+}
+
+
+class BlockHasBegun(RuntimeError):
+    """The quarter hours in which the power would be held have begun: what is known now came too late for an offer."""
+
+
+def size_balancing(*, aggregation_ean: AggregationEan, ptu_start: datetime, now: datetime) -> list[BalancingHeadroom]:
+    """Write down what a group could reliably offer for a PTU in both directions, on what is known at `now`.
+
+    Done once: what is there stays, and is returned. Raises `BlockHasBegun`.
+    """
+    rows = BalancingHeadroom.objects.filter(aggregation_ean=aggregation_ean, ptu_start=ptu_start).order_by("direction")
+    found = list(rows)
+    if len(found) == len(Direction):
+        return found
+    if now >= held_block(ptu_start, gate=settings.AFRR_GATE).starts_at:
+        raise BlockHasBegun("The quarter hours in which it is held have begun. Size a later quarter hour.")
+    BalancingHeadroom.objects.bulk_create(
+        (_sized(aggregation_ean, ptu_start, direction, now) for direction in Direction), ignore_conflicts=True
+    )
+    return list(rows.all())
+
+
+def forget_old_headroom(*, now: datetime) -> int:
+    """Let go of rows that no record counts any more; return how many."""
+    return BalancingHeadroom.objects.filter(ptu_start__lt=now - KEPT_FOR).delete()[0]
+
+
+def _sized(
+    aggregation_ean: AggregationEan, ptu_start: datetime, direction: Direction, now: datetime
+) -> BalancingHeadroom:
+    """Size one direction.
+
+    Of batteries and heat pumps the energy that is promised already is left out before the ledger takes its part, so
+    beside sold power less is called free than there may be.
+    """
+    block = held_block(ptu_start, gate=settings.AFRR_GATE)
+    sized = reliable_power(aggregation_ean=aggregation_ean, period=block, direction=as_literal(direction), now=now)
+    reliable_w, ptus = watt(sized.bid_kw), ptu_range(block)
+    same, other = (
+        sold_w(aggregation_ean=aggregation_ean, direction=way, ptus=ptus) for way in (direction, other_way(direction))
+    )
+    return BalancingHeadroom(
+        aggregation_ean=aggregation_ean,
+        ptu_start=ptu_start,
+        direction=direction,
+        reliable_w=reliable_w,
+        free_w=free_w(reliable_w, sold_w=same, sold_other_way_w=other),
+        reliability=aggregation_ean.reliability,
+        limited_by=_limit(sized, direction),
+        sized_at=now,
+    )
+
+
+def _limit(sized: SizedBid, direction: Direction) -> str:
+    limit = str(sized.explanation["limited_by"])
+    if direction is Direction.INCREASE and not sized.bid_kw and limit != "maximum_bid":
+        return NO_ROOM_TO_CHARGE
+    return _IN_WORDS[limit]
