@@ -1,4 +1,4 @@
-"""The menu beside every page, in the order of the work."""
+"""The menu beside every page, in the order of the work: model, title, icon, and its first page if that is no list."""
 
 from typing import Any
 
@@ -28,6 +28,7 @@ _GROUPS = {
         ("bidding.PricingPolicy", "Pricing policies", "sell"),
         ("bidding.DayAheadPrice", "Day-ahead prices", "euro"),
         ("bidding.OutdoorTemperature", "Outdoor temperatures", "thermostat"),
+        ("bidding.BalancingHeadroom", "Balancing energy", "swap_vert", "overview"),
         ("bidding.LedgerEntry", "Ledger", "menu_book"),
         ("bidding.Commitment", "Commitments", "lock"),
         ("bidding.BaselineNomination", "Baseline nominations", "timeline"),
@@ -99,9 +100,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return [{"items": [first]}, *(group for group in groups if group["items"])]
 
 
-def _item(label: str, title: str, icon: str) -> dict[str, str]:
+def _item(label: str, title: str, icon: str, page: str = "changelist") -> dict[str, str]:
     app, model = label.lower().split(".")
-    return {"title": title, "icon": icon, "link": reverse(f"admin:{app}_{model}_changelist")}
+    return {"title": title, "icon": icon, "link": reverse(f"admin:{app}_{model}_{page}")}
 
 
 def _may_see(request: HttpRequest, label: str) -> bool:

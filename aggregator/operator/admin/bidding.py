@@ -7,6 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 
 from aggregator.core.services import clock
 from aggregator.core.units import WATT_PER_KILOWATT
@@ -14,10 +15,12 @@ from aggregator.operator.admin.base import HistoryAdmin, ReadOnlyInline, Registe
 from aggregator.operator.admin.columns import Column, window
 from aggregator.operator.admin.forms import BidForm, ChangeOrderForm
 from aggregator.operator.admin.reasons import ReasonForm, with_reason
+from aggregator.operator.balancing import balancing_view
 from aggregator.operator.explanation import explained, priced
 from bidding.markets.exchange.venue import Venue
 from bidding.models import (
     Announcement,
+    BalancingHeadroom,
     BaselineNomination,
     Bid,
     Commitment,
@@ -220,6 +223,20 @@ class NoBidAdmin(ExplainedAdmin):
     list_select_related = ("aggregation_ean", "announcement")
     search_fields = ("reason", "announcement__external_id")
     date_hierarchy = "decided_at"
+
+
+@admin.register(BalancingHeadroom)
+class BalancingHeadroomAdmin(HistoryAdmin):
+    list_display = ("ptu_start", "aggregation_ean", "direction", "reliable_w", "free_w", "limited_by", "sized_at")
+    list_filter = ("aggregation_ean", "direction")
+    list_select_related = ("aggregation_ean",)
+    search_fields = ("aggregation_ean__ean", "aggregation_ean__name")
+    date_hierarchy = "ptu_start"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page that draws them."""
+        view = self.admin_site.admin_view(lambda request: balancing_view(request, self))
+        return [path("overview/", view, name="bidding_balancingheadroom_overview"), *super().get_urls()]
 
 
 @admin.register(LedgerEntry)

@@ -47,6 +47,7 @@ from bidding.models import (
     ActivationPtu,
     ActivationSample,
     Announcement,
+    BalancingHeadroom,
     BaselineNomination,
     Bid,
     BidDutyContract,
@@ -345,6 +346,14 @@ class Evening:
         )
         SurplusOrder.objects.create(bid=bid, order_id="X2", found_at=LONG_AGO)
 
+    def headroom(self, group, *, up_w=300_000, down_w=100_000, ptu_start=WINDOW_START, free_w=None):
+        for direction, power_w in (("reduce", up_w), ("increase", down_w)):
+            BalancingHeadroom.objects.create(
+                aggregation_ean=group, ptu_start=ptu_start, direction=direction, reliable_w=power_w,
+                free_w=power_w if free_w is None else free_w, reliability=Decimal("0.95"),
+                limited_by="drivers who leave soon need their energy", sized_at=ptu_start - 3 * PTU,
+            )  # fmt: skip
+
     def everything(self):
         """Add one more of every kind of row, none like those before."""
         number = len(self.groups) + 1
@@ -363,6 +372,7 @@ class Evening:
         call = self.announcement(f"call-{number}")
         bid = self.bid(announcement=call, group=group)
         self.commit(bid, sellable_w=300_000)
+        self.headroom(group)
         activation = self.activation(bid)
         self.meter(asset, WINDOW_START, 2_000)
         Duty.objects.create(

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from aggregator.core.problems import server_error
-from assets.models import Asset, Partner
+from assets.models import AggregationEan, Asset, Partner
 from bidding.models import Activation
 from tests.integration.operator.test_lists import MODELS, address
 
@@ -73,10 +73,12 @@ def test_every_list_and_form_has_one_heading_and_names_for_all(pages, evening, k
 
 def test_every_page_of_our_own_has_one_heading_and_names_for_all(pages, evening):
     evening.everything()
+    AggregationEan.objects.update(is_sized_for_balancing=True)
     activation = f"/admin/bidding/activation/{Activation.objects.get().pk}"
     own = (
         "/admin/",
         "/admin/bidding/",
+        "/admin/bidding/balancingheadroom/overview/",
         f"{activation}/live/",
         f"{activation}/history/",
         f"/admin/assets/asset/{Asset.objects.get().pk}/meter-values/",
