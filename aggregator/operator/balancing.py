@@ -104,6 +104,9 @@ def _section(
         "href": href,
         "next": f"{clock_times(newest, newest + PTU)}: {_next(powers, newest, is_pool=bool(of))}",
         "chart": _chart(name, powers, ptus),
+        "gaps": "Where a group was not sized, it is not in the sum: the table says how many are."
+        if of
+        else "A gap was not sized; it is not zero.",
         "table": _pool_table(name, powers, ptus, of) if of else _group_table(name, powers, ptus),
     }
 
@@ -114,11 +117,17 @@ def _next(powers: Mapping[Key, Power], ptu: datetime, *, is_pool: bool) -> str:
     if None in found:
         return "not sized yet."
     words = (
-        f"{kilo(power.free_w)} kW {way}" + (f", that is {whole_megawatts(power.free_w)} MW" if is_pool else "")
+        f"{_free(power)} kW {way}" + (f", that is {whole_megawatts(power.free_w)} MW" if is_pool else "")
         for power, way in zip(found, ("up", "down"), strict=True)
         if power
     )
     return f"{'; '.join(words)}."
+
+
+def _free(power: Power) -> str:
+    """Return what is not sold, beside what there is where that is more."""
+    free = kilo(power.free_w)
+    return free if power.free_w == power.reliable_w else f"{free} of {kilo(power.reliable_w)}"
 
 
 def _chart(name: str, powers: Mapping[Key, Power], ptus: tuple[datetime, ...]) -> Chart:

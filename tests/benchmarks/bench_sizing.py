@@ -39,12 +39,12 @@ def run(report: Report) -> None:
     resize_a_group(report, devices=1_000 // (scale // 10 or 1))
 
 
-def fleet(devices: int) -> ChargerGroup:
+def fleet(devices: int, *, days: int = DAYS) -> ChargerGroup:
     """Chargers with a session from about 15:30 to 7:30 on each of the last days; all are plugged in now."""
     random = np.random.default_rng(0)
-    day, charger = np.divmod(np.arange((DAYS + 1) * devices), devices)
+    day, charger = np.divmod(np.arange((days + 1) * devices), devices)
     plug_in_s = (
-        TODAY_S + (day - DAYS) * DAY_S + (15.0 * 3600 + 1200 * random.standard_normal(len(day))).astype(np.int64)
+        TODAY_S + (day - days) * DAY_S + (15.0 * 3600 + 1200 * random.standard_normal(len(day))).astype(np.int64)
     )
     stay_s = (15.5 * 3600 + 3600 * random.standard_normal(len(day))).astype(np.int64)
     need_kwh = random.uniform(10.0, 35.0, devices)[charger]

@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth.models import User
 
+from assets.models import AggregationEan
 from bidding.models import Activation
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,6 +37,7 @@ CONTRASTS = """() => {
 def live(evening):
     User.objects.create_superuser("operator", password="throw-away")
     evening.everything()
+    AggregationEan.objects.update(is_sized_for_balancing=True)
     return f"/admin/bidding/activation/{Activation.objects.get().pk}/live/"
 
 
@@ -50,7 +52,7 @@ def check(page, address, theme):
 def test_charts_can_be_read_on_both_themes_also_when_the_theme_changes(live_server, live, page, log_in):
     page.emulate_media(color_scheme="dark")
     log_in()
-    for address in ("/admin/", live):
+    for address in ("/admin/", live, "/admin/bidding/balancingheadroom/overview/"):
         page.goto(live_server.url + address)
         check(page, address, "dark")
         page.evaluate("Alpine.$data(document.documentElement).adminTheme = 'light'")

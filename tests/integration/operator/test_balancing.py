@@ -38,9 +38,10 @@ def test_a_group_and_all_together_are_told_in_kilowatts_and_whole_megawatts(even
     evening.headroom(groups[0], ptu_start=NEXT, up_w=800_000, down_w=600_000, free_w=500_000)
     evening.headroom(groups[1], ptu_start=NEXT, up_w=1_700_000, down_w=0)
     found = sections()
-    assert found["North"]["next"] == f"18:00{TO}18:15: 500 kW up; 500 kW down."
+    assert found["North"]["next"] == f"18:00{TO}18:15: 500 of 800 kW up; 500 of 600 kW down."
     assert (
-        found["All groups together"]["next"] == f"18:00{TO}18:15: 2,200 kW up, that is 2 MW; 500 kW down, that is 0 MW."
+        found["All groups together"]["next"]
+        == f"18:00{TO}18:15: 2,200 of 2,500 kW up, that is 2 MW; 500 of 600 kW down, that is 0 MW."
     )
     quarter = f"2026-01-14 18:00 {TO} 18:15"
     assert rows(found["All groups together"]) == [[quarter, "2,500", "2,200", "2", "600", "500", "0", "2 of 2"]]
