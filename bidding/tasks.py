@@ -1,11 +1,12 @@
 """What the scheduler starts. Each task makes one round and may run twice at once."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 
 from celery import shared_task
 from django.conf import settings
+from django.core.cache import cache
 
 from aggregator.core.http import RequestFailed, RequestRefused, Response
 from aggregator.core.interval import Interval
@@ -53,6 +54,9 @@ LONGEST_WAIT = timedelta(seconds=20)
 
 BALANCING_SECONDS = 30
 """After which a round begins to size no other group: bids are sized by the same workers, and have a buyer."""
+
+CLAIMED_SECONDS = 300
+"""No task runs longer, so after this a claim is one of a process that died."""
 
 CAME_TOO_LATE = "The order has ended. If its bid is still on the exchange, another took its place: ask again."
 
@@ -164,7 +168,18 @@ def size_balancing(**_unknown: object) -> None:
             "by it: mend the cause by day.",
             group.ean,
         ):
-            balancing.size_balancing(aggregation_ean=group, ptu_start=ptu, now=clock().now())
+            _size_balancing(group, ptu)
+
+
+def _size_balancing(group: AggregationEan, ptu: datetime) -> None:
+    """Size one group, unless an earlier round is still at it: that takes longer than a tick for a large one."""
+    claim = f"sizes-balancing:{group.ean}:{ptu.isoformat()}"
+    if not cache.add(claim, value=True, timeout=CLAIMED_SECONDS):
+        return
+    try:
+        balancing.size_balancing(aggregation_ean=group, ptu_start=ptu, now=clock().now())
+    finally:
+        cache.delete(claim)
 
 
 @shared_task

@@ -176,6 +176,28 @@ def test_a_round_that_took_its_time_leaves_the_rest_to_the_next(quick, group, at
     assert counts == [2, 4, 4]
 
 
+def test_a_group_that_another_round_is_at_is_left_to_it(quick, group, at_eight_minutes_before, monkeypatch):
+    answer = balancing.reliable_power
+
+    def slow(**asked):
+        monkeypatch.setattr(balancing, "reliable_power", answer)
+        tasks.size_balancing()  # a minute later
+        return answer(**asked)
+
+    monkeypatch.setattr(balancing, "reliable_power", slow)
+    tasks.size_balancing()
+    assert len(quick) == 2  # two directions, once
+
+
+def test_a_group_that_failed_is_tried_again_by_the_next_round(quick, group, at_eight_minutes_before, monkeypatch):
+    answer = balancing.reliable_power
+    monkeypatch.setattr(balancing, "reliable_power", lambda **_asked: 1 / 0)
+    tasks.size_balancing()
+    monkeypatch.setattr(balancing, "reliable_power", answer)
+    tasks.size_balancing()
+    assert BalancingHeadroom.objects.count() == 2
+
+
 def test_a_sandbox_is_not_sized(group):
     with pytest.raises(IntegrityError, match="no_sandbox_is_sized_for_balancing"), transaction.atomic():
         other_group(group, "871685100000000029", is_sandbox=True)
