@@ -19,11 +19,13 @@ from aggregator.operator.charts import BLUE, GREY, ORANGE, Chart, Series, chart
 from aggregator.operator.display import TO, clock_times, duration, kilo, moment
 from aggregator.operator.panels.cells import cell, kw_or_gap, list_of, page_of, table
 from assets.models import AggregationEan
+from bidding.markets.afrr.terms import WATT_PER_MEGAWATT, ProductTerms
 from bidding.models import BalancingHeadroom, Direction
-from bidding.optimisation.balancing import SMALLEST_BID_W, next_to_size, whole_megawatts
+from bidding.optimisation.balancing import next_to_size
 
 SHOWN = timedelta(days=1)
 UP, DOWN = Direction.REDUCE, Direction.INCREASE
+TERMS = ProductTerms()
 
 Key = tuple[datetime, str]
 
@@ -117,11 +119,15 @@ def _next(powers: Mapping[Key, Power], ptu: datetime, *, is_pool: bool) -> str:
     if None in found:
         return "not sized yet."
     words = (
-        f"{_free(power)} kW {way}" + (f", that is {whole_megawatts(power.free_w)} MW" if is_pool else "")
+        f"{_free(power)} kW {way}" + (f", that is {_megawatt_to_bid(power)} MW" if is_pool else "")
         for power, way in zip(found, ("up", "down"), strict=True)
         if power
     )
     return f"{'; '.join(words)}."
+
+
+def _megawatt_to_bid(power: Power) -> int:
+    return TERMS.power_to_bid_w(power.free_w) // WATT_PER_MEGAWATT
 
 
 def _free(power: Power) -> str:
@@ -135,14 +141,13 @@ def _chart(name: str, powers: Mapping[Key, Power], ptus: tuple[datetime, ...]) -
         found = (powers.get((ptu, direction)) for ptu in ptus)
         return [kw_or_gap(power.reliable_w if power else None) for power in found]
 
+    smallest_kw = [kw_or_gap(TERMS.minimum_power_w)] * len(ptus)
     return chart(
         labels=[moment(ptu)[5:] for ptu in ptus],
         series=[
             Series("Up: consume less", reliable_kw(UP), BLUE, is_line=True),
             Series("Down: consume more", reliable_kw(DOWN), ORANGE, is_line=True),
-            Series(
-                "1 MW: the smallest bid", [kw_or_gap(SMALLEST_BID_W)] * len(ptus), GREY, is_line=True, is_dashed=True
-            ),
+            Series("1 MW: the smallest bid", smallest_kw, GREY, is_line=True, is_dashed=True),
         ],
         unit="kW",
         description=f"Reliable power of {name}, up and down, per quarter hour, beside the smallest bid of 1 MW; the "
@@ -175,7 +180,7 @@ def _pool_table(name: str, powers: Mapping[Key, Power], ptus: tuple[datetime, ..
                 for one in (
                     _cell(power, "reliable_w"),
                     _cell(power, "free_w"),
-                    cell(str(whole_megawatts(power.free_w)) if power else ""),
+                    cell(str(_megawatt_to_bid(power)) if power else ""),
                 )
             ),
             cell(f"{sized} of {of}", tone="" if sized == of else "warn"),

@@ -30,9 +30,6 @@ from datetime import datetime, timedelta
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, ptu_start
 
-SMALLEST_BID_W = 1_000_000
-"""Offers of balancing energy are whole megawatts."""
-
 
 def held_block(ptu: datetime, *, gate: timedelta) -> Interval:
     """Return the PTUs through which power offered for a PTU must be held, when its gate is `gate` before it."""
@@ -50,8 +47,3 @@ def free_w(reliable_w: int, *, sold_w: int, sold_other_way_w: int) -> int:
     A group is measured as one, so beside power that is sold the other way nothing is left.
     """
     return 0 if sold_other_way_w else max(reliable_w - sold_w, 0)
-
-
-def whole_megawatts(power_w: int) -> int:
-    """Return how much of a power can be offered [MW]."""
-    return power_w // SMALLEST_BID_W

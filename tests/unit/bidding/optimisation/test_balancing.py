@@ -14,7 +14,7 @@ from bidding.flexibility.disaggregation import disaggregate
 from bidding.flexibility.headroom import sustained_headroom
 from bidding.flexibility.stays import stay_vectors
 from bidding.flexibility.window import Sessions, Window, arrival_baseline_kwh
-from bidding.optimisation.balancing import free_w, held_block, next_to_size, whole_megawatts
+from bidding.optimisation.balancing import free_w, held_block, next_to_size
 
 GATE = timedelta(minutes=25)
 SIX = datetime(2026, 1, 14, 17, tzinfo=UTC)  # in the evening, in the Netherlands
@@ -46,10 +46,6 @@ def test_what_is_sold_is_not_free_and_nothing_is_beside_what_is_sold_the_other_w
     assert free_w(300_000, sold_w=100_000, sold_other_way_w=0) == 200_000
     assert free_w(300_000, sold_w=400_000, sold_other_way_w=0) == 0
     assert free_w(300_000, sold_w=0, sold_other_way_w=1) == 0
-
-
-def test_only_whole_megawatts_can_be_offered():
-    assert [whole_megawatts(power_w) for power_w in (999_999, 1_000_000, 2_999_000)] == [0, 1, 2]
 
 
 def cars(seed, count=7):
