@@ -1,6 +1,7 @@
 import base64
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from aggregator.core import services
 from aggregator.core.clock import CLOCK_FILE_VARIABLE, VirtualClock
 from aggregator.core.http import HttpClient
 from assets.models import Asset, OcpiConnection, Partner
+from assets.ocpi import pulling
 from assets.ocpi.connections import open_connection
 from assets.ocpi.places import take_locations
+from assets.ocpi.pulling import REACH
 from tests.field_side import NOW, enrol, make_area, make_group, make_partner
 from tests.integration.ocpi.cpo_platform import Platform, location, session
 
@@ -30,6 +33,18 @@ def clock(tmp_path, monkeypatch, settings) -> Iterator[VirtualClock]:
     yield stopped
     for service in (services.clock, services.http_client):
         service.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _short_reach(monkeypatch) -> None:
+    """A first fetch goes two days back and not eight weeks, for which it would ask day by day."""
+    monkeypatch.setattr(pulling, "REACH", timedelta(days=2))
+
+
+@pytest.fixture
+def whole_reach(monkeypatch) -> None:
+    """A first fetch goes as far back as it does elsewhere."""
+    monkeypatch.setattr(pulling, "REACH", REACH)
 
 
 @pytest.fixture

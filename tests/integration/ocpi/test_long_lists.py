@@ -99,6 +99,7 @@ def test_a_long_list_goes_on_with_the_party_that_the_last_turn_did_not_come_to(t
     assert platform.received[-1].headers["OCPI-to-party-id"] == "UTR"
 
 
+@pytest.mark.usefixtures("whole_reach")
 def test_days_that_are_over_are_fetched_each_by_itself_and_not_again(platform, turn, connection):
     platform.sessions = [over(f"S{number}", NOW - timedelta(days=number)) for number in (50, 20, 2)]
 

@@ -33,6 +33,7 @@ def told(number, **changes):
     )
 
 
+@pytest.mark.usefixtures("whole_reach")
 def test_everything_is_fetched_page_by_page_along_the_links(platform, connection, clock, http):
     platform.locations = [location(evse("E1"), evse("E2"))]
     platform.sessions = [told(number) for number in range(1, 6)]
@@ -85,6 +86,7 @@ def roles(*party_ids):
     ]
 
 
+@pytest.mark.usefixtures("whole_reach")
 @pytest.mark.parametrize("is_meanwhile", [True, False])
 def test_what_a_party_that_joins_told_before_is_fetched_too(platform, connection, call, clock, http, is_meanwhile):
     OcpiConnection.objects.update(sessions_until=at("16:00"), registered_at=NOW - timedelta(days=30))
