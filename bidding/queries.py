@@ -14,9 +14,11 @@ from assets.models import AggregationEan
 from bidding.models import (
     Activation,
     Announcement,
+    BalancingBid,
     BalancingHeadroom,
     Bid,
     BidDutyContract,
+    Commitment,
     NoBid,
     OrderChange,
     SurplusOrder,
@@ -211,3 +213,16 @@ def groups_to_size_for_balancing(ptu: datetime) -> QuerySet[AggregationEan]:
     """
     done = BalancingHeadroom.objects.filter(aggregation_ean=OuterRef("pk"), ptu_start=ptu)
     return AggregationEan.objects.filter(~Exists(done), is_sized_for_balancing=True, is_sandbox=False).order_by("?")
+
+
+def balancing_parts(ptu: datetime) -> QuerySet[Commitment]:
+    """Return what each group has in the bids for balancing energy that TenneT may call in a PTU."""
+    return (
+        Commitment.objects.filter(
+            balancing_bid__ptu_start=ptu,
+            balancing_bid__status__in=BalancingBid.MAY_BE_CALLED,
+            released_at__isnull=True,
+        )
+        .select_related("balancing_bid", "entry__aggregation_ean")
+        .order_by("entry__aggregation_ean", "pk")
+    )

@@ -58,6 +58,10 @@ class AggregationEan(models.Model):
         default=False,
         help_text="Size each quarter hour what it could offer as balancing energy (aFRR). Nothing is offered by it.",
     )
+    offers_balancing = models.BooleanField(
+        default=False,
+        help_text="Offer what was sized for balancing, together with other groups, within this group's mandate.",
+    )
 
     class Meta:
         constraints = [
@@ -75,6 +79,11 @@ class AggregationEan(models.Model):
                 condition=Q(is_sandbox=False) | Q(is_sized_for_balancing=False),
                 name="no_sandbox_is_sized_for_balancing",
                 violation_error_message="A sandbox group is for trying out; it is not sized for balancing energy.",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_sized_for_balancing=True) | Q(offers_balancing=False),
+                name="what_is_offered_for_balancing_is_sized",
+                violation_error_message="Only what is sized can be offered: let the group be sized for balancing too.",
             ),
         ]
         triggers = [pgtrigger.ReadOnly(name="sandbox_group_for_ever", fields=["is_sandbox"])]

@@ -1,6 +1,6 @@
 from bidding.models.activations import Activation, ActivationPtu
 from bidding.models.announcements import Announcement
-from bidding.models.balancing import BalancingHeadroom
+from bidding.models.balancing import BalancingBid, BalancingHeadroom
 from bidding.models.bids import Bid, NoBid, OrderChange, SurplusOrder
 from bidding.models.contracts import Contract, ContractCall, ContractCallPtu, ContractReservation
 from bidding.models.directions import Direction
@@ -19,6 +19,7 @@ __all__ = [
     "ActivationPtu",
     "ActivationSample",
     "Announcement",
+    "BalancingBid",
     "BalancingHeadroom",
     "BaselineNomination",
     "Bid",

@@ -8,7 +8,11 @@ from bidding.models.directions import Direction
 
 
 class Activation(models.Model):
-    """A duty to deliver: a cleared bid, or a call under a contract."""
+    """A duty to deliver: a cleared bid, a call under a contract, or balancing energy as it is called.
+
+    Balancing runs as long as bids of the group for it stand side by side, a Dutch day at most: each bid that joins
+    makes it longer. What is ordered in a PTU then follows TenneT's setpoint.
+    """
 
     class Status(models.TextChoices):
         ORDERED = "ordered", "Waits for a plan"
@@ -22,6 +26,7 @@ class Activation(models.Model):
     contract_call = models.OneToOneField(
         ContractCall, null=True, blank=True, on_delete=models.PROTECT, related_name="activation"
     )
+    is_balancing = models.BooleanField(default=False)
     aggregation_ean = models.ForeignKey("assets.AggregationEan", on_delete=models.PROTECT, related_name="activations")
     direction = models.CharField(max_length=8, choices=Direction.choices)
     starts_at = models.DateTimeField()
@@ -45,8 +50,10 @@ class Activation(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="activation_ends_after_it_starts"),
             models.CheckConstraint(
-                condition=Q(bid__isnull=True) ^ Q(contract_call__isnull=True),
-                name="activation_of_a_bid_or_a_call",
+                condition=Q(bid__isnull=False, contract_call__isnull=True, is_balancing=False)
+                | Q(bid__isnull=True, contract_call__isnull=False, is_balancing=False)
+                | Q(bid__isnull=True, contract_call__isnull=True, is_balancing=True),
+                name="activation_of_one_order",
             ),
         ]
 

@@ -1,3 +1,5 @@
+import uuid
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -39,3 +41,57 @@ class BalancingHeadroom(models.Model):
 
     def __str__(self) -> str:
         return f"{self.aggregation_ean_id} {dutch_time(self.ptu_start)} {self.direction}"
+
+
+def _new_mrid() -> str:
+    """Return a name that fits every version of TenneT's messages."""
+    return uuid.uuid4().hex
+
+
+class BalancingBid(models.Model):
+    """Power of several groups together, offered to TenneT as balancing energy (aFRR) for one PTU and direction.
+
+    What each group has in it is its `Commitment`. A bid is made once; it is taken back, never changed.
+    """
+
+    class Status(models.TextChoices):
+        SENDING = "sending", "Being sent"
+        STANDS = "stands", "Taken by TenneT"
+        UNKNOWN = "unknown", "Sent without an answer: TenneT may call it"
+        REFUSED = "refused", "Refused by TenneT"
+        NOT_SENT = "not_sent", "Not sent in time"
+        TAKEN_BACK = "taken_back", "Taken back"
+
+    MAY_BE_CALLED = (Status.SENDING, Status.STANDS, Status.UNKNOWN)
+    """Its power is sold: TenneT has it, or may have."""
+
+    mrid = models.CharField(
+        max_length=60, unique=True, default=_new_mrid, editable=False, help_text="Its name for good."
+    )
+    document_mrid = models.CharField(max_length=60, help_text="Of the newest document it went out with.")
+    ptu_start = models.DateTimeField()
+    direction = models.CharField(max_length=8, choices=Direction.choices)
+    power_w = models.PositiveBigIntegerField()
+    price_eur_per_mwh = models.DecimalField(
+        max_digits=10, decimal_places=2, help_text="To receive for consuming less, to pay for consuming more."
+    )
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.SENDING)
+    status_reason = models.TextField(blank=True)
+    take_back_asked_at = models.DateTimeField(null=True, blank=True)
+    made_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["ptu_start", "direction"],
+                condition=Q(status__in=["sending", "stands", "unknown"]),
+                name="one_living_balancing_bid_per_ptu",
+            ),
+            models.CheckConstraint(condition=Q(power_w__gt=0), name="balancing_bid_has_power"),
+            models.CheckConstraint(condition=Q(made_at__lt=F("ptu_start")), name="balancing_bid_is_made_in_time"),
+        ]
+        indexes = [models.Index(fields=["ptu_start"], name="balancing_bid_by_ptu")]
+
+    def __str__(self) -> str:
+        return f"balancing bid {self.mrid} for {dutch_time(self.ptu_start)}"

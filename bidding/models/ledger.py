@@ -79,6 +79,9 @@ class Commitment(models.Model):
     contract_call = models.ForeignKey(
         "bidding.ContractCall", null=True, blank=True, on_delete=models.PROTECT, related_name="commitments"
     )
+    balancing_bid = models.ForeignKey(
+        "bidding.BalancingBid", null=True, blank=True, on_delete=models.PROTECT, related_name="commitments"
+    )
     power_w = models.PositiveBigIntegerField()
     committed_at = models.DateTimeField()
     released_at = models.DateTimeField(
@@ -89,8 +92,12 @@ class Commitment(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["entry", "bid"], name="one_commitment_per_bid_and_ptu"),
             models.UniqueConstraint(fields=["entry", "contract_call"], name="one_commitment_per_call_and_ptu"),
+            models.UniqueConstraint(fields=["entry", "balancing_bid"], name="one_commitment_per_balancing_bid_and_ptu"),
             models.CheckConstraint(
-                condition=Q(bid__isnull=True) ^ Q(contract_call__isnull=True), name="commitment_to_a_bid_or_a_call"
+                condition=Q(bid__isnull=False, contract_call__isnull=True, balancing_bid__isnull=True)
+                | Q(bid__isnull=True, contract_call__isnull=False, balancing_bid__isnull=True)
+                | Q(bid__isnull=True, contract_call__isnull=True, balancing_bid__isnull=False),
+                name="commitment_to_one_buyer",
             ),
             models.CheckConstraint(condition=Q(power_w__gt=0), name="commitment_is_positive"),
         ]
@@ -104,4 +111,4 @@ class Commitment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.power_w} W of entry {self.entry_id} for {self.bid or self.contract_call}"
+        return f"{self.power_w} W of entry {self.entry_id} for {self.bid or self.contract_call or self.balancing_bid}"
