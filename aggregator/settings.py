@@ -21,6 +21,8 @@
 | `EXCHANGE_GATE_MINUTES` | how long before its start an order expires; known of ETPA only | 15 |
 | `EXCHANGE_IN_FLIGHT_MINUTES` | how long an order whose answer was lost may still get into the book; not known | 5 |
 | `EXCHANGE_MINIMUM_DWELL_MINUTES` | how long an order must stand in the book; not in any public text | 0 |
+| `TENNET_URL`, `TENNET_API_KEY` | TenneT's aFRR market, and our key there; the real one is not public | none |
+| `TENNET_PARTY_ID` | the 13 digits that name us there | none: no aFRR |
 | `AFRR_GATE_MINUTES` | how long before its quarter hour a balancing bid is final; not from TenneT's text | 25 |
 | `GOPACS_API_KEY` | asks which of our EANs help with an announcement | none: postcodes decide |
 | `GOPACS_CATEGORY_DIRECTIONS` | last word of a category of those EANs = side; inferred | see gopacs/announcements.py |
@@ -299,6 +301,9 @@ EXCHANGE_PUSH_TOKEN = env.str("EXCHANGE_PUSH_TOKEN", default="")
 EXCHANGE_GATE = timedelta(minutes=env.float("EXCHANGE_GATE_MINUTES", default=15.0))
 EXCHANGE_IN_FLIGHT = timedelta(minutes=env.float("EXCHANGE_IN_FLIGHT_MINUTES", default=5.0))
 EXCHANGE_MINIMUM_DWELL = timedelta(minutes=env.float("EXCHANGE_MINIMUM_DWELL_MINUTES", default=0.0))
+TENNET_URL = env.str("TENNET_URL", default="")
+TENNET_API_KEY = env.str("TENNET_API_KEY", default="")
+TENNET_PARTY_ID = env.str("TENNET_PARTY_ID", default="")
 AFRR_GATE = timedelta(minutes=env.float("AFRR_GATE_MINUTES", default=25.0))
 GOPACS_API_KEY = env.str("GOPACS_API_KEY", default="")
 GOPACS_CATEGORY_DIRECTIONS = env.dict("GOPACS_CATEGORY_DIRECTIONS", default=CATEGORY_DIRECTIONS)

@@ -5,9 +5,12 @@ from functools import cache
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from aggregator.core.ean import Ean13
 from aggregator.core.http import SendsRequests
 from aggregator.core.messaging.polling import PollingClient
 from aggregator.core.services import clock, http_client
+from bidding.markets.afrr.client import TennetClient
+from bidding.markets.afrr.terms import ProductTerms
 from bidding.markets.exchange.client import Exchange
 from bidding.markets.exchange.venue import Venue
 
@@ -15,10 +18,7 @@ from bidding.markets.exchange.venue import Venue
 @cache
 def exchange() -> Venue:
     """Return the exchange; raise `ImproperlyConfigured` naming the settings that are missing."""
-    needed = ("EXCHANGE_URL", "EXCHANGE_API_KEY", "EXCHANGE_PARTICIPANT_ID")
-    missing = [name for name in needed if not getattr(settings, name)]
-    if missing:
-        raise ImproperlyConfigured(f"Set {', '.join(missing)} in the environment to trade on the exchange.")
+    _require("trade on the exchange", "EXCHANGE_URL", "EXCHANGE_API_KEY", "EXCHANGE_PARTICIPANT_ID")
     return Exchange(
         http=http_client(),
         polls=market_polls(),
@@ -38,6 +38,34 @@ def market_polls() -> SendsRequests:
 
 def gopacs_url() -> str:
     """Return the address of the announcements; raise `ImproperlyConfigured` when none is set."""
-    if not settings.GOPACS_URL:
-        raise ImproperlyConfigured("Set GOPACS_URL in the environment to follow congestion announcements.")
+    _require("follow congestion announcements", "GOPACS_URL")
     return str(settings.GOPACS_URL)
+
+
+@cache
+def tennet() -> TennetClient:
+    """Return TenneT's aFRR market; raise `ImproperlyConfigured` naming the settings that are missing."""
+    _require("sell balancing energy to TenneT", "TENNET_URL", "TENNET_API_KEY", "TENNET_PARTY_ID")
+    return TennetClient(http=http_client(), base_url=settings.TENNET_URL, api_key=settings.TENNET_API_KEY)
+
+
+def tennet_party() -> Ean13:
+    """Return who we are at TenneT; raise `ImproperlyConfigured`."""
+    _require("sell balancing energy to TenneT", "TENNET_PARTY_ID")
+    return Ean13(settings.TENNET_PARTY_ID)
+
+
+def afrr_terms() -> ProductTerms:
+    """Return the terms of aFRR, with the gate that is set."""
+    return ProductTerms(gate_lead=settings.AFRR_GATE)
+
+
+def sells_balancing() -> bool:
+    """Tell whether all that is needed to sell balancing energy is set."""
+    return bool(settings.TENNET_URL and settings.TENNET_API_KEY and settings.TENNET_PARTY_ID)
+
+
+def _require(purpose: str, *names: str) -> None:
+    missing = [name for name in names if not getattr(settings, name)]
+    if missing:
+        raise ImproperlyConfigured(f"Set {', '.join(missing)} in the environment to {purpose}.")
