@@ -1,6 +1,6 @@
 from bidding.models.activations import Activation, ActivationPtu
 from bidding.models.announcements import Announcement
-from bidding.models.balancing import BalancingBid, BalancingHeadroom
+from bidding.models.balancing import BalancingBid, BalancingHeadroom, BalancingPtu, BalancingSignal
 from bidding.models.bids import Bid, NoBid, OrderChange, SurplusOrder
 from bidding.models.contracts import Contract, ContractCall, ContractCallPtu, ContractReservation
 from bidding.models.directions import Direction
@@ -21,6 +21,8 @@ __all__ = [
     "Announcement",
     "BalancingBid",
     "BalancingHeadroom",
+    "BalancingPtu",
+    "BalancingSignal",
     "BaselineNomination",
     "Bid",
     "BidDutyContract",

@@ -67,7 +67,8 @@ class ActivationPtu(models.Model):
     activation = models.ForeignKey(Activation, on_delete=models.CASCADE, related_name="ptus")
     ptu_start = models.DateTimeField()
     ordered_w = models.PositiveBigIntegerField(
-        help_text="Under a limit: what it comes to against the consumption expected when the PTU was planned."
+        help_text="Under a limit: what it comes to against the consumption expected when the PTU was planned. Of "
+        "balancing energy: what is asked now, and once the PTU is over the mean of what was."
     )
     room_w = models.BigIntegerField(
         default=0,
@@ -78,6 +79,12 @@ class ActivationPtu(models.Model):
         null=True, blank=True, help_text="What the newest plan brings if every asset does its part."
     )
     limited_w = models.PositiveBigIntegerField(default=0, help_text="What steering limits took out of that plan.")
+    planned_for_w = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="What was ordered when that plan was made."
+    )
+    part_w = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Of balancing energy: what the group has in the pool's bid, so the most."
+    )
     max_import_w = models.PositiveBigIntegerField(null=True, blank=True, help_text="Limit of a call, if it set one.")
     max_export_w = models.PositiveBigIntegerField(null=True, blank=True, help_text="Limit of a call, if it set one.")
 

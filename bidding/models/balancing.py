@@ -95,3 +95,60 @@ class BalancingBid(models.Model):
 
     def __str__(self) -> str:
         return f"balancing bid {self.mrid} for {dutch_time(self.ptu_start)}"
+
+
+class BalancingSignal(models.Model):
+    """What TenneT asked of the pool, a row for each change, and each time that we could not tell.
+
+    A row lies in one PTU. Kept for some weeks: with it everybody can work out again what was asked when.
+    """
+
+    class Use(models.TextChoices):
+        FOLLOWED = "followed", "Followed"
+        LOST = "lost", "Nothing usable heard: the last one holds"
+        GIVEN_UP = "given_up", "Silent too long: nothing is asked any more"
+
+    at = models.DateTimeField(help_text="Of the first cycle in which it came; of silence, when we noticed.")
+    last_at = models.DateTimeField(help_text="Of the last cycle in which it came.")
+    cycles = models.PositiveIntegerField(default=0, help_text="In how many cycles it came.")
+    sequence = models.BigIntegerField(null=True, blank=True, help_text="TenneT's number of the last of them.")
+    delta_w = models.BigIntegerField(
+        null=True, blank=True, help_text="By how much to consume more, or less where below zero."
+    )
+    use = models.CharField(max_length=8, choices=Use.choices)
+    why = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["at"], condition=Q(use="followed"), name="one_balancing_setpoint_of_an_instant"
+            ),
+            models.CheckConstraint(
+                condition=Q(use="followed", delta_w__isnull=False, cycles__gt=0)
+                | (~Q(use="followed") & Q(delta_w__isnull=True, cycles=0)),
+                name="balancing_setpoint_has_a_power",
+            ),
+            models.CheckConstraint(condition=Q(last_at__gte=F("at")), name="balancing_setpoint_came_first_and_last"),
+        ]
+        indexes = [models.Index(fields=["last_at"], name="balancing_signal_by_end")]
+
+    def __str__(self) -> str:
+        return f"{self.get_use_display()} at {dutch_time(self.at)}"
+
+
+class BalancingPtu(models.Model):
+    """What TenneT asked of the pool in one PTU: the sum of its setpoints, which is what it settles."""
+
+    ptu_start = models.DateTimeField(unique=True)
+    requested_reduce_ws = models.PositiveBigIntegerField(default=0, help_text="Watt seconds.")
+    requested_increase_ws = models.PositiveBigIntegerField(default=0, help_text="Watt seconds.")
+    cycles = models.PositiveIntegerField(help_text="Setpoints that came.")
+    lost_cycles = models.PositiveIntegerField(help_text="Setpoints that did not, or could not be used.")
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "requested balancing energy"
+        verbose_name_plural = "requested balancing energy"
+
+    def __str__(self) -> str:
+        return f"requested balancing energy of {dutch_time(self.ptu_start)}"
