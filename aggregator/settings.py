@@ -24,6 +24,9 @@
 | `TENNET_URL`, `TENNET_API_KEY` | TenneT's aFRR market, and our key there; the real one is not public | none |
 | `TENNET_PARTY_ID` | the 13 digits that name us there | none: no aFRR |
 | `AFRR_GATE_MINUTES` | how long before its quarter hour a balancing bid is final; not from TenneT's text | 25 |
+| `AFRR_CYCLE_SECONDS` | how often TenneT's setpoint is asked for and our measurement is sent | 4 |
+| `AFRR_SETPOINT_LONGEST_AGE_SECONDS` | how old a setpoint may be; assumed | 12 |
+| `AFRR_HOLD_SECONDS` | how long after that the last setpoint holds before we go back to 0 | 60 |
 | `GOPACS_API_KEY` | asks which of our EANs help with an announcement | none: postcodes decide |
 | `GOPACS_CATEGORY_DIRECTIONS` | last word of a category of those EANs = side; inferred | see gopacs/announcements.py |
 | `GOPACS_VANISHED_AFTER_MINUTES` | left out of the list for so long, an announcement is withdrawn; 0: never | 15 |
@@ -305,6 +308,14 @@ TENNET_URL = env.str("TENNET_URL", default="")
 TENNET_API_KEY = env.str("TENNET_API_KEY", default="")
 TENNET_PARTY_ID = env.str("TENNET_PARTY_ID", default="")
 AFRR_GATE = timedelta(minutes=env.float("AFRR_GATE_MINUTES", default=25.0))
+AFRR_CYCLE = timedelta(seconds=env.float("AFRR_CYCLE_SECONDS", default=4.0))
+AFRR_SETPOINT_LONGEST_AGE = timedelta(seconds=env.float("AFRR_SETPOINT_LONGEST_AGE_SECONDS", default=12.0))
+AFRR_HOLD = timedelta(seconds=env.float("AFRR_HOLD_SECONDS", default=60.0))
+if not timedelta(0) < AFRR_CYCLE <= AFRR_SETPOINT_LONGEST_AGE or timedelta(0) > AFRR_HOLD:
+    refuse(
+        "AFRR_CYCLE_SECONDS must be above 0 and AFRR_SETPOINT_LONGEST_AGE_SECONDS at least as much, and "
+        "AFRR_HOLD_SECONDS at least 0; write 4, 12 and 60."
+    )
 GOPACS_API_KEY = env.str("GOPACS_API_KEY", default="")
 GOPACS_CATEGORY_DIRECTIONS = env.dict("GOPACS_CATEGORY_DIRECTIONS", default=CATEGORY_DIRECTIONS)
 GOPACS_VANISHED_AFTER = timedelta(minutes=env.float("GOPACS_VANISHED_AFTER_MINUTES", default=15.0))

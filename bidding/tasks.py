@@ -7,11 +7,13 @@ from time import monotonic
 from celery import shared_task
 from django.conf import settings
 from django.core.cache import cache
+from django.db import transaction
 
 from aggregator.core.http import RequestFailed, RequestRefused, Response
 from aggregator.core.interval import Interval
 from aggregator.core.isolation import failing_alone
 from aggregator.core.jobs import AlreadyRunning, job
+from aggregator.core.locks import AdvisoryLock, take
 from aggregator.core.messaging.operations import Verdict, deliver_due
 from aggregator.core.models import OutboxMessage
 from aggregator.core.services import clock
@@ -334,6 +336,14 @@ def run_dispatch(**_unknown: object) -> None:
             activation.reference,
         ):
             run_activation(activation_id=activation.pk, now=clock().now())
+
+
+@shared_task
+def plan_balancing(activation_id: int, **_unknown: object) -> None:
+    """Plan an activation by what TenneT asks now, whatever that was when this was handed over."""
+    with transaction.atomic():
+        take(AdvisoryLock.DISPATCH, activation_id)  # behind a round that read the order before
+        run_activation(activation_id=activation_id, now=clock().now())
 
 
 @shared_task

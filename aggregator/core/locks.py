@@ -1,5 +1,7 @@
 """Advisory locks: one worker at a time on a thing that has no row of its own to lock."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum, unique
 
 from django.db import connection
@@ -22,6 +24,7 @@ class AdvisoryLock(IntEnum):
     UFTP_INBOX = 7
     STEERING_LIMITS = 8
     READINGS = 9
+    BALANCING = 10
 
 
 def take(lock: AdvisoryLock, key: int) -> None:
@@ -37,6 +40,21 @@ def try_take(lock: AdvisoryLock, key: int) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [int(lock), key])
         return bool(cursor.fetchone()[0])
+
+
+@contextmanager
+def held_by_process(lock: AdvisoryLock, key: int) -> Iterator[bool]:
+    """Hold the lock on `key` through a block if it is free, and tell whether it was.
+
+    It goes with the database connection, so also with the process: a block must end where its connection was lost.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [int(lock), key])
+        is_ours = bool(cursor.fetchone()[0])
+    yield is_ours
+    if is_ours:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [int(lock), key])
 
 
 def _require_transaction() -> None:

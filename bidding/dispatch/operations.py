@@ -17,13 +17,15 @@ from aggregator.core.locks import AdvisoryLock, try_take
 from aggregator.core.ptu import PTU, ptu_start
 from bidding.dispatch.alarms import clear_alarms, set_alarms
 from bidding.dispatch.allocation.catch_up import needed_kw
+from bidding.dispatch.balancing.accounting import due_w, fix_orders, settles_at
+from bidding.dispatch.balancing.orders import is_outdated, let_go_if_deaf
 from bidding.dispatch.intent import renew_order, within_cap
 from bidding.dispatch.limits import is_limited
 from bidding.dispatch.planning import plan
 from bidding.dispatch.report import shortfall_note
 from bidding.dispatch.together import offered_against, opposed_by
 from bidding.dispatch.watching import Seen, delivered_kwh_in_ptu, look
-from bidding.models import Activation, ActivationPtu, DispatchAlarm
+from bidding.models import Activation, ActivationPtu, ActivationSample, DispatchAlarm
 
 W_PER_KW = 1_000
 PLAN_AHEAD = timedelta(minutes=10)  # late enough to know who is there, early enough for a slow partner
@@ -49,6 +51,9 @@ def run_activation(*, activation_id: int, now: datetime) -> int:
     if activation.status in {Activation.Status.FINISHED, Activation.Status.SETTLED}:
         return 0
     set_alarms(activation, _opposed_alarm(activation), now=now)
+    if activation.is_balancing:
+        let_go_if_deaf(activation, now=now)
+        fix_orders(activation, now=now)
     sent = _watch(activation, now)
     for ptu in _ptus_to_plan(activation, now):
         planned = plan(activation, ptu, starts_at=max(ptu.ptu_start, now), now=now)
@@ -83,7 +88,8 @@ def _watch(activation: Activation, now: datetime) -> int:
         renew_order(activation, ptu, starts_at=now, now=now)  # by who has come since, the first of all too
     if not _is_correction_due(activation, ptu, seen, now=now, is_below=is_below):
         return 0
-    wanted_w = None if seen is None else _wanted_w(activation, ptu, seen)
+    # Balancing follows a power: what was missed is not asked for afterwards.
+    wanted_w = None if seen is None or activation.is_balancing else _wanted_w(activation, ptu, seen)
     planned = plan(activation, ptu, starts_at=now, now=now, wanted_w=wanted_w)
     set_alarms(activation, _plan_alarms(activation, ptu, planned.refused), now=now)
     activation.replanned_at = now
@@ -140,10 +146,17 @@ def _is_below(activation: Activation) -> bool:
     called = {ptu.ptu_start for ptu in activation.ptus.all() if ptu.is_called}
     if not all(ptu_start(one.at) in called for one in newest):
         return False
-    wanted_w = [within_cap(activation, one.ordered_w) for one in newest]
+    wanted_w = [within_cap(activation, _due_w(activation, one)) for one in newest]
     return len(newest) == SAMPLES_BELOW and all(
         one.delivered_w < least_w - SHORT_SHARE * abs(least_w) for one, least_w in zip(newest, wanted_w, strict=True)
     )
+
+
+def _due_w(activation: Activation, sample: ActivationSample) -> int:
+    """Return what had to be there when a sample was taken; balancing energy has its full activation time."""
+    if not activation.is_balancing:
+        return sample.ordered_w
+    return min(sample.ordered_w, due_w(activation, at=sample.at))
 
 
 def _opposed_alarm(activation: Activation) -> dict[Kind, str]:
@@ -194,21 +207,25 @@ def _is_steered(activation: Activation) -> bool:
 def _ptus_to_plan(activation: Activation, now: datetime) -> list[ActivationPtu]:
     """Return the PTUs whose plan is due: the next one, once it is near enough to know it well.
 
-    Also the running one, when nobody planned it: the order came late, or no worker was there to plan it.
+    Also the running one, when nobody planned it: the order came late, or no worker was there to plan it. Of balancing
+    energy what is ordered changes at any moment, and each plan of the running PTU reaches into the next.
     """
     if not _is_steered(activation):
         return []
     planned, present = activation.planned_until, ptu_start(now)
+    ptus = {ptu.ptu_start: ptu for ptu in activation.ptus.filter(ptu_start__in=[present, present + PTU])}
+    outdated = {start for start, ptu in ptus.items() if is_outdated(ptu, present=present)}
     due = []
-    if (planned is None or planned < present) and now < present + PTU - LAST_CORRECTION:
+    is_unplanned = planned is None or planned < present
+    if present in outdated or (is_unplanned and now < present + PTU - LAST_CORRECTION):
         due.append(present)
-    if planned != present + PTU and present + PTU - now <= PLAN_AHEAD:
+    if present + PTU - now <= PLAN_AHEAD and (planned != present + PTU or outdated):
         due.append(present + PTU)
-    return list(activation.ptus.filter(ptu_start__in=due).order_by("ptu_start"))
+    return [ptus[start] for start in due if start in ptus]
 
 
 def _status(activation: Activation, now: datetime) -> Activation.Status:
-    if now >= activation.ends_at:
+    if now >= settles_at(activation):
         return Activation.Status.FINISHED
     if now >= activation.starts_at:
         return Activation.Status.RUNNING

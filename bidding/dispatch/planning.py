@@ -82,7 +82,9 @@ def plan(
     rules_kw = np.where(is_told, asked_kw, standing.told_w / W_PER_KW)
     planned_kw, wanted_kw = (float(brings_kw(one, outlooks)[is_in].sum()) for one in (rules_kw, wished_kw))
     ptu.planned_w, ptu.limited_w = watt(planned_kw), max(watt(wanted_kw - planned_kw), 0)
-    ptu.save(update_fields=["planned_w", "limited_w"])
+    if sent.setpoints or not sent.refused:
+        ptu.planned_for_w = ptu.ordered_w
+    ptu.save(update_fields=["planned_w", "limited_w", "planned_for_w"])
     remember(
         activation,
         [
