@@ -17,6 +17,7 @@ from aggregator.core.clock import CLOCK_FILE_VARIABLE, VirtualClock
 from aggregator.core.http import HttpClient, RequestFailed
 from aggregator.processes import ProcessFailed, ProcessSpec, Supervisor, free_port
 from bidding.markets.uftp.transport import MESSAGE_PATH
+from bidding.services import sells_balancing
 
 TICK_REAL_SECONDS = 1.0
 LOOPBACK = "127.0.0.1"
@@ -169,6 +170,8 @@ class Stage:
             "beat", "celery", "-A", "aggregator", "beat", "-s", str(self.directory / "beat-schedule"),
             "--pidfile", "", "--loglevel", "WARNING", module=True,
         )  # fmt: skip
+        if sells_balancing():
+            self._start("follow-balancing", "manage.py", "follow_balancing", module=False)
         self.wait_for_http("The web process", f"{self.web_url}/readyz")
         self.wait_for_http("The UFTP door", f"http://{LOOPBACK}:{self.uftp_port}/healthz")
 
