@@ -17,6 +17,7 @@ from aggregator.core.services import clock
 from aggregator.operator.admin.base import HistoryAdmin
 from aggregator.operator.charts import BLUE, GREY, ORANGE, Chart, Series, chart
 from aggregator.operator.display import TO, clock_times, duration, kilo, moment
+from aggregator.operator.panels.balancing_live import balancing_live
 from aggregator.operator.panels.cells import cell, kw_or_gap, list_of, page_of, table
 from assets.models import AggregationEan
 from bidding.markets.afrr.terms import WATT_PER_MEGAWATT, ProductTerms
@@ -56,6 +57,7 @@ def balancing_view(request: HttpRequest, headroom_admin: HistoryAdmin) -> HttpRe
     context = {
         **headroom_admin.admin_site.each_context(request),
         **balancing_page(now=clock().now()),
+        "live": balancing_live(now=clock().now()),
         "title": "Balancing energy: what could be offered",
         "model_admin": headroom_admin,  # whose lists the heading leads to
     }

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from aggregator.core.models import Breaker, InboxMessage, OutboxMessage
 from aggregator.core.services import clock
+from bidding.dispatch.balancing.signals import last_followed
 
 
 @require_safe
@@ -25,6 +26,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=404)
     registry = CollectorRegistry()
     registry.register(_Messages(clock().now()))
+    registry.register(_Balancing(clock().now()))
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
@@ -67,6 +69,22 @@ class _Messages(Collector):
             dict(Breaker.objects.values_list("counterparty", "failures")),
             label="counterparty",
         )
+
+
+class _Balancing(Collector):
+    """How well TenneT is heard; nothing is shown before it ever was."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        heard = last_followed()
+        if heard is not None:
+            yield GaugeMetricFamily(
+                "aggregator_balancing_last_cycle_seconds",
+                "Since the newest setpoint of TenneT that could be used; it grows where there is no bid now or next.",
+                value=(self._now - heard.last_at).total_seconds(),
+            )
 
 
 def _count(rows: QuerySet[Any]) -> dict[str, float]:

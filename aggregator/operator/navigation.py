@@ -29,6 +29,8 @@ _GROUPS = {
         ("bidding.DayAheadPrice", "Day-ahead prices", "euro"),
         ("bidding.OutdoorTemperature", "Outdoor temperatures", "thermostat"),
         ("bidding.BalancingHeadroom", "Balancing energy", "swap_vert", "overview"),
+        ("bidding.BalancingSignal", "TenneT's setpoints", "sensors"),
+        ("bidding.BalancingPtu", "Requested balancing energy", "functions"),
         ("bidding.LedgerEntry", "Ledger", "menu_book"),
         ("bidding.Commitment", "Commitments", "lock"),
         ("bidding.BaselineNomination", "Baseline nominations", "timeline"),

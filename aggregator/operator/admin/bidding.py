@@ -21,6 +21,8 @@ from bidding.markets.exchange.venue import Venue
 from bidding.models import (
     Announcement,
     BalancingHeadroom,
+    BalancingPtu,
+    BalancingSignal,
     BaselineNomination,
     Bid,
     Commitment,
@@ -237,6 +239,20 @@ class BalancingHeadroomAdmin(HistoryAdmin):
         """Add the page that draws them."""
         view = self.admin_site.admin_view(lambda request: balancing_view(request, self))
         return [path("overview/", view, name="bidding_balancingheadroom_overview"), *super().get_urls()]
+
+
+@admin.register(BalancingSignal)
+class BalancingSignalAdmin(HistoryAdmin):
+    list_display = ("at", "last_at", "cycles", "delta_w", "use", "why")
+    list_filter = ("use",)
+    date_hierarchy = "at"
+
+
+@admin.register(BalancingPtu)
+class BalancingPtuAdmin(HistoryAdmin):
+    list_display = ("ptu_start", "requested_reduce_ws", "requested_increase_ws", "cycles", "lost_cycles")
+    list_filter = (("ptu_start", admin.DateFieldListFilter),)
+    date_hierarchy = "ptu_start"
 
 
 @admin.register(LedgerEntry)
