@@ -3,6 +3,7 @@
 import threading
 from datetime import date, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection, transaction
@@ -11,17 +12,20 @@ from aggregator.core.clock import VirtualClock
 from aggregator.core.ean import Ean13, Ean18
 from aggregator.core.http import HttpClient
 from aggregator.core.ptu import ptu_start
-from assets.models import AggregationEan, AssetState
+from assets.models import AggregationEan, AssetState, ChargingSession, SetpointBatch
+from bidding import tasks
 from bidding.dispatch.acts import hold_activation, stop_activation
 from bidding.dispatch.balancing.accounting import account_for_missed
 from bidding.dispatch.balancing.following import Follower
 from bidding.dispatch.balancing.measuring import measure
 from bidding.dispatch.balancing.orders import give_orders
 from bidding.dispatch.balancing.runs import keep_runs
+from bidding.dispatch.balancing.signals import note_setpoint
 from bidding.dispatch.operations import run_activation
 from bidding.markets.afrr.bid_document import BidDocument, bid_document_xml
 from bidding.markets.afrr.bids import Bid
-from bidding.markets.afrr.client import Outcome, TennetClient
+from bidding.markets.afrr.client import Outcome, Sent, TennetClient
+from bidding.markets.afrr.real_time import Setpoint
 from bidding.markets.afrr.terms import ProductTerms
 from bidding.models import (
     Activation,
@@ -171,6 +175,112 @@ def test_what_is_being_planned_is_left_to_the_next_cycle(group, other):
     assert {row.ordered_w for row in rows_of().values()} == {PART_W // 2}
 
 
+class Told:
+    """A TenneT that asks what a test says, each cycle anew."""
+
+    def __init__(self) -> None:
+        self.now, self.asked_mw, self.measured = STARTS_AT, Decimal(0), []
+
+    def real_seconds(self, duration):
+        return duration.total_seconds()
+
+    def fetch_setpoint(self):
+        return Setpoint(int(self.now.timestamp()), self.now, self.asked_mw, is_valid=True)
+
+    def send_measurement(self, measurement):
+        self.measured.append(measurement)
+        return Sent(Outcome.DONE, "")
+
+
+def test_a_group_is_handed_to_planning_at_most_twice_a_minute_but_at_once_from_and_to_zero(group):
+    make_bid(STARTS_AT, {group: MW})
+    tennet, handed = Told(), []
+    clock = SimpleNamespace(now=lambda: tennet.now)
+    follower = Follower(tennet=tennet, clock=clock, plan=lambda _pk: handed.append(seconds))
+    asked_mw = {0: "0", 4: "0.01", 8: "0.02", 12: "0.5", 40: "0.51", 44: "0", 48: "0.3"}
+    for seconds in range(0, 56, 4):
+        tennet.now = STARTS_AT + timedelta(seconds=seconds)
+        tennet.asked_mw = Decimal(asked_mw.get(seconds, tennet.asked_mw))
+        follower.cycle()
+        if seconds == 8:  # the plan was made; what is asked later waits for its turn
+            ActivationPtu.objects.update(planned_for_w=20_000)
+        if seconds == 40:
+            ActivationPtu.objects.update(planned_for_w=510_000)
+    assert handed == [8, 40, 44, 48]
+
+
+def test_what_is_handed_over_and_lost_is_handed_over_again(group):
+    make_bid(STARTS_AT, {group: MW})
+    tennet, handed = Told(), []
+    tennet.asked_mw = Decimal("0.5")
+    clock = SimpleNamespace(now=lambda: tennet.now)
+
+    def plan(_pk):
+        handed.append((tennet.now - STARTS_AT).seconds)
+        raise OSError("The broker is away.")
+
+    follower = Follower(tennet=tennet, clock=clock, plan=plan)
+    for seconds in (0, 4):
+        tennet.now = STARTS_AT + timedelta(seconds=seconds)
+        follower.cycle()
+    assert handed == [0, 4]
+    assert rows_of()[group.ean].ordered_w == MW // 2
+    assert len(tennet.measured) == 2
+
+
+def test_the_task_plans_by_the_newest_order_and_a_second_one_finds_nothing_to_do(group, fleet, monkeypatch):
+    make_bid(STARTS_AT, {group: PART_W})
+    keep_runs(now=STARTS_AT)
+    now = STARTS_AT + MINUTE
+    note_setpoint(Setpoint(1, now, Decimal("0.12"), is_valid=True), longest_age=timedelta(seconds=12))
+    give_orders(delta_w=-PART_W, now=now)
+    monkeypatch.setattr(tasks, "clock", lambda: SimpleNamespace(now=lambda: now))
+    run = Activation.objects.get()
+    tasks.plan_balancing(run.pk)
+    batches = SetpointBatch.objects.count()
+    assert batches > 0
+    assert rows_of()[group.ean].planned_for_w == PART_W
+    tasks.plan_balancing(run.pk)
+    assert SetpointBatch.objects.count() == batches
+    assert not give_orders(delta_w=-PART_W, now=now).is_zero
+
+
+def test_a_battery_charges_when_more_is_asked_and_stops_when_nothing_is(group, fleet):
+    make_bid(STARTS_AT, {group: PART_W}, direction="increase")
+    keep_runs(now=STARTS_AT)
+    store, told = fleet[-1], []
+    AssetState.objects.filter(asset=store).update(level_wh=100_000)
+    run = Activation.objects.get()
+    for minute, asked_mw in ((1, "-0.08"), (2, "0")):
+        now = STARTS_AT + minute * MINUTE
+        setpoint = Setpoint(minute, now, Decimal(asked_mw), is_valid=True)
+        note_setpoint(setpoint, longest_age=timedelta(seconds=12))
+        give_orders(delta_w=setpoint.delta_w, now=now)
+        run_activation(activation_id=run.pk, now=now)
+        told.append(asked_w(STARTS_AT).get(store.pk, 0))
+    assert told[0] > 50_000
+    assert told[1] == 0
+
+
+def test_a_call_goes_on_over_midnight_from_one_activation_to_the_next(night_fleet, group):
+    midnight = STARTS_AT + 7 * timedelta(hours=1)
+    for ptu in (midnight - PTU, midnight):
+        make_bid(ptu, {group: PART_W})
+    held = []
+    for minute in range(-14, 6):
+        now = midnight + minute * MINUTE
+        keep_runs(now=now)
+        note_setpoint(Setpoint(minute, now, Decimal("0.12"), is_valid=True), longest_age=timedelta(seconds=70))
+        give_orders(delta_w=-PART_W, now=now)
+        for run in Activation.objects.exclude(status="finished").order_by("pk"):
+            run_activation(activation_id=run.pk, now=now)
+        told = asked_w(ptu_start(now))
+        moved_w = [11_000 - told.get(car.pk, 11_000) for car in night_fleet[:-1]]
+        held.append(sum(moved_w) - told.get(night_fleet[-1].pk, 0))
+    assert Activation.objects.count() == 2
+    assert min(held) >= PART_W
+
+
 # A night at the mock TenneT.
 
 ASKED = [{"at": "17:05", "mw": 1}, {"at": "17:20", "mw": 0.5}, {"at": "17:25", "mw": 0}]
@@ -238,6 +348,17 @@ class Night:
 
 
 @pytest.fixture
+def night_fleet(fleet):
+    """The same cars, seen an evening later: there all night with as much to charge."""
+    at = STARTS_AT + timedelta(hours=6, minutes=45)
+    ChargingSession.objects.filter(plug_out_at=None).update(
+        plug_in_at=at - timedelta(minutes=30), declared_departure_at=at + timedelta(hours=10), declared_energy_wh=60_000
+    )
+    AssetState.objects.update(at=at)
+    return fleet
+
+
+@pytest.fixture
 def night(market_process, fleet, group, other):
     def begin(**terms):
         market_process.set_clock(MADE_AT)
@@ -271,7 +392,7 @@ def test_cars_follow_tennet_over_the_boundary_and_what_was_asked_is_what_tennet_
     for second in range(0, 120, 4):
         at = local("17:14") + timedelta(seconds=second)
         played.play(at, at + CYCLE)
-        moved_kw.append(played.moved_kw(at))
+        moved_kw += [played.moved_kw(at), played.moved_kw(max(at, STARTS_AT + PTU))]
     assert min(moved_kw) >= PART_W / 1_000  # nobody is let go where the quarter hour turns
     assert max(moved_kw) < 2 * PART_W / 1_000
     assert rows_of(STARTS_AT + PTU)[group.ean].ordered_w == PART_W

@@ -48,6 +48,8 @@ from bidding.models import (
     ActivationSample,
     Announcement,
     BalancingHeadroom,
+    BalancingPtu,
+    BalancingSignal,
     BaselineNomination,
     Bid,
     BidDutyContract,
@@ -373,6 +375,11 @@ class Evening:
         bid = self.bid(announcement=call, group=group)
         self.commit(bid, sellable_w=300_000)
         self.headroom(group)
+        heard_at = NOW + number * timedelta(seconds=4)
+        BalancingSignal.objects.create(at=heard_at, last_at=heard_at, cycles=1, delta_w=-200_000, use="followed")
+        BalancingPtu.objects.create(
+            ptu_start=WINDOW_START + number * PTU, cycles=220, lost_cycles=5, updated_at=heard_at
+        )
         activation = self.activation(bid)
         self.meter(asset, WINDOW_START, 2_000)
         Duty.objects.create(
