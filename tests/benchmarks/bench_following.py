@@ -72,7 +72,7 @@ def _called(cars: int, *, part_w: int) -> "_Order":
             external_id=f"{asset.pk}-{days}",
             plug_in_at=came_at - timedelta(days=days),
             plug_out_at=came_at + timedelta(hours=12) - timedelta(days=days) if days else None,
-            energy_wh=40_000 if days else None,
+            energy_wh=40_000 if days else 0,
             max_import_w=11_000,
             known_at=STARTS_AT,
         )
