@@ -65,6 +65,7 @@ TICKS = (
     ("assets.tasks.judge_setpoints", "default", 2),
     ("settlement.tasks.settle_due", "settlement", 2),
     ("settlement.tasks.reconcile_operator_settlements", "settlement", 5),
+    ("settlement.tasks.fetch_balancing_settlements", "settlement", 60),
     ("assets.tasks.maintain_partitions", "default", 60),
     ("assets.tasks.forget_answers", "default", 60),
     ("assets.tasks.drop_old_months", "default", 720),

@@ -1,19 +1,21 @@
 """Reading what settlement needs: what is due, what a group's assets took and needed, and what was calculated before."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import TruncDate
 
 from aggregator.core.interval import Interval
-from aggregator.core.ptu import MARKET_ZONE, PTU
+from aggregator.core.ptu import MARKET_ZONE, PTU, day_interval, ptu_number
 from assets.energy import group_readings
 from assets.models import AssetKind, ChargingSession, Membership, MeterInterval
-from bidding.models import Activation
+from bidding.markets.afrr.settlement import SettledDay, SettledDirection, SettledPeriod
+from bidding.models import Activation, BalancingBid
 from settlement.baseline.arrival import SessionNeeds
-from settlement.models import Delivery, Statement
+from settlement.models import BalancingSettlement, BalancingSettlementPtu, Delivery, Statement
 
 CORRECTIONS_AFTER = timedelta(days=60)
 """Data that come later than this after an activation no longer change its settlement by themselves."""
@@ -23,6 +25,8 @@ LIKE_DAYS_AGAIN_AFTER = timedelta(days=1)
 
 COMMIT_DELAY = timedelta(minutes=10)
 """A row may become visible this much later than its `known_at` says; looking again is harmless."""
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def session_needs(*, asset_ids: Sequence[int], period: Interval, now: datetime) -> tuple[SessionNeeds, frozenset[int]]:
@@ -139,6 +143,61 @@ def _settled_with_news(*, now: datetime) -> QuerySet[Activation]:
             | Q(Exists(heat_pumps), confirmed_at__lte=now - LIKE_DAYS_AGAIN_AFTER)
         )
         .order_by("ends_at", "pk")
+    )
+
+
+def balancing_days_to_ask(*, now: datetime) -> list[date]:
+    """Return the Dutch days that are over, had bids that TenneT may have called, and are not settled for good.
+
+    The day asked for longest ago comes first, so that each has its turn however slow the answers are. Days beyond
+    `CORRECTIONS_AFTER` are left alone: nothing that came of them would change a delivery.
+    """
+    days = _days_with_balancing_bids(now=now)
+    newest = {one.day: one for one in newest_balancing_settlements(days).prefetch_related(None)}
+    open_days = [day for day in days if day not in newest or not newest[day].is_final]
+    return sorted(open_days, key=lambda day: (newest[day].confirmed_at if day in newest else _NEVER, day))
+
+
+def balancing_days_unsettled(*, now: datetime) -> list[date]:
+    """Return those of them of which TenneT has said nothing yet, oldest first."""
+    days = _days_with_balancing_bids(now=now)
+    return sorted(set(days).difference(BalancingSettlement.objects.filter(day__in=days).values_list("day", flat=True)))
+
+
+def _days_with_balancing_bids(*, now: datetime) -> list[date]:
+    today = now.astimezone(MARKET_ZONE).date()
+    bids = BalancingBid.objects.filter(
+        status__in=BalancingBid.MAY_BE_CALLED,
+        ptu_start__gte=day_interval(today - CORRECTIONS_AFTER).starts_at,
+        ptu_start__lt=day_interval(today).starts_at,
+    )
+    return list(bids.values_list(TruncDate("ptu_start", tzinfo=MARKET_ZONE), flat=True).distinct())
+
+
+def newest_balancing_settlements(days: Collection[date]) -> QuerySet[BalancingSettlement]:
+    """Return what TenneT last said of some Dutch days, with its quarter hours, oldest day first."""
+    newest = BalancingSettlement.objects.filter(day=OuterRef("day")).order_by("-version").values("version")[:1]
+    return (
+        BalancingSettlement.objects.filter(day__in=days, version=Subquery(newest))
+        .order_by("day")
+        .prefetch_related("ptus")
+    )
+
+
+def settled_day(settlement: BalancingSettlement) -> SettledDay:
+    """Return a version as TenneT told it."""
+    rows = sorted(settlement.ptus.all(), key=lambda row: row.ptu_start)
+    return SettledDay(day=settlement.day, is_final=settlement.is_final, periods=tuple(map(_settled_period, rows)))
+
+
+def _settled_period(row: BalancingSettlementPtu) -> SettledPeriod:
+    return SettledPeriod(
+        position=ptu_number(row.ptu_start),
+        starts_at=row.ptu_start,
+        reduce=SettledDirection(row.requested_reduce_mwh, row.price_reduce_eur_per_mwh, row.missed_reduce_mwh),
+        increase=SettledDirection(row.requested_increase_mwh, row.price_increase_eur_per_mwh, row.missed_increase_mwh),
+        amount_eur=row.amount_eur,
+        penalty_eur=row.penalty_eur,
     )
 
 

@@ -8,7 +8,9 @@ from django.conf import settings
 
 from aggregator.core import services
 from aggregator.core.jobs import AlreadyRunning, job
+from bidding.services import sells_balancing, tennet
 from settlement import queries
+from settlement.balancing.operations import fetch_due
 from settlement.delivery import operations
 from settlement.reconciliation.operations import reconcile_due
 
@@ -37,3 +39,17 @@ def settle_due(**_kwargs: Any) -> None:
 def reconcile_operator_settlements(**_kwargs: Any) -> None:
     """Check and answer what grid operators say they owe us."""
     reconcile_due(now=services.clock().now())
+
+
+@shared_task
+def fetch_balancing_settlements(**_kwargs: Any) -> None:
+    """Ask TenneT what it settles of days with our bids; a round without such days leaves no job row."""
+    clock = services.clock()
+    if not sells_balancing() or not queries.balancing_days_to_ask(now=clock.now()):
+        return
+    try:
+        with job(kind="settlement.fetch_balancing_settlements", key="all", clock=clock) as row:
+            made = fetch_due(tennet=tennet(), now=clock.now())
+            row.summary = ", ".join(str(version) for version in made) or "Nothing new."
+    except AlreadyRunning:
+        logger.info("TenneT is being asked already; the next tick looks again")

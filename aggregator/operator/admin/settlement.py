@@ -4,6 +4,8 @@ from django.http import HttpRequest
 
 from aggregator.operator.admin.base import HistoryAdmin, ReadOnlyInline
 from settlement.models import (
+    BalancingSettlement,
+    BalancingSettlementPtu,
     Delivery,
     DeliveryPtu,
     DeliveryShare,
@@ -116,3 +118,27 @@ class StatementLineAdmin(HistoryAdmin):
     list_filter = ("partner", "aggregation_ean")
     list_select_related = ("statement", "partner", "aggregation_ean")
     search_fields = ("partner__name", "aggregation_ean__ean", "aggregation_ean__name")
+
+
+@admin.register(BalancingSettlement)
+class BalancingSettlementAdmin(HistoryAdmin):
+    list_display = ("day", "version", "is_final", "received_at", "confirmed_at")
+    list_filter = ("is_final",)
+    date_hierarchy = "day"
+
+
+@admin.register(BalancingSettlementPtu)
+class BalancingSettlementPtuAdmin(HistoryAdmin):
+    list_display = (
+        "ptu_start",
+        "settlement",
+        "requested_reduce_mwh",
+        "requested_increase_mwh",
+        "price_reduce_eur_per_mwh",
+        "price_increase_eur_per_mwh",
+        "amount_eur",
+        "penalty_eur",
+    )
+    list_filter = ("settlement__is_final",)
+    list_select_related = ("settlement",)
+    date_hierarchy = "ptu_start"

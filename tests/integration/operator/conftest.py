@@ -75,6 +75,7 @@ from bidding.models import (
     UftpPublicKey,
     UseCost,
 )
+from settlement.balancing.operations import keep
 from settlement.models import (
     Delivery,
     DeliveryPtu,
@@ -84,6 +85,7 @@ from settlement.models import (
     StatementCharge,
     StatementLine,
 )
+from tests.balancing_settlements import DAY, settled_day
 
 NOW = datetime(2026, 1, 14, 16, 20, tzinfo=UTC)  # 17:20 in Amsterdam
 WINDOW_START = datetime(2026, 1, 14, 16, tzinfo=UTC)
@@ -416,6 +418,7 @@ class Evening:
         StatementLine.objects.create(
             statement=statement, partner=partner, aggregation_ean=group, delivered_wh=1, amount_eur=Decimal("12.60")
         )
+        keep(settled=settled_day(DAY - timedelta(days=number)), asked_at=NOW, now=NOW)
         contract = self.called_contract(group, number=number)
         StatementCharge.objects.create(statement=statement, contract=contract, kind="penalty", amount_eur=-1)
         actor = User.objects.create(username=f"colleague-{number}")
