@@ -13,7 +13,7 @@ from aggregator.core.ptu import MARKET_ZONE, PTU, day_interval, ptu_number
 from assets.energy import group_readings
 from assets.models import AssetKind, ChargingSession, Membership, MeterInterval
 from bidding.markets.afrr.settlement import SettledDay, SettledDirection, SettledPeriod
-from bidding.models import Activation, BalancingBid
+from bidding.models import Activation, ActivationPtu, BalancingBid
 from settlement.baseline.arrival import SessionNeeds
 from settlement.models import BalancingSettlement, BalancingSettlementPtu, Delivery, Statement
 
@@ -27,6 +27,7 @@ COMMIT_DELAY = timedelta(minutes=10)
 """A row may become visible this much later than its `known_at` says; looking again is harmless."""
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
+_DUTCH_DAY = TruncDate("starts_at", tzinfo=MARKET_ZONE)
 
 
 def session_needs(*, asset_ids: Sequence[int], period: Interval, now: datetime) -> tuple[SessionNeeds, frozenset[int]]:
@@ -79,9 +80,16 @@ def meter_history(*, asset_ids: Sequence[int], ptu_starts: Sequence[datetime]) -
 
 
 def days_with_activations(*, aggregation_ean: str, before: datetime) -> frozenset[date]:
-    """Return the local days on which a group was activated, before an instant."""
-    periods = Activation.objects.filter(aggregation_ean=aggregation_ean, starts_at__lt=before).values_list(
-        "starts_at", "ends_at"
+    """Return the local days on which a group was activated, before an instant.
+
+    Being in bids for balancing, as every day, is none by itself: only where something was asked the habit is gone.
+    """
+    periods = (
+        Activation.objects.filter(aggregation_ean=aggregation_ean, starts_at__lt=before)
+        .filter(
+            Q(is_balancing=False) | Exists(ActivationPtu.objects.filter(activation=OuterRef("pk"), ordered_w__gt=0))
+        )
+        .values_list("starts_at", "ends_at")
     )
     return frozenset(
         instant.astimezone(MARKET_ZONE).date() for starts, ends in periods for instant in (starts, ends - PTU)
@@ -93,8 +101,14 @@ def due_activations(*, now: datetime, wait: timedelta, required_completeness: De
 
     Those that are finished and either have enough meter values and no car still plugged in since before the end, or
     ended `wait` ago; and those settled before for which something came in since, or may have for heat pumps' like days.
+    One for balancing has no price before TenneT has settled its day, so it waits for that in any case.
     """
-    finished = Activation.objects.filter(status=Activation.Status.FINISHED, ends_at__lte=now).order_by("ends_at", "pk")
+    finished = (
+        Activation.objects.filter(status=Activation.Status.FINISHED, ends_at__lte=now)
+        .annotate(day=_DUTCH_DAY)
+        .filter(Q(is_balancing=False) | Exists(BalancingSettlement.objects.filter(day=OuterRef("day"))))
+        .order_by("ends_at", "pk")
+    )
     ready = [
         activation
         for activation in finished
@@ -133,13 +147,17 @@ def _settled_with_news(*, now: datetime) -> QuerySet[Activation]:
     # Also those that were over before the start: the last version may have counted on a car that had left by then.
     new_sessions = ChargingSession.objects.filter(in_group, is_news, plug_in_at__lt=OuterRef("ends_at"))
     heat_pumps = Membership.objects.filter(aggregation_ean=OuterRef("aggregation_ean"), asset__kind=AssetKind.HEAT_PUMP)
+    new_prices = BalancingSettlement.objects.filter(
+        day=OuterRef("day"), received_at__gt=OuterRef("confirmed_at") - COMMIT_DELAY
+    )
     newest = Delivery.objects.filter(activation=OuterRef("pk")).order_by("-version")
     return (
         Activation.objects.filter(status=Activation.Status.SETTLED, ends_at__gt=now - CORRECTIONS_AFTER)
-        .annotate(confirmed_at=Subquery(newest.values("confirmed_at")[:1]))
+        .annotate(day=_DUTCH_DAY, confirmed_at=Subquery(newest.values("confirmed_at")[:1]))
         .filter(
             Exists(new_values)
             | Exists(new_sessions)
+            | Q(Exists(new_prices), is_balancing=True)
             | Q(Exists(heat_pumps), confirmed_at__lte=now - LIKE_DAYS_AGAIN_AFTER)
         )
         .order_by("ends_at", "pk")

@@ -14,6 +14,7 @@ from aggregator.core.isolation import failing_alone
 from assets.energy import GroupReadings, group_readings
 from bidding.models import Activation, Direction
 from settlement import queries
+from settlement.balancing.prices import price_of
 from settlement.delivery.baselines import BaselineMethod, asset_baselines, nominated_wh
 from settlement.delivery.calculation import (
     INCREASE,
@@ -54,6 +55,11 @@ class PtuResult:
     missing_asset_ids: tuple[int, ...]
     paid_wh_by_partner: tuple[tuple[int, int], ...]
 
+    @property
+    def paid_wh(self) -> int:
+        """Energy that is paid."""
+        return sum(paid_wh for _, paid_wh in self.paid_wh_by_partner)
+
 
 @dataclass(frozen=True, slots=True)
 class Calculation:
@@ -76,7 +82,7 @@ class Calculation:
     @property
     def paid_wh(self) -> int:
         """Energy that is paid."""
-        return sum(paid_wh for ptu in self.ptus for _, paid_wh in ptu.paid_wh_by_partner)
+        return sum(ptu.paid_wh for ptu in self.ptus)
 
 
 def settle_due(
@@ -115,6 +121,7 @@ def settle(*, activation_id: int, now: datetime, method: BaselineMethod | None =
     Raises:
         NotFinished: the activation has not ended.
         NominationMissing: the method is `nominated` and the bid has no nomination for some PTU.
+        NotPriced: it is for balancing, and TenneT has not settled the day.
     """
     locks.take(locks.AdvisoryLock.SETTLEMENT, activation_id)
     activation = Activation.objects.select_related("bid", "contract_call__contract", "aggregation_ean").get(
@@ -168,18 +175,19 @@ def calculate(activation: Activation, *, method: BaselineMethod, now: datetime) 
         orders=orders,
         nominated_wh=nominated_wh(activation, ptu_starts=ptu_starts) if is_nominated else None,
     )
+    ptus = tuple(
+        _ptu_result(number, start, int(orders.ordered_w[orders.place, number]), readings, result)
+        for number, start in enumerate(ptu_starts)
+    )
     estimated = baselines.estimated_asset_ids | {
         readings.asset_ids[row] for row in np.flatnonzero(readings.is_estimate.any(axis=1))
     }
     return Calculation(
         baseline_method=method.value,
-        price_eur_per_mwh=_price(activation),
+        price_eur_per_mwh=_price(activation, ptus),
         completeness=_share(energy.received_values, energy.expected_values),
         estimated_asset_ids=tuple(sorted(estimated)),
-        ptus=tuple(
-            _ptu_result(number, start, int(orders.ordered_w[orders.place, number]), readings, result)
-            for number, start in enumerate(ptu_starts)
-        ),
+        ptus=ptus,
     )
 
 
@@ -202,10 +210,12 @@ def _ptu_result(
     )
 
 
-def _price(activation: Activation) -> Decimal:
-    """Return what is paid per MWh: the bid's price, or the contract's."""
+def _price(activation: Activation, ptus: Sequence[PtuResult]) -> Decimal:
+    """Return what is paid per MWh: the bid's price, the contract's, or for balancing what TenneT settled."""
+    if activation.is_balancing:
+        return price_of(activation, paid_wh={ptu.ptu_start: ptu.paid_wh for ptu in ptus})
     if activation.bid is None:
-        return activation.contract_call.contract.price_eur_per_mwh  # type: ignore[union-attr]  # has one of the two
+        return activation.contract_call.contract.price_eur_per_mwh  # type: ignore[union-attr]  # it has a call
     return activation.bid.paid_eur_per_mwh
 
 
