@@ -77,7 +77,7 @@ _GROUPS = {
         ("settlement.StatementLine", "Statement lines", "list_alt"),
         ("settlement.StatementCharge", "Fees and penalties", "contract_edit"),
         ("settlement.OperatorSettlement", "Operators' settlements", "balance"),
-        ("settlement.BalancingSettlement", "Balancing energy", "swap_vert"),
+        ("settlement.BalancingSettlement", "Balancing settlement", "swap_vert", "overview"),
         ("settlement.BalancingSettlementPtu", "Balancing per quarter hour", "calendar_clock"),
     ),
     "Messages & audit": (

@@ -72,3 +72,18 @@ def test_the_page_can_be_walked_with_the_keyboard_on_a_small_screen(live_server,
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline != "none"
     assert page.complaints == []
+
+
+@pytest.fixture
+def settlements(evening):
+    User.objects.create_superuser("operator", password="throw-away")
+    evening.everything()
+
+
+def test_on_a_small_screen_a_wide_table_is_moved_and_not_the_page(live_server, settlements, page, log_in):
+    log_in()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{live_server.url}/admin/settlement/balancingsettlement/overview/")
+    table = page.locator(".op-scroll")
+    assert table.evaluate("part => part.scrollWidth > part.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -52,7 +52,8 @@ def check(page, address, theme):
 def test_charts_can_be_read_on_both_themes_also_when_the_theme_changes(live_server, live, page, log_in):
     page.emulate_media(color_scheme="dark")
     log_in()
-    for address in ("/admin/", live, "/admin/bidding/balancingheadroom/overview/"):
+    overview, day = "bidding/balancingheadroom/overview/", "settlement/balancingsettlement/day/2026-01-13/"
+    for address in ("/admin/", live, f"/admin/{overview}", f"/admin/{day}"):
         page.goto(live_server.url + address)
         check(page, address, "dark")
         page.evaluate("Alpine.$data(document.documentElement).adminTheme = 'light'")

@@ -1,8 +1,12 @@
+from functools import partial
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern, path
 
 from aggregator.operator.admin.base import HistoryAdmin, ReadOnlyInline
+from aggregator.operator.balancing_settlement import adjustments_view, day_view, overview_view
 from settlement.models import (
     BalancingSettlement,
     BalancingSettlementPtu,
@@ -79,7 +83,7 @@ class DeliveryAdmin(HistoryAdmin):
         "completeness",
         "calculated_at",
     )
-    list_filter = ("activation__aggregation_ean", "baseline_method")
+    list_filter = ("activation__aggregation_ean", "activation__is_balancing", "baseline_method")
     list_select_related = ("activation",)
     search_fields = ("activation__reference",)
     date_hierarchy = "calculated_at"
@@ -125,6 +129,23 @@ class BalancingSettlementAdmin(HistoryAdmin):
     list_display = ("day", "version", "is_final", "received_at", "confirmed_at")
     list_filter = ("is_final",)
     date_hierarchy = "day"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the pages that set it beside meters and groups."""
+        pages = (
+            ("overview/", overview_view, "overview"),
+            ("day/<str:day>/", day_view, "day"),
+            ("day/<str:day>/by-brp.csv", adjustments_view, "adjustments"),
+        )
+        own = [
+            path(
+                address,
+                self.admin_site.admin_view(partial(view, settlement_admin=self)),
+                name=f"settlement_balancingsettlement_{name}",
+            )
+            for address, view, name in pages
+        ]
+        return [*own, *super().get_urls()]
 
 
 @admin.register(BalancingSettlementPtu)

@@ -79,6 +79,8 @@ def test_every_page_of_our_own_has_one_heading_and_names_for_all(pages, evening)
         "/admin/",
         "/admin/bidding/",
         "/admin/bidding/balancingheadroom/overview/",
+        "/admin/settlement/balancingsettlement/overview/",
+        "/admin/settlement/balancingsettlement/day/2026-01-13/",
         f"{activation}/live/",
         f"{activation}/history/",
         f"/admin/assets/asset/{Asset.objects.get().pk}/meter-values/",
