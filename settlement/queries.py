@@ -13,7 +13,8 @@ from aggregator.core.ptu import MARKET_ZONE, PTU, day_interval, ptu_number
 from assets.energy import group_readings
 from assets.models import AssetKind, ChargingSession, Membership, MeterInterval
 from bidding.markets.afrr.settlement import SettledDay, SettledDirection, SettledPeriod
-from bidding.models import Activation, ActivationPtu, BalancingBid
+from bidding.models import Activation, ActivationPtu, BalancingBid, BalancingPtu
+from settlement.balancing.findings import Requested
 from settlement.baseline.arrival import SessionNeeds
 from settlement.models import BalancingSettlement, BalancingSettlementPtu, Delivery, Statement
 
@@ -200,6 +201,14 @@ def newest_balancing_settlements(days: Collection[date]) -> QuerySet[BalancingSe
         .order_by("day")
         .prefetch_related("ptus")
     )
+
+
+def requested_by_setpoints(interval: Interval) -> dict[datetime, Requested]:
+    """Return what the setpoints that reached us asked of the pool, by the start of the PTU."""
+    rows = BalancingPtu.objects.filter(ptu_start__gte=interval.starts_at, ptu_start__lt=interval.ends_at)
+    return {
+        row.ptu_start: Requested(row.requested_reduce_ws, row.requested_increase_ws, row.lost_cycles) for row in rows
+    }
 
 
 def settled_day(settlement: BalancingSettlement) -> SettledDay:

@@ -11,7 +11,7 @@ from aggregator.core.interval import Interval
 from aggregator.core.ptu import MARKET_ZONE, day_interval
 from bidding.models import ActivationPtu, BalancingBid, Commitment
 from settlement import queries
-from settlement.balancing.findings import Quarter, requested_wh
+from settlement.balancing.findings import Quarter, Requested, requested_wh
 from settlement.balancing.money import WAYS, DayMoney, day_money
 from settlement.balancing.responsible import split_over_brps
 from settlement.models import BalancingSettlement, Delivery, DeliveryPtu
@@ -66,9 +66,17 @@ def days_with_balancing(first: date, last: date) -> list[Day]:
     told = {one.day: one for one in queries.newest_balancing_settlements(_days(first, last))}
     days = {ptu.astimezone(MARKET_ZONE).date() for ptu, _ in bids_w} | told.keys()
     delivered_wh, waiting = _delivered_wh(interval), _waiting(interval)
-    deliveries = _deliveries(interval)
+    deliveries, requested = _deliveries(interval), queries.requested_by_setpoints(interval)
     return [
-        _day(day, told.get(day), bids_w=bids_w, delivered_wh=delivered_wh, waiting=waiting, deliveries=deliveries[day])
+        _day(
+            day,
+            told.get(day),
+            bids_w=bids_w,
+            requested=requested,
+            delivered_wh=delivered_wh,
+            waiting=waiting,
+            deliveries=deliveries[day],
+        )
         for day in sorted(days, reverse=True)
     ]
 
@@ -105,6 +113,7 @@ def _day(
     settlement: BalancingSettlement | None,
     *,
     bids_w: Mapping[Way, int],
+    requested: Mapping[datetime, Requested],
     delivered_wh: Mapping[Way, int],
     waiting: Mapping[Way, Collection[int]],
     deliveries: Collection[Delivery],
@@ -118,7 +127,7 @@ def _day(
             Quarter(
                 told=period,
                 bid_w=_of(bids_w, period.starts_at),
-                requested=None,
+                requested=requested.get(period.starts_at),
                 delivered_wh=_of(known_wh, period.starts_at),
             )
             for period in periods

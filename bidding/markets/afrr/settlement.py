@@ -1,6 +1,6 @@
 """Reading what TenneT settles of a Dutch day: requested energy, prices, amounts and what was missed, per PTU.
 
-Energy is what the setpoints asked for, not what was metered. Nothing books these amounts yet.
+Energy is what the setpoints asked for, not what was metered.
 """
 
 from collections.abc import Mapping

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from aggregator.core.ptu import PTU, day_interval, ptus_of_day
 from assets.models import AggregationEan
-from bidding.models import BalancingBid, Direction
+from bidding.models import BalancingBid, BalancingPtu, Direction
 from settlement.balancing.operations import keep
 from settlement.balancing.reading import adjustments, days_with_balancing
 from settlement.models import DeliveryPtu
@@ -104,6 +104,18 @@ def test_a_corrected_delivery_counts_once_and_the_newest_settlement_alone(pages,
     assert "In 1 quarter hour the amount is not the requested energy times its price." in page_of(pages)["findings"]
 
 
+def test_what_the_setpoints_asked_is_held_against_what_tennet_settles(pages, evening, groups):
+    settled_yesterday(evening, groups)
+    BalancingPtu.objects.create(
+        ptu_start=START, requested_reduce_ws=196_000 * 3_600, requested_increase_ws=99_001 * 3_600, cycles=220,
+        lost_cycles=5, updated_at=NOW,
+    )  # fmt: skip
+    assert "In 1 quarter hour TenneT counts other energy than its setpoints asked of us." in page_of(pages)["findings"]
+    [row] = texts(page_of(pages)["table"])
+    assert "200.0 kWh up, its setpoints told us 196.0 kWh; 5 cycles did not reach us; TenneT misses" in row[-1]
+    assert "told us 99" not in row[-1]
+
+
 def test_what_is_not_settled_yet_is_no_zero(pages, evening, groups):
     bids(groups)
     delivered(evening, groups[0], 150_000)
@@ -193,6 +205,7 @@ def test_the_queries_do_not_grow_with_days_groups_and_quarter_hours(pages, eveni
         bids(groups, start=START + number * PTU)
         delivered(evening, groups[0], 10_000, start=START + number * PTU)
         balancing_activation(groups[1], MW, start=START + number * PTU)
+        BalancingPtu.objects.create(ptu_start=START + number * PTU, cycles=225, lost_cycles=0, updated_at=NOW)
         day = YESTERDAY - timedelta(days=number)
         bids(groups, start=day_interval(day).starts_at)
         told(day=day, asked=ASKED)
