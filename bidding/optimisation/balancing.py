@@ -21,14 +21,17 @@ less than they can do, but a course of calls that changes its mind is not tried 
 `flexibility.headroom` asks each device to hold by itself, with what it can do at each moment of its call. A group does
 more: one car takes the turn of another that must hurry. In a single step both agree.
 
-What the block does not cover: more offered for the PTUs before than for this one. What is called of that is gone, and
-flat power says nothing about it. While nothing is offered there is no such thing; a bid must be lowered for it.
+What the block does not cover: what is offered for the PTUs before. What is called of that is gone, and flat power says
+nothing about it. A bid is lowered for it (`balancing_offers`).
 """
 
 from datetime import datetime, timedelta
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, ptu_start
+
+LAST_CALL = timedelta(minutes=4)
+"""Before the gate: rounds come once a minute, so one that fails and an answer that is lost leave time for others."""
 
 
 def held_block(ptu: datetime, *, gate: timedelta) -> Interval:
@@ -39,6 +42,20 @@ def held_block(ptu: datetime, *, gate: timedelta) -> Interval:
 def next_to_size(now: datetime, *, gate: timedelta) -> datetime:
     """Return the soonest PTU whose block has not begun: what is known of the block is known before it, and in time."""
     return ptu_start(now) + PTU + -(-gate // PTU) * PTU
+
+
+def ptus_to_offer(now: datetime, *, gate: timedelta) -> list[datetime]:
+    """Return the PTUs that were sized or are, and whose gate is still open, in the order of their bids.
+
+    A bid is lowered for those of earlier PTUs, so an earlier one is made, or its gate passed, before a later one is.
+    """
+    newest = next_to_size(now, gate=gate)
+    return [ptu for ptu in (newest - PTU, newest) if now < ptu - gate]
+
+
+def last_call(ptu: datetime, *, gate: timedelta) -> datetime:
+    """Return from when on a bid for a PTU is made with what is sized: no more will be, or there is no time left."""
+    return min(held_block(ptu, gate=gate).starts_at, ptu - gate - LAST_CALL)
 
 
 def free_w(reliable_w: int, *, sold_w: int, sold_other_way_w: int) -> int:

@@ -14,7 +14,7 @@ from bidding.flexibility.disaggregation import disaggregate
 from bidding.flexibility.headroom import sustained_headroom
 from bidding.flexibility.stays import stay_vectors
 from bidding.flexibility.window import Sessions, Window, arrival_baseline_kwh
-from bidding.optimisation.balancing import free_w, held_block, next_to_size
+from bidding.optimisation.balancing import free_w, held_block, last_call, next_to_size, ptus_to_offer
 
 GATE = timedelta(minutes=25)
 SIX = datetime(2026, 1, 14, 17, tzinfo=UTC)  # in the evening, in the Netherlands
@@ -152,3 +152,17 @@ def test_offers_that_stand_beside_each_other_are_not_covered_by_a_block_each():
         offers_kw[start + PTUS - 1] = stored_kwh / (PTUS * STEP_H)  # sized as the block begins, on what is in then
         stored_kwh -= offers_kw.get(start, 0.0) * STEP_H  # and all that was offered for this PTU is called
     assert stored_kwh < 0
+
+
+@pytest.mark.parametrize(
+    ("minute", "offered"),
+    [(0, [SIX + 2 * PTU, SIX + 3 * PTU]), (4, [SIX + 2 * PTU, SIX + 3 * PTU]), (5, [SIX + 3 * PTU])],
+)
+def test_bids_are_made_for_the_ptus_whose_gate_is_open_the_earlier_first(minute, offered):
+    assert ptus_to_offer(SIX + timedelta(minutes=minute), gate=GATE) == offered
+
+
+@pytest.mark.parametrize(("gate_minutes", "before_the_gate"), [(25, 5), (15, 4), (30, 4), (16, 14)])
+def test_a_bid_waits_for_groups_until_they_are_sized_no_more_or_time_runs_out(gate_minutes, before_the_gate):
+    gate = timedelta(minutes=gate_minutes)
+    assert last_call(SIX, gate=gate) == SIX - gate - timedelta(minutes=before_the_gate)
