@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from bidding.markets.afrr.client import DOCUMENT_HEADERS, Sent, TennetClient
+
 NAMESPACE = "urn:iec62325.351:tc57wg16:451-7:reservebiddocument:"
 TENNET = "8716867999983"
 BSP = "8712345000004"
@@ -56,3 +58,10 @@ def document(*bids: str, mrid: str = "document-1", version: str = "7:4", sender:
         f'<domain.mRID codingScheme="A01">10YNL----------L</domain.mRID>{"".join(bids)}</ReserveBid_MarketDocument>'
     )
     return (text if version == "7:4" else text.replace("_Measurement_", "_Measure_")).encode()
+
+
+def post_document(client: TennetClient, body: bytes, *, mrid: str) -> Sent:
+    """Post a document as the outbox does, and return what its answer means."""
+    headers = {**DOCUMENT_HEADERS, **client.credentials()}
+    answer = client.http.request(method="POST", url=client.documents_url, headers=headers, body=body)
+    return client.meaning_of_document(answer, mrid=mrid)

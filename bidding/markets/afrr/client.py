@@ -15,6 +15,7 @@ from bidding.markets.afrr.fields import UnreadableMessage
 from bidding.markets.afrr.real_time import Measurement, Setpoint, measurement_body, read_setpoint
 from bidding.markets.afrr.settlement import SettledDay, read_settlement
 
+DOCUMENT_HEADERS = {"Content-Type": "application/xml"}
 NOT_FOUND = 404
 NOT_PROCESSED = frozenset({401, 403, NOT_FOUND, 423, 425, 429})
 """Statuses that say so: a wrong key or address is ours to mend, and is no fault of what was sent."""
@@ -73,21 +74,36 @@ class TennetClient:
     base_url: str
     api_key: str = field(repr=False)
 
-    def send_document(self, document: bytes, *, mrid: str) -> Sent:
-        """Send a document of bids that carries `mrid`, and return what became of it; never raises."""
-        sent = self._send("/tennet/documents", document, "application/xml")
-        if sent.outcome is not Outcome.DONE or sent.answer is None:
-            return sent
+    @property
+    def documents_url(self) -> str:
+        """Where a document of bids is posted, with `DOCUMENT_HEADERS` and our credentials."""
+        return f"{self.base_url}/tennet/documents"
+
+    def credentials(self) -> dict[str, str]:
+        """Return the headers that say who we are; they are added as a request is sent, and never stored."""
+        return {"X-API-Key": self.api_key}
+
+    def meaning_of_document(self, answer: Response, *, mrid: str) -> Sent:
+        """Return what became of the document of bids that carries `mrid`, by the answer to it; never raises."""
+        outcome = _outcome_of(answer)
+        if outcome is not Outcome.DONE:
+            return Sent(outcome, _said(answer), answer=answer)
         try:
-            acknowledgement = read_acknowledgement(sent.answer.body, about=mrid)
+            acknowledgement = read_acknowledgement(answer.body, about=mrid)
         except UnreadableMessage as error:
-            return Sent(Outcome.UNKNOWN, str(error), answer=sent.answer)
-        outcome = _OUTCOME_OF[acknowledgement.verdict]
-        return Sent(outcome, _reasons_of(acknowledgement), acknowledgement, sent.answer)
+            return Sent(Outcome.UNKNOWN, str(error), answer=answer)
+        return Sent(_OUTCOME_OF[acknowledgement.verdict], _reasons_of(acknowledgement), acknowledgement, answer)
 
     def send_measurement(self, measurement: Measurement) -> Sent:
         """Send a measurement, and return what became of it; never raises."""
-        return self._send("/tennet/measurements", measurement_body(measurement), "application/json")
+        body, headers = measurement_body(measurement), {"Content-Type": "application/json"}
+        try:
+            answer = self._request("POST", "/tennet/measurements", body, headers)
+        except RequestRefused as refused:  # nothing was sent; the address is a setting of ours, which people can mend
+            return Sent(Outcome.WAIT, str(refused))
+        except RequestFailed as failure:
+            return Sent(Outcome.UNKNOWN, str(failure), answer=failure.answer)
+        return Sent(_outcome_of(answer), _said(answer), answer=answer)
 
     def fetch_setpoint(self) -> Setpoint:
         """Return the setpoint of this cycle, not judged yet; raise `TennetUnavailable`."""
@@ -105,15 +121,6 @@ class TennetClient:
         except UnreadableMessage as error:
             raise TennetUnavailable(str(error), answer) from error
 
-    def _send(self, path: str, body: bytes, content_type: str) -> Sent:
-        try:
-            answer = self._request("POST", path, body, {"Content-Type": content_type})
-        except RequestRefused as refused:  # nothing was sent; the address is a setting of ours, which people can mend
-            return Sent(Outcome.WAIT, str(refused))
-        except RequestFailed as failure:
-            return Sent(Outcome.UNKNOWN, str(failure), answer=failure.answer)
-        return Sent(_outcome_of(answer), _said(answer), answer=answer)
-
     def _get(self, path: str) -> Response:
         try:
             answer = self._request("GET", path, b"", {})
@@ -126,7 +133,7 @@ class TennetClient:
 
     def _request(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Response:
         return self.http.request(
-            method=method, url=f"{self.base_url}{path}", headers={"X-API-Key": self.api_key, **headers}, body=body
+            method=method, url=f"{self.base_url}{path}", headers={**self.credentials(), **headers}, body=body
         )
 
 

@@ -12,6 +12,7 @@ from aggregator.core.http import HttpClient
 from bidding.markets.afrr.acknowledgement import Verdict
 from bidding.markets.afrr.client import NotSettledYet, Outcome, TennetClient, TennetUnavailable
 from bidding.markets.afrr.real_time import Measurement, Setpoint
+from tests.bid_documents import post_document
 from tests.unit.bidding.markets.afrr.samples import acknowledgement
 
 NOW = datetime(2026, 1, 14, 17, tzinfo=UTC)
@@ -69,9 +70,13 @@ def client(tennet):
     return TennetClient(http, f"http://127.0.0.1:{tennet.server_port}", "secret")
 
 
+def send_document(client):
+    return post_document(client, b"<the/>", mrid="document-1")
+
+
 def test_a_document_goes_out_as_it_is_under_our_key(tennet, client):
     tennet.answers(200, acknowledgement(("A01", "Taken.")))
-    sent = client.send_document(b"<the/>", mrid="document-1")
+    sent = send_document(client)
     assert (sent.outcome, sent.why) == (Outcome.DONE, "TenneT answers: accepted; A01 Taken.")
     assert sent.acknowledgement.verdict is Verdict.ACCEPTED
     headers = {"X-API-Key": "secret", "Content-Type": "application/xml"}
@@ -81,7 +86,7 @@ def test_a_document_goes_out_as_it_is_under_our_key(tennet, client):
 
 def test_a_rejection_is_for_good_and_says_why(tennet, client):
     tennet.answers(200, acknowledgement("A02", rejected=[("up-1", None, [("A57", "Gate closed.")])]))
-    sent = client.send_document(b"<the/>", mrid="document-1")
+    sent = send_document(client)
     assert (sent.outcome, sent.why) == (
         Outcome.REFUSED, "TenneT answers: rejected; A57 Gate closed. (bid up-1).",
     )  # fmt: skip
@@ -89,14 +94,14 @@ def test_a_rejection_is_for_good_and_says_why(tennet, client):
 
 def test_what_was_taken_in_part_is_neither_done_nor_refused(tennet, client):
     tennet.answers(200, acknowledgement("A03", rejected=[("up-1", None, ["A59"])]))
-    sent = client.send_document(b"<the/>", mrid="document-1")
+    sent = send_document(client)
     assert (sent.outcome, sent.acknowledgement.rejected_mrids) == (Outcome.DONE_IN_PART, ("up-1",))
 
 
 @pytest.mark.parametrize("body", [b"", FRONT, acknowledgement("A01", about="other"), acknowledgement("999")])
 def test_an_answer_that_does_not_tell_leaves_the_document_unknown(tennet, client, body):
     tennet.answers(200, body)
-    sent = client.send_document(b"<the/>", mrid="document-1")
+    sent = send_document(client)
     assert (sent.outcome, sent.acknowledgement) == (Outcome.UNKNOWN, None)
     assert sent.why.startswith(("TenneT's acknowledgement", "'html' is no"))
 
@@ -112,20 +117,19 @@ STATUSES = [
 def test_only_what_says_so_was_not_processed(tennet, client, status, outcome):
     tennet.answers(status, REFUSAL)
     why = f"TenneT answered HTTP {status}. TOO_OLD: It is 20 s old."
-    for sent in (client.send_document(b"<the/>", mrid="document-1"), client.send_measurement(MEASUREMENT)):
+    for sent in (send_document(client), client.send_measurement(MEASUREMENT)):
         assert (sent.outcome, sent.why, sent.acknowledgement) == (outcome, why, None)
 
 
 def test_a_lost_answer_leaves_it_unknown(tennet, client):
     tennet.answers(None)
-    assert client.send_document(b"<the/>", mrid="document-1").outcome is Outcome.UNKNOWN
     assert client.send_measurement(MEASUREMENT).outcome is Outcome.UNKNOWN
-    assert {path for _, path, _, _ in tennet.asked} == {"/tennet/documents", "/tennet/measurements"}
+    assert {path for _, path, _, _ in tennet.asked} == {"/tennet/measurements"}
 
 
 def test_an_address_that_may_not_be_called_waits_until_people_mend_it(tennet):
     elsewhere = TennetClient(HttpClient(), f"http://127.0.0.1:{tennet.server_port}", "secret")
-    sent = elsewhere.send_document(b"<the/>", mrid="document-1")
+    sent = elsewhere.send_measurement(MEASUREMENT)
     assert sent.outcome is Outcome.WAIT
     assert "HTTP_ALLOWED_PRIVATE_HOSTS" in sent.why
     assert tennet.asked == []
@@ -136,7 +140,7 @@ def test_an_address_that_may_not_be_called_waits_until_people_mend_it(tennet):
 @pytest.mark.parametrize("status", [429, 503])
 def test_tennet_may_ask_to_be_left_alone(tennet, client, status):
     tennet.answers(status, Retry_After="7")
-    assert client.send_document(b"<the/>", mrid="document-1").asks_to_wait(NOW) == timedelta(seconds=7)
+    assert send_document(client).asks_to_wait(NOW) == timedelta(seconds=7)
     assert client.send_measurement(MEASUREMENT).asks_to_wait(NOW) == timedelta(seconds=7)
     with pytest.raises(TennetUnavailable) as caught:
         client.fetch_setpoint()
