@@ -51,6 +51,8 @@ TICKS = (
     ("bidding.tasks.close_gates", "market", 1),
     ("bidding.tasks.offer_bids", "sizing", 1),
     ("bidding.tasks.size_balancing", "sizing", 1),
+    ("bidding.tasks.offer_balancing", "market", 1),
+    ("bidding.tasks.send_balancing_messages", "market", 1),
     ("bidding.tasks.send_market_messages", "market", 1),
     ("bidding.tasks.follow_orders", "market", 1),
     ("bidding.uftp.tasks.process_messages", "market", 1),

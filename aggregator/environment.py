@@ -11,6 +11,7 @@ import environ
 from aggregator.core.database import django_database
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 
 NO_USE_IN_ANOTHER_TRY = 3
 """Exit code; gunicorn ends on it, where it would start a worker that left with another one again and again."""
@@ -42,6 +43,13 @@ def database(name: str, url: str) -> dict[str, Any]:
     """Return the `DATABASES` entry for the address that a setting gives, or `refuse` it."""
     example = "an address like postgresql://name:password@host:5432/database"
     return read(name, url, django_database, example=example, is_secret=True)
+
+
+def within(name: str, number: N, least: N, most: N) -> N:
+    """Return a setting's number, or `refuse` one that is out of bounds."""
+    if not least <= number <= most:
+        refuse(f"{name} is {number:g}; write a number from {least:g} to {most:g}.")
+    return number
 
 
 class Environment(environ.Env):  # type: ignore[misc] # the package has no types

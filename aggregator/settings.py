@@ -27,6 +27,8 @@
 | `AFRR_CYCLE_SECONDS` | how often TenneT's setpoint is asked for and our measurement is sent | 4 |
 | `AFRR_SETPOINT_LONGEST_AGE_SECONDS` | how old a setpoint may be; assumed | 12 |
 | `AFRR_HOLD_SECONDS` | how long after that the last setpoint holds before we go back to 0 | 60 |
+| `AFRR_MOST_UP_MW`, `AFRR_MOST_DOWN_MW` | the power TenneT has prequalified us for, whole MW | 0: nothing is offered |
+| `AFRR_DOCUMENT_VERSION` | of the bid documents: `7.4` or `7.2`; which TenneT takes is not public | 7.4 |
 | `GOPACS_API_KEY` | asks which of our EANs help with an announcement | none: postcodes decide |
 | `GOPACS_CATEGORY_DIRECTIONS` | last word of a category of those EANs = side; inferred | see gopacs/announcements.py |
 | `GOPACS_VANISHED_AFTER_MINUTES` | left out of the list for so long, an announcement is withdrawn; 0: never | 15 |
@@ -63,7 +65,8 @@ from pathlib import Path
 from redis.connection import parse_url
 
 from aggregator import embedded
-from aggregator.environment import Environment, database, read, refuse
+from aggregator.core.ean import Ean13
+from aggregator.environment import Environment, database, read, refuse, within
 from bidding.markets.gopacs.announcements import CATEGORY_DIRECTIONS, WITHDRAWN_STATES
 
 env = Environment()
@@ -307,7 +310,6 @@ EXCHANGE_MINIMUM_DWELL = timedelta(minutes=env.float("EXCHANGE_MINIMUM_DWELL_MIN
 TENNET_URL = env.str("TENNET_URL", default="")
 TENNET_API_KEY = env.str("TENNET_API_KEY", default="")
 TENNET_PARTY_ID = env.str("TENNET_PARTY_ID", default="")
-AFRR_GATE = timedelta(minutes=env.float("AFRR_GATE_MINUTES", default=25.0))
 AFRR_CYCLE = timedelta(seconds=env.float("AFRR_CYCLE_SECONDS", default=4.0))
 AFRR_SETPOINT_LONGEST_AGE = timedelta(seconds=env.float("AFRR_SETPOINT_LONGEST_AGE_SECONDS", default=12.0))
 AFRR_HOLD = timedelta(seconds=env.float("AFRR_HOLD_SECONDS", default=60.0))
@@ -316,6 +318,14 @@ if not timedelta(0) < AFRR_CYCLE <= AFRR_SETPOINT_LONGEST_AGE or timedelta(0) > 
         "AFRR_CYCLE_SECONDS must be above 0 and AFRR_SETPOINT_LONGEST_AGE_SECONDS at least as much, and "
         "AFRR_HOLD_SECONDS at least 0; write 4, 12 and 60."
     )
+if TENNET_PARTY_ID:
+    read("TENNET_PARTY_ID", TENNET_PARTY_ID, Ean13, example="13 digits, of which the last is their check digit")
+AFRR_GATE = timedelta(minutes=within("AFRR_GATE_MINUTES", env.float("AFRR_GATE_MINUTES", default=25.0), 0.0, 1440.0))
+AFRR_MOST_UP_MW = within("AFRR_MOST_UP_MW", env.int("AFRR_MOST_UP_MW", default=0), 0, 9999)
+AFRR_MOST_DOWN_MW = within("AFRR_MOST_DOWN_MW", env.int("AFRR_MOST_DOWN_MW", default=0), 0, 9999)
+AFRR_DOCUMENT_VERSION = env.str("AFRR_DOCUMENT_VERSION", default="7.4")
+if AFRR_DOCUMENT_VERSION not in {"7.4", "7.2"}:
+    refuse(f"AFRR_DOCUMENT_VERSION is {AFRR_DOCUMENT_VERSION!r}; write 7.4 or 7.2.")
 GOPACS_API_KEY = env.str("GOPACS_API_KEY", default="")
 GOPACS_CATEGORY_DIRECTIONS = env.dict("GOPACS_CATEGORY_DIRECTIONS", default=CATEGORY_DIRECTIONS)
 GOPACS_VANISHED_AFTER = timedelta(minutes=env.float("GOPACS_VANISHED_AFTER_MINUTES", default=15.0))

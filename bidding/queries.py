@@ -23,6 +23,7 @@ from bidding.models import (
     OrderChange,
     SurplusOrder,
 )
+from bidding.optimisation.balancing import last_call
 
 
 def newest_announcements() -> QuerySet[Announcement]:
@@ -226,3 +227,11 @@ def balancing_parts(ptu: datetime) -> QuerySet[Commitment]:
         .select_related("balancing_bid", "entry__aggregation_ean")
         .order_by("entry__aggregation_ean", "pk")
     )
+
+
+def is_time_to_offer_balancing(ptu: datetime, *, gate: timedelta, now: datetime) -> bool:
+    """Tell whether all groups that offer balancing energy are sized for a PTU, or no more of them will be in time."""
+    if now >= last_call(ptu, gate=gate):
+        return True
+    sized = BalancingHeadroom.objects.filter(aggregation_ean=OuterRef("pk"), ptu_start=ptu)
+    return not AggregationEan.objects.filter(~Exists(sized), offers_balancing=True).exists()

@@ -28,6 +28,7 @@ from bidding.models import Announcement, Bid
 from bidding.operations import (
     announcements,
     balancing,
+    balancing_bids,
     bids,
     driver_data,
     duties,
@@ -35,10 +36,12 @@ from bidding.operations import (
     order_changes,
     orders,
     pushes,
+    tennet_messages,
     waiting_answers,
 )
+from bidding.operations.approvals import GateClosed, NotInState
 from bidding.operations.sizing import size
-from bidding.optimisation.balancing import next_to_size
+from bidding.optimisation.balancing import next_to_size, ptus_to_offer
 from bidding.queries import (
     activations_to_dispatch,
     announcements_to_answer,
@@ -46,8 +49,9 @@ from bidding.queries import (
     bids_on_the_exchange,
     bids_perhaps_twice_in_the_book,
     groups_to_size_for_balancing,
+    is_time_to_offer_balancing,
 )
-from bidding.services import exchange, gopacs_url, market_polls
+from bidding.services import exchange, gopacs_url, market_polls, sells_balancing, tennet
 
 logger = logging.getLogger(__name__)
 
@@ -188,6 +192,35 @@ def _size_balancing(group: AggregationEan, ptu: datetime) -> None:
 def forget_old_headroom(**_unknown: object) -> None:
     """Let go of what groups could offer as balancing energy a long time ago."""
     balancing.forget_old_headroom(now=clock().now())
+
+
+@shared_task
+def offer_balancing(**_unknown: object) -> None:
+    """Offer balancing energy for each PTU that is sized, or whose gate is near; the earlier first."""
+    if not sells_balancing():
+        return
+    for ptu in ptus_to_offer(clock().now(), gate=settings.AFRR_GATE):
+        if balancing_bids.was_looked_at(ptu):
+            continue
+        if not is_time_to_offer_balancing(ptu, gate=settings.AFRR_GATE, now=clock().now()):
+            return  # a later one is lowered for this one
+        with failing_alone(
+            logger,
+            "No balancing energy was offered for %s; it is tried again every minute until the gate. Mend the cause by "
+            "day.",
+            ptu.isoformat(),
+        ):
+            try:
+                balancing_bids.offer_balancing(ptu_start=ptu, tennet=tennet(), now=clock().now())
+            except (GateClosed, NotInState) as obstacle:
+                logger.info("%s", obstacle)
+
+
+@shared_task
+def send_balancing_messages(**_unknown: object) -> None:
+    """Send what waits for TenneT."""
+    if sells_balancing():
+        tennet_messages.send(tennet=tennet(), clock=clock())
 
 
 @shared_task

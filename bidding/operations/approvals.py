@@ -11,10 +11,11 @@ from django.db.models.functions import Abs, Extract
 from aggregator.core import audit
 from aggregator.core.interval import Interval
 from aggregator.core.money import CENT
-from aggregator.core.ptu import MARKET_ZONE, day_interval, dutch_time, ptu_range
+from aggregator.core.ptu import MARKET_ZONE, PTU, PTU_SECONDS, day_interval, dutch_time, ptu_range
+from assets.models import AggregationEan
 from bidding.autonomy import Limits, Standing, standing
 from bidding.markets.exchange.venue import Venue
-from bidding.models import Bid, Mandate
+from bidding.models import Bid, Commitment, Mandate
 from bidding.operations.ledger import locked_group, release_commitments, why_not_against
 from bidding.operations.market_messages import enqueue_request, order_of
 
@@ -93,26 +94,38 @@ def lapse(*, bid_id: int, gate: timedelta, now: datetime) -> None:
 
 def judge(*, bid: Bid, autonomy: str, now: datetime) -> Standing:
     """Return how many people a bid needs under its group's mandate; the caller holds the group's or the bid's lock."""
-    mandate = (
-        Mandate.objects.filter(aggregation_ean=bid.aggregation_ean_id, active_from__lte=now)
-        .order_by("-active_from")
-        .first()
+    others_eur = _worth_of_others(bid.aggregation_ean_id, bid.starts_at, but=bid.pk)
+    mandate = _mandate(bid.aggregation_ean_id, now)
+    return _standing(autonomy, mandate, power_w=bid.power_w, worth_eur=worth(bid), others_eur=others_eur, now=now)
+
+
+def automatic_part_w(
+    *, aggregation_ean: AggregationEan, ptu_start: datetime, power_w: int, price_eur_per_mwh: Decimal, now: datetime
+) -> tuple[int, str]:
+    """Return how much of what a group could offer as balancing energy goes out without a person, or why nothing does.
+
+    The caller holds the group's lock.
+    """
+    mandate = _mandate(aggregation_ean.pk, now)
+    part_w = min(power_w, mandate.automatic_up_to_w) if mandate else power_w
+    worth_eur = _worth_eur(part_w, PTU, price_eur_per_mwh)
+    others_eur = _worth_of_others(aggregation_ean.pk, ptu_start)
+    decision = _standing(
+        aggregation_ean.autonomy, mandate, power_w=part_w, worth_eur=worth_eur, others_eur=others_eur, now=now
     )
-    worth_eur = worth(bid)
-    return standing(
-        autonomy=autonomy,  # type: ignore[arg-type]  # the model's choices are these literals
-        limits=_limits(mandate) if mandate else None,
-        power_w=bid.power_w,
-        worth_eur=worth_eur,
-        day_worth_eur=worth_eur + _worth_of_others(bid),
-        local_time=now.astimezone(MARKET_ZONE).time(),
-    )
+    if decision.people:
+        return 0, decision.reason
+    return part_w, "" if part_w else "The mandate lets nothing out by itself."
 
 
 def worth(bid: Bid) -> Decimal:
     """Return a bid's energy times its price without sign, in cents: what is at stake when nothing is delivered."""
-    watt_seconds = bid.power_w * int((bid.ends_at - bid.starts_at).total_seconds())
-    return (Decimal(watt_seconds) * abs(bid.price_eur_per_mwh) / WATT_SECONDS_PER_MWH).quantize(CENT)
+    return _worth_eur(bid.power_w, bid.ends_at - bid.starts_at, bid.price_eur_per_mwh)
+
+
+def _worth_eur(power_w: int, length: timedelta, price_eur_per_mwh: Decimal) -> Decimal:
+    watt_seconds = power_w * int(length.total_seconds())
+    return (Decimal(watt_seconds) * abs(price_eur_per_mwh) / WATT_SECONDS_PER_MWH).quantize(CENT)
 
 
 def require_time(*, bid: Bid, exchange: Venue, now: datetime) -> None:
@@ -170,16 +183,40 @@ def _limits(mandate: Mandate) -> Limits:
     )
 
 
-def _worth_of_others(bid: Bid) -> Decimal:
-    """Return the worth of the group's other living bids for the same delivery day."""
-    day = day_interval(bid.starts_at.astimezone(MARKET_ZONE).date())
-    others = (
-        Bid.objects.filter(
-            aggregation_ean=bid.aggregation_ean_id, starts_at__gte=day.starts_at, starts_at__lt=day.ends_at
-        )
-        .exclude(pk=bid.pk)
+def _standing(
+    autonomy: str, mandate: Mandate | None, *, power_w: int, worth_eur: Decimal, others_eur: Decimal, now: datetime
+) -> Standing:
+    return standing(
+        autonomy=autonomy,  # type: ignore[arg-type]  # the model's choices are these literals
+        limits=_limits(mandate) if mandate else None,
+        power_w=power_w,
+        worth_eur=worth_eur,
+        day_worth_eur=worth_eur + others_eur,
+        local_time=now.astimezone(MARKET_ZONE).time(),
+    )
+
+
+def _mandate(ean: str, now: datetime) -> Mandate | None:
+    return Mandate.objects.filter(aggregation_ean=ean, active_from__lte=now).order_by("-active_from").first()
+
+
+def _worth_of_others(ean: str, starts_at: datetime, *, but: int | None = None) -> Decimal:
+    """Return the worth of a group's living bids, and parts of balancing bids, for the same delivery day."""
+    day = day_interval(starts_at.astimezone(MARKET_ZONE).date())
+    bids = (
+        Bid.objects.filter(aggregation_ean=ean, starts_at__gte=day.starts_at, starts_at__lt=day.ends_at)
+        .exclude(pk__in=[] if but is None else [but])
         .exclude(status__in=[*Bid.ENDED_UNSOLD, Bid.Status.NOT_CLEARED])
     )
+    parts = Commitment.objects.filter(
+        balancing_bid__isnull=False,
+        released_at__isnull=True,
+        entry__aggregation_ean=ean,
+        entry__ptu_start__gte=day.starts_at,
+        entry__ptu_start__lt=day.ends_at,
+    )
     seconds = Extract(F("ends_at") - F("starts_at"), "epoch")
-    total = others.aggregate(sum=Sum(F("power_w") * Abs(F("price_eur_per_mwh")) * seconds))["sum"]
-    return (Decimal(total or 0) / WATT_SECONDS_PER_MWH).quantize(CENT)
+    of_bids = bids.aggregate(sum=Sum(F("power_w") * Abs(F("price_eur_per_mwh")) * seconds))["sum"] or 0
+    of_parts = parts.aggregate(sum=Sum(F("power_w") * Abs(F("balancing_bid__price_eur_per_mwh"))))["sum"] or 0
+    total = Decimal(of_bids) + Decimal(of_parts) * PTU_SECONDS
+    return (total / WATT_SECONDS_PER_MWH).quantize(CENT)

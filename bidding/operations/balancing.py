@@ -8,8 +8,8 @@ from aggregator.core.ptu import ptu_range
 from aggregator.core.units import watt
 from assets.models import AggregationEan
 from bidding.models import BalancingHeadroom, Direction
-from bidding.models.directions import as_literal, other_way
-from bidding.operations.ledger import sold_w
+from bidding.models.directions import as_literal
+from bidding.operations.ledger import sold_beside_balancing
 from bidding.operations.sizing import reliable_power
 from bidding.optimisation.balancing import free_w, held_block
 from bidding.optimisation.interface import SizedBid
@@ -64,20 +64,22 @@ def _sized(
     """Size one direction.
 
     Of batteries and heat pumps the energy that is promised already is left out before the ledger takes its part, so
-    beside sold power less is called free than there may be.
+    beside sold power less is called free than there may be. Balancing bids for other PTUs of the block hold the same
+    power in their own PTU, so they leave it free; what they take from an offer is reckoned when it is made.
     """
     block = held_block(ptu_start, gate=settings.AFRR_GATE)
     sized = reliable_power(aggregation_ean=aggregation_ean, period=block, direction=as_literal(direction), now=now)
-    reliable_w, ptus = watt(sized.bid_kw), ptu_range(block)
-    same, other = (
-        sold_w(aggregation_ean=aggregation_ean, direction=way, ptus=ptus) for way in (direction, other_way(direction))
-    )
+    reliable_w, sold = watt(sized.bid_kw), sold_beside_balancing(eans=[aggregation_ean.pk], ptus=ptu_range(block))
     return BalancingHeadroom(
         aggregation_ean=aggregation_ean,
         ptu_start=ptu_start,
         direction=direction,
         reliable_w=reliable_w,
-        free_w=free_w(reliable_w, sold_w=same, sold_other_way_w=other),
+        free_w=free_w(
+            reliable_w,
+            sold_w=max((one.others_w for one in sold if one.direction == direction), default=0),
+            is_sold_other_way=any(one.direction != direction for one in sold),
+        ),
         reliability=aggregation_ean.reliability,
         limited_by=_limit(sized, direction),
         sized_at=now,

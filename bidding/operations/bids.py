@@ -9,20 +9,19 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F, QuerySet
-from django.db.models.functions import Greatest
+from django.db.models import QuerySet
 
 from aggregator.core import audit
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import ptu_range
 from assets.models import AggregationEan
 from bidding.markets.exchange.venue import Venue
-from bidding.models import Announcement, BaselineNomination, Bid, Commitment, LedgerEntry, NoBid
+from bidding.models import Announcement, BaselineNomination, Bid, NoBid
 from bidding.models.directions import other_way
 from bidding.operations.announcements import why_asked_no_more
 from bidding.operations.approvals import judge, send_out
 from bidding.operations.duties import contract_id_for
-from bidding.operations.ledger import locked_entries, locked_group, sold_w, unsettled_bids, why_not_against
+from bidding.operations.ledger import commit, locked_group, sold_w, unsettled_bids, why_not_against
 from bidding.operations.pricing import NotPriceable, quote
 from bidding.queries import is_answered
 
@@ -93,7 +92,7 @@ def offer(
     bid.explanation = {**sized.explanation, "standing": decision.reason}
     bid.people_needed = decision.people
     bid.save()
-    _commit(bid=bid, ptus=ptus, sellable_w=sized.sellable_w, now=now)
+    _commit(bid, ptus, sized.sellable_w, now)
     BaselineNomination.objects.bulk_create(
         BaselineNomination(aggregation_ean=group, bid=bid, ptu_start=ptu, power_w=power_w, known_at=now)
         for ptu, power_w in zip(ptus, sized.baseline_w, strict=True)
@@ -157,7 +156,7 @@ def propose_by_hand(*, bid: Bid, now: datetime, actor: AbstractBaseUser) -> Bid:
     bid.explanation = {**bid.explanation, "standing": decision.reason}
     bid.full_clean()
     bid.save()
-    _commit(bid=bid, ptus=ptus, sellable_w=bid.power_w, now=now)
+    _commit(bid, ptus, bid.power_w, now)
     audit.record(now=now, action="bidding.bid.proposed", subject=bid, actor=actor, after={"power_w": bid.power_w})
     return bid
 
@@ -210,15 +209,5 @@ def _await_gate(unsettled: QuerySet[Bid], ptus: Sequence[datetime], holds: str) 
         )
 
 
-def _commit(*, bid: Bid, ptus: Sequence[datetime], sellable_w: int, now: datetime) -> None:
-    """Reserve the bid's power in every PTU."""
-    entries = locked_entries(
-        aggregation_ean=bid.aggregation_ean, direction=bid.direction, ptus=ptus, sellable_w=sellable_w
-    )
-    # A newer sizing replaces the older one, but never undercuts what is already promised.
-    LedgerEntry.objects.filter(pk__in=[entry.pk for entry in entries]).update(
-        sellable_w=Greatest(F("committed_w"), sellable_w)
-    )
-    Commitment.objects.bulk_create(
-        Commitment(entry=entry, bid=bid, power_w=bid.power_w, committed_at=now) for entry in entries
-    )
+def _commit(bid: Bid, ptus: Sequence[datetime], sellable_w: int, now: datetime) -> None:
+    commit(to=bid, aggregation_ean=bid.aggregation_ean, ptus=ptus, power_w=bid.power_w, sellable_w=sellable_w, now=now)

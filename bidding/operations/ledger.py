@@ -1,14 +1,16 @@
 """The rows that a sale locks: its group's, then its bid's, then those of the ledger. Always in this order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import F, Max, Prefetch, QuerySet, Sum
+from django.db.models.functions import Greatest
 
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU
 from assets.models import AggregationEan
-from bidding.models import Bid, Commitment, LedgerEntry
+from bidding.models import BalancingBid, Bid, Commitment, LedgerEntry
 from bidding.models.directions import other_way
 
 W_PER_KW = 1_000
@@ -37,9 +39,30 @@ def locked_entries(
     return list(LedgerEntry.objects.select_for_update().filter(ptu_start__in=ptus, **keys).order_by("ptu_start", "pk"))
 
 
-def release_commitments(*, bid: Bid, now: datetime, keep_w: int = 0) -> None:
+def commit(
+    *,
+    to: Bid | BalancingBid,
+    aggregation_ean: AggregationEan,
+    ptus: Sequence[datetime],
+    power_w: int,
+    sellable_w: int,
+    now: datetime,
+) -> None:
+    """Reserve a bid's power of a group in every PTU."""
+    entries = locked_entries(aggregation_ean=aggregation_ean, direction=to.direction, ptus=ptus, sellable_w=sellable_w)
+    # A newer sizing replaces the older one, but never undercuts what is already promised.
+    LedgerEntry.objects.filter(pk__in=[entry.pk for entry in entries]).update(
+        sellable_w=Greatest(F("committed_w"), sellable_w)
+    )
+    buyer = {"bid" if isinstance(to, Bid) else "balancing_bid": to}
+    Commitment.objects.bulk_create(
+        Commitment(entry=entry, power_w=power_w, committed_at=now, **buyer) for entry in entries
+    )
+
+
+def release_commitments(*, bid: Bid | BalancingBid, now: datetime, keep_w: int = 0) -> None:
     """Give back to the ledger what the market did not take; the caller holds the bid's lock."""
-    living = Commitment.objects.filter(bid=bid, released_at__isnull=True)
+    living = bid.commitments.filter(released_at__isnull=True)
     # The trigger updates the entries in the order of the commitments; locked first, as a sale locks them.
     list(LedgerEntry.objects.select_for_update().filter(commitments__in=living).order_by("ptu_start", "pk"))
     if keep_w:
@@ -67,6 +90,33 @@ def sold_w(*, aggregation_ean: AggregationEan, direction: str, ptus: Sequence[da
     entries = LedgerEntry.objects.filter(aggregation_ean=aggregation_ean, direction=direction, ptu_start__in=ptus)
     most: int | None = entries.aggregate(w=Max("committed_w"))["w"]
     return most or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """What living promises hold of a group in one PTU and direction: those for balancing, and all others together."""
+
+    aggregation_ean: str
+    direction: str
+    ptu_start: datetime
+    others_w: int
+    balancing: tuple[Commitment, ...]
+
+
+def sold_beside_balancing(*, eans: Iterable[str], ptus: Sequence[datetime]) -> list[Sold]:
+    """Return what is sold of some groups in `ptus`, in two queries."""
+    balancing = Commitment.objects.filter(balancing_bid__isnull=False, released_at__isnull=True)
+    entries = LedgerEntry.objects.filter(aggregation_ean__in=eans, ptu_start__in=ptus, committed_w__gt=0)
+    return [
+        Sold(
+            entry.aggregation_ean_id,
+            entry.direction,
+            entry.ptu_start,
+            entry.committed_w - sum(one.power_w for one in entry.for_balancing),
+            tuple(entry.for_balancing),
+        )
+        for entry in entries.prefetch_related(Prefetch("commitments", queryset=balancing, to_attr="for_balancing"))
+    ]
 
 
 def why_not_against(*, aggregation_ean: AggregationEan, direction: str, ptus: Sequence[datetime]) -> str:

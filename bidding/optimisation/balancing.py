@@ -58,9 +58,9 @@ def last_call(ptu: datetime, *, gate: timedelta) -> datetime:
     return min(held_block(ptu, gate=gate).starts_at, ptu - gate - LAST_CALL)
 
 
-def free_w(reliable_w: int, *, sold_w: int, sold_other_way_w: int) -> int:
-    """Return what is left of reliable power beside what the ledger sold in the block.
+def free_w(reliable_w: int, *, sold_w: int, is_sold_other_way: bool) -> int:
+    """Return what is left of reliable power beside what is sold in the block to others than TenneT.
 
     A group is measured as one, so beside power that is sold the other way nothing is left.
     """
-    return 0 if sold_other_way_w else max(reliable_w - sold_w, 0)
+    return 0 if is_sold_other_way else max(reliable_w - sold_w, 0)

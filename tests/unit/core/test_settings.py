@@ -50,6 +50,12 @@ def test_a_server_without_a_key_of_its_own_does_not_start():
         ("DATABASE_URL", "postgresql://u:pass-word@h:five/x", "DATABASE_URL cannot be read; write an address like"),
         ("REDIS_URL", "http://:pass-word@h", "REDIS_URL cannot be read; write an address like redis://"),
         ("REDIS_URL", "redis://:pass-word@h:six/0", "REDIS_URL cannot be read; write an address like redis://"),
+        ("AFRR_GATE_MINUTES", "-1", "AFRR_GATE_MINUTES is -1; write a number from 0 to 1440."),
+        ("AFRR_GATE_MINUTES", "1441", "AFRR_GATE_MINUTES is 1441; write a number from 0 to 1440."),
+        ("AFRR_MOST_UP_MW", "1.5", "AFRR_MOST_UP_MW is '1.5'; write a whole number like 48."),
+        ("AFRR_MOST_DOWN_MW", "-2", "AFRR_MOST_DOWN_MW is -2; write a number from 0 to 9999."),
+        ("AFRR_DOCUMENT_VERSION", "8", "AFRR_DOCUMENT_VERSION is '8'; write 7.4 or 7.2."),
+        ("TENNET_PARTY_ID", "8712345000005", "TENNET_PARTY_ID is '8712345000005'; write 13 digits, of which the last"),
     ],
 )
 def test_a_setting_that_cannot_be_read_is_told_in_one_sentence(name, value, says):

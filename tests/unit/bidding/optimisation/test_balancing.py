@@ -43,9 +43,9 @@ def test_the_next_ptu_is_the_soonest_whose_block_is_still_to_come(gate_minutes, 
 
 
 def test_what_is_sold_is_not_free_and_nothing_is_beside_what_is_sold_the_other_way():
-    assert free_w(300_000, sold_w=100_000, sold_other_way_w=0) == 200_000
-    assert free_w(300_000, sold_w=400_000, sold_other_way_w=0) == 0
-    assert free_w(300_000, sold_w=0, sold_other_way_w=1) == 0
+    assert free_w(300_000, sold_w=100_000, is_sold_other_way=False) == 200_000
+    assert free_w(300_000, sold_w=400_000, is_sold_other_way=False) == 0
+    assert free_w(300_000, sold_w=0, is_sold_other_way=True) == 0
 
 
 def cars(seed, count=7):

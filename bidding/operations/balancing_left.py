@@ -1,0 +1,91 @@
+"""What a group has left to offer as balancing energy for a PTU, beside all that is sold of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.db.models import Max
+
+from aggregator.core.interval import Interval
+from aggregator.core.ptu import PTU, ptu_range, ptu_start
+from assets.control.standing import steerable_w
+from assets.models import AggregationEan
+from bidding.models import BalancingHeadroom, Commitment, Direction
+from bidding.models.directions import as_literal
+from bidding.operations.ledger import Sold, sold_beside_balancing
+from bidding.optimisation.balancing import held_block
+from bidding.optimisation.balancing_offers import lowered_w
+from bidding.portfolio import group_during
+
+
+class StaysOut(Exception):
+    """Why a group has no part in a bid, for the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is known of some groups for a PTU: what was sized, what is sold, and when something else was sold last."""
+
+    ptu_start: datetime
+    block: Interval
+    sized: Mapping[tuple[str, str], BalancingHeadroom]
+    sold: Sequence[Sold]
+    sold_last: Mapping[tuple[str, str], datetime]
+
+    @classmethod
+    def of(cls, groups: Sequence[AggregationEan], *, ptu: datetime, gate: timedelta) -> Self:
+        """Read it, in four queries; the caller holds the groups' locks."""
+        eans = [group.pk for group in groups]
+        sized = list(BalancingHeadroom.objects.filter(aggregation_ean__in=eans, ptu_start=ptu))
+        oldest = min((row.sized_at for row in sized), default=ptu)
+        others = Commitment.objects.filter(
+            entry__aggregation_ean__in=eans,
+            balancing_bid__isnull=True,
+            released_at__isnull=True,
+            committed_at__gte=oldest,
+        )
+        newest = others.values_list("entry__aggregation_ean", "entry__direction").annotate(Max("committed_at"))
+        return cls(
+            ptu_start=ptu,
+            block=held_block(ptu, gate=gate),
+            sized={(row.aggregation_ean_id, row.direction): row for row in sized},
+            sold=sold_beside_balancing(eans=eans, ptus=ptu_range(Interval(ptu_start(oldest), ptu + PTU))),
+            sold_last={(ean, direction): at for ean, direction, at in newest},
+        )
+
+    def left_w(self, group: AggregationEan, direction: Direction) -> int:
+        """Return what a group may still offer; raise `StaysOut`.
+
+        What storage was promised for between its sizing and now nobody has left out of its energy, so then it waits
+        for the next PTU. A limit or stop that came since counts.
+        """
+        row = self.sized.get((group.pk, direction))
+        if row is None:
+            raise StaysOut("not sized in time")
+        known_from = ptu_start(row.sized_at)
+        sold = [one for one in self.sold if one.aggregation_ean == group.pk and one.ptu_start >= known_from]
+        if any(one.direction != direction and self._is_in_block(one) for one in sold):
+            raise StaysOut("sold the other way in the quarter hours in which it must be held")
+        if self.sold_last.get((group.pk, direction), row.sized_at) > row.sized_at:
+            raise StaysOut("something else was sold of it since it was sized")
+        members = group_during(aggregation_ean=group, period=self.block)
+        steerable = steerable_w(aggregation_ean=group.pk, assets=members.members, direction=as_literal(direction))
+        has_cars = direction is Direction.REDUCE and bool(members.plugs)
+        in_block = [one for one in sold if one.direction == direction and self._is_in_block(one)]
+        before = [one for one in sold if one.direction == direction and not self._is_in_block(one)]
+        return lowered_w(
+            max(min(row.reliable_w, steerable) - max((one.others_w for one in in_block), default=0), 0),
+            in_block_w=[_not_left_out_w(one, row, has_cars=has_cars) for one in in_block],
+            before_block_w=[
+                _not_left_out_w(one, row, has_cars=has_cars) + (one.others_w if has_cars else 0) for one in before
+            ],
+        )
+
+    def _is_in_block(self, sold: Sold) -> bool:
+        return sold.ptu_start >= self.block.starts_at
+
+
+def _not_left_out_w(sold: Sold, row: BalancingHeadroom, *, has_cars: bool) -> int:
+    """Return what balancing bids hold that sizing has not left out: of storage it left out all that it knew."""
+    return sum(one.power_w for one in sold.balancing if has_cars or one.committed_at >= row.sized_at)
