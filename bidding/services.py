@@ -15,6 +15,8 @@ from bidding.markets.afrr.terms import ProductTerms
 from bidding.markets.exchange.client import Exchange
 from bidding.markets.exchange.venue import Venue
 
+_TENNET = ("TENNET_URL", "TENNET_API_KEY", "TENNET_PARTY_ID")
+
 
 @cache
 def exchange() -> Venue:
@@ -46,7 +48,7 @@ def gopacs_url() -> str:
 @cache
 def tennet() -> TennetClient:
     """Return TenneT's aFRR market; raise `ImproperlyConfigured` naming the settings that are missing."""
-    _require("sell balancing energy to TenneT", "TENNET_URL", "TENNET_API_KEY", "TENNET_PARTY_ID")
+    _require("sell balancing energy to TenneT", *_TENNET)
     return TennetClient(http=http_client(), base_url=settings.TENNET_URL, api_key=settings.TENNET_API_KEY)
 
 
@@ -70,12 +72,20 @@ def afrr_terms() -> ProductTerms:
     return ProductTerms(gate_lead=settings.AFRR_GATE)
 
 
+def missing_to_sell_balancing() -> list[str]:
+    """Return the settings without which no balancing energy can be sold."""
+    return _missing(*_TENNET)
+
+
 def sells_balancing() -> bool:
     """Tell whether all that is needed to sell balancing energy is set."""
-    return bool(settings.TENNET_URL and settings.TENNET_API_KEY and settings.TENNET_PARTY_ID)
+    return not missing_to_sell_balancing()
 
 
 def _require(purpose: str, *names: str) -> None:
-    missing = [name for name in names if not getattr(settings, name)]
-    if missing:
+    if missing := _missing(*names):
         raise ImproperlyConfigured(f"Set {', '.join(missing)} in the environment to {purpose}.")
+
+
+def _missing(*names: str) -> list[str]:
+    return [name for name in names if not getattr(settings, name)]

@@ -1,4 +1,4 @@
-"""What groups could have offered as balancing energy in the last day, and could in the next quarter hours."""
+"""What groups held as balancing energy in the last day and next quarter hours, and what was bid of it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,18 +15,19 @@ from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, ptu_range, ptu_start
 from aggregator.core.services import clock
 from aggregator.operator.admin.base import HistoryAdmin
+from aggregator.operator.balancing_bids import bids_section, whether_it_is_sold
 from aggregator.operator.charts import BLUE, GREY, ORANGE, Chart, Series, chart
 from aggregator.operator.display import TO, clock_times, duration, kilo, moment
 from aggregator.operator.panels.balancing_live import balancing_live
 from aggregator.operator.panels.cells import cell, kw_or_gap, list_of, page_of, table
 from assets.models import AggregationEan
-from bidding.markets.afrr.terms import WATT_PER_MEGAWATT, ProductTerms
+from bidding.markets.afrr.terms import WATT_PER_MEGAWATT
 from bidding.models import BalancingHeadroom, Direction
 from bidding.optimisation.balancing import next_to_size
+from bidding.services import afrr_terms
 
 SHOWN = timedelta(days=1)
 UP, DOWN = Direction.REDUCE, Direction.INCREASE
-TERMS = ProductTerms()
 
 Key = tuple[datetime, str]
 
@@ -56,16 +57,16 @@ def balancing_view(request: HttpRequest, headroom_admin: HistoryAdmin) -> HttpRe
         raise PermissionDenied
     context = {
         **headroom_admin.admin_site.each_context(request),
-        **balancing_page(now=clock().now()),
+        **balancing_page(now=clock().now(), with_bids=request.user.has_perm("bidding.view_balancingbid")),
         "live": balancing_live(now=clock().now()),
-        "title": "Balancing energy: what could be offered",
+        "title": "Balancing energy",
         "model_admin": headroom_admin,  # whose lists the heading leads to
     }
     return TemplateResponse(request, "operator/balancing.html", context)
 
 
-def balancing_page(*, now: datetime) -> dict[str, Any]:
-    """Return what the page says: all groups together, then each (2 queries)."""
+def balancing_page(*, now: datetime, with_bids: bool = True) -> dict[str, Any]:
+    """Return what the page says: bids, all groups together, then each (5 queries)."""
     newest = next_to_size(now, gate=settings.AFRR_GATE)
     period = Interval(ptu_start(now) - SHOWN, newest + PTU)
     groups = list(AggregationEan.objects.filter(is_sized_for_balancing=True).order_by("name", "ean"))
@@ -77,6 +78,8 @@ def balancing_page(*, now: datetime) -> dict[str, Any]:
     each = {group: _by_ptu(row for row in rows if row.aggregation_ean_id == group.pk) for group in groups}
     return {
         "as_of": moment(now),
+        "state": whether_it_is_sold(groups),
+        "bids": bids_section(period, now=now) if with_bids else None,
         "gate": duration(settings.AFRR_GATE),
         "all_rows": list_of(BalancingHeadroom),
         "groups_address": list_of(AggregationEan),
@@ -116,7 +119,7 @@ def _section(
 
 
 def _next(powers: Mapping[Key, Power], ptu: datetime, *, is_pool: bool) -> str:
-    """Return in words what could still be offered for the newest PTU."""
+    """Return in words what is not sold of the newest PTU."""
     found = [powers.get((ptu, direction)) for direction in (UP, DOWN)]
     if None in found:
         return "not sized yet."
@@ -129,7 +132,7 @@ def _next(powers: Mapping[Key, Power], ptu: datetime, *, is_pool: bool) -> str:
 
 
 def _megawatt_to_bid(power: Power) -> int:
-    return TERMS.power_to_bid_w(power.free_w) // WATT_PER_MEGAWATT
+    return afrr_terms().power_to_bid_w(power.free_w) // WATT_PER_MEGAWATT
 
 
 def _free(power: Power) -> str:
@@ -143,7 +146,7 @@ def _chart(name: str, powers: Mapping[Key, Power], ptus: tuple[datetime, ...]) -
         found = (powers.get((ptu, direction)) for ptu in ptus)
         return [kw_or_gap(power.reliable_w if power else None) for power in found]
 
-    smallest_kw = [kw_or_gap(TERMS.minimum_power_w)] * len(ptus)
+    smallest_kw = [kw_or_gap(afrr_terms().minimum_power_w)] * len(ptus)
     return chart(
         labels=[moment(ptu)[5:] for ptu in ptus],
         series=[

@@ -31,6 +31,7 @@ _GROUPS = {
         ("bidding.BalancingHeadroom", "Balancing energy", "swap_vert", "overview"),
         ("bidding.BalancingSignal", "TenneT's setpoints", "sensors"),
         ("bidding.BalancingPtu", "Requested balancing energy", "functions"),
+        ("bidding.BalancingBid", "Balancing bids", "outbound"),
         ("bidding.LedgerEntry", "Ledger", "menu_book"),
         ("bidding.Commitment", "Commitments", "lock"),
         ("bidding.BaselineNomination", "Baseline nominations", "timeline"),

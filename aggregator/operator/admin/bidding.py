@@ -1,6 +1,6 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import ImproperlyConfigured
@@ -17,9 +17,9 @@ from aggregator.operator.admin.forms import BidForm, ChangeOrderForm
 from aggregator.operator.admin.reasons import ReasonForm, with_reason
 from aggregator.operator.balancing import balancing_view
 from aggregator.operator.explanation import explained, priced
-from bidding.markets.exchange.venue import Venue
 from bidding.models import (
     Announcement,
+    BalancingBid,
     BalancingHeadroom,
     BalancingPtu,
     BalancingSignal,
@@ -31,14 +31,16 @@ from bidding.models import (
     OrderChange,
     SurplusOrder,
 )
-from bidding.operations import approvals, bids, order_changes
-from bidding.services import exchange
+from bidding.operations import approvals, balancing_bids, bids, order_changes
+from bidding.services import exchange, tennet
+
+Market = TypeVar("Market")
 
 
-def _market(request: HttpRequest) -> Venue | None:
-    """Return the exchange; without one, say what to configure and return None."""
+def _configured(request: HttpRequest, market: Callable[[], Market]) -> Market | None:
+    """Return a market; without one, say what to configure and return None."""
     try:
-        return exchange()
+        return market()
     except ImproperlyConfigured as error:
         messages.error(request, str(error))
         return None
@@ -117,7 +119,7 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
     @admin.action(description="Approve: send to the exchange", permissions=["act"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Bid]) -> HttpResponse | None:
         """Let proposed bids go out."""
-        market, actor = _market(request), operator_of(request)
+        market, actor = _configured(request, exchange), operator_of(request)
         if market is None:
             return None
 
@@ -149,7 +151,7 @@ class BidAdmin(ExplainedAdmin, RegisterAdmin):
     @admin.action(description="Change order: less power, or another price", permissions=["act"])
     def change_order(self, request: HttpRequest, queryset: QuerySet[Bid]) -> HttpResponse | None:
         """Ask the exchange to change orders in its book."""
-        market, actor = _market(request), operator_of(request)
+        market, actor = _configured(request, exchange), operator_of(request)
         if market is None:
             return None
 
@@ -255,6 +257,49 @@ class BalancingPtuAdmin(HistoryAdmin):
     date_hierarchy = "ptu_start"
 
 
+class BalancingPartInline(ReadOnlyInline):
+    model = Commitment
+    fields = ("entry__aggregation_ean", "power_w", "committed_at", "released_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Commitment]:
+        """Fetch the groups with them."""
+        rows: QuerySet[Commitment] = super().get_queryset(request).select_related("entry__aggregation_ean")
+        return rows
+
+
+@admin.register(BalancingBid)
+class BalancingBidAdmin(HistoryAdmin):
+    """Bids are made by the service; people take them back."""
+
+    list_display = ("ptu_start", "direction", "power_w", "price_eur_per_mwh", "status", "status_reason", "made_at")
+    list_filter = ("status", "direction")
+    search_fields = ("mrid", "document_mrid")
+    date_hierarchy = "ptu_start"
+    actions = ("take_back",)
+    inlines = (BalancingPartInline,)
+
+    @admin.action(description="Take back, before the gate", permissions=["act"])
+    def take_back(self, request: HttpRequest, queryset: QuerySet[BalancingBid]) -> HttpResponse | None:
+        """Ask TenneT to forget bids."""
+        market, actor = _configured(request, tennet), operator_of(request)
+        if market is None:
+            return None
+
+        def act(bid: Model, reason: str) -> None:
+            balancing_bids.take_back(bid_id=bid.pk, tennet=market, now=clock().now(), actor=actor, reason=reason)
+
+        return with_reason(
+            admin=self,
+            request=request,
+            queryset=queryset,
+            action="take_back",
+            title="Take these bids back",
+            done="asked to be taken back",
+            act=act,
+            refusals=(approvals.NotInState, approvals.GateClosed),
+        )
+
+
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(HistoryAdmin):
     list_display = ("ptu_start", "aggregation_ean", "direction", "sellable_w", "committed_w")
@@ -266,9 +311,11 @@ class LedgerEntryAdmin(HistoryAdmin):
 
 @admin.register(Commitment)
 class CommitmentAdmin(HistoryAdmin):
-    list_display = ("entry__ptu_start", "entry__aggregation_ean", "bid", "power_w", "committed_at", "released_at")
+    list_display = (
+        "entry__ptu_start", "entry__aggregation_ean", "bid", "balancing_bid", "power_w", "committed_at", "released_at",
+    )  # fmt: skip
     list_filter = (("released_at", admin.EmptyFieldListFilter), "entry__aggregation_ean")
-    list_select_related = ("entry__aggregation_ean", "bid")
+    list_select_related = ("entry__aggregation_ean", "bid", "balancing_bid")
     search_fields = ("bid__reference", "bid__exchange_order_id")
     date_hierarchy = "committed_at"
 

@@ -47,6 +47,7 @@ from bidding.models import (
     ActivationPtu,
     ActivationSample,
     Announcement,
+    BalancingBid,
     BalancingHeadroom,
     BalancingPtu,
     BalancingSignal,
@@ -358,6 +359,22 @@ class Evening:
                 limited_by="drivers who leave soon need their energy", sized_at=ptu_start - 3 * PTU,
             )  # fmt: skip
 
+    def balancing_bid(self, *groups, ptu_start=WINDOW_START, direction="reduce", power_w=2_000_000, **fields):
+        """Add a bid in which each of the groups has the same part."""
+        values = {"price_eur_per_mwh": Decimal(90), "status": "stands", "document_mrid": "d"} | fields
+        made = BalancingBid.objects.create(
+            ptu_start=ptu_start, direction=direction, power_w=power_w, made_at=ptu_start - 3 * PTU,
+            updated_at=ptu_start - 3 * PTU, **values,
+        )  # fmt: skip
+        for group in groups:
+            entry, _ = LedgerEntry.objects.get_or_create(
+                aggregation_ean=group, ptu_start=ptu_start, direction=direction, defaults={"sellable_w": power_w}
+            )
+            Commitment.objects.create(
+                entry=entry, balancing_bid=made, power_w=power_w // len(groups), committed_at=made.made_at
+            )
+        return made
+
     def everything(self):
         """Add one more of every kind of row, none like those before."""
         number = len(self.groups) + 1
@@ -382,6 +399,7 @@ class Evening:
         BalancingPtu.objects.create(
             ptu_start=WINDOW_START + number * PTU, cycles=220, lost_cycles=5, updated_at=heard_at
         )
+        self.balancing_bid(group, ptu_start=WINDOW_START + (number + 4) * PTU)
         activation = self.activation(bid)
         self.meter(asset, WINDOW_START, 2_000)
         Duty.objects.create(

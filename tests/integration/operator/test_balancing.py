@@ -7,8 +7,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from aggregator.core.models import OutboxMessage
 from aggregator.core.ptu import PTU
 from aggregator.operator.balancing import balancing_page
+from bidding.operations.balancing_notes import Note, keep_note
+from bidding.services import tennet
 from tests.integration.operator.conftest import NOW, WINDOW_START
 
 PAGE = "/admin/bidding/balancingheadroom/overview/"
@@ -81,11 +84,82 @@ def test_the_queries_do_not_grow_with_groups_and_quarter_hours(pages, evening, g
         return len(captured)
 
     evening.headroom(groups[0], ptu_start=NEXT)
+    evening.balancing_bid(groups[0], ptu_start=NEXT - PTU)
     queries()
     before = queries()
     for number in range(3):
         evening.headroom(evening.group(is_sized_for_balancing=True), ptu_start=NEXT - number * PTU)
+        evening.balancing_bid(*evening.groups, ptu_start=NEXT - number * PTU, direction="increase")
     assert queries() == before
+
+
+@pytest.fixture
+def configured(settings):
+    settings.TENNET_URL, settings.TENNET_API_KEY, settings.TENNET_PARTY_ID = (
+        "https://tennet.example",
+        "k",
+        "8712345000004",
+    )
+    settings.AFRR_MOST_UP_MW = 3
+    return settings
+
+
+def state():
+    return balancing_page(now=NOW)["state"]
+
+
+def test_the_page_says_whether_it_sells_or_what_is_missing(evening, groups, configured):
+    assert state() == "Nothing is offered: no group is ticked “Offers balancing”."
+    groups[0].offers_balancing = True
+    groups[0].save()
+    assert state() == "Offered by itself, from 1 group: at most 3 MW up and 0 MW down."
+    configured.AFRR_MOST_UP_MW = 0
+    assert state() == "Nothing is offered: AFRR_MOST_UP_MW and AFRR_MOST_DOWN_MW, what TenneT lets us bid, are 0."
+    configured.TENNET_API_KEY = ""
+    assert state() == "Nothing is offered. Not set: TENNET_API_KEY."
+
+
+def test_bids_are_told_with_their_parts_and_why_there_are_no_more(evening, groups):
+    evening.balancing_bid(*groups, ptu_start=NEXT)
+    evening.balancing_bid(
+        groups[0], ptu_start=NEXT - 8 * PTU, direction="increase", power_w=1_000_000, status="refused",
+        status_reason="A59 Too much.", price_eur_per_mwh=20,
+    )  # fmt: skip
+    keep_note(NEXT, "reduce", Note(prequalified_mw=3, offered_w=2_000_000, stay_out={"East": "not sized in time"}))
+    keep_note(NEXT, "increase", Note(prequalified_mw=2, offered_w=700_000))
+    keep_note(NEXT - PTU, "increase", Note(prequalified_mw=0))
+    bids = balancing_page(now=NOW)["bids"]
+    parts = "North 1,000 kW; South 1,000 kW"
+    assert rows({"table": bids["coming"]}) == [
+        ["01-14 18:00", "up", "2", "we get € 90.00", "Taken by TenneT", parts, "East: not sized in time"],
+        ["01-14 18:00", "down", "0", "", "No bid", "", ""],
+        ["01-14 17:45", "down", "0", "", "No bid", "", ""],
+    ]
+    whys = [row[4][0]["note"] for row in bids["coming"]["rows"]]
+    assert whys == ["", "0.7 MW of the 1 MW that a bid needs", "TenneT lets us bid none this way"]
+    [refused] = rows({"table": bids["past"]})
+    assert refused[2:6] == ["1", "we pay € 20.00", "Refused by TenneT", "North 1,000 kW"]
+    assert bids["past"]["rows"][0][4][0]["note"] == "A59 Too much."
+
+
+def test_a_bid_is_taken_back_by_whoever_may_act_and_says_why(client, colleague, evening, groups, configured):
+    tennet.cache_clear()
+    bid = evening.balancing_bid(*groups, ptu_start=NEXT)
+    address, chosen = "/admin/bidding/balancingbid/", {"action": "take_back", "_selected_action": [bid.pk]}
+    client.force_login(colleague("bidding.view_balancingbid"))
+    client.post(address, {**chosen, "reason": "No."})
+    bid.refresh_from_db()
+    assert bid.take_back_asked_at is None
+    client.force_login(colleague("bidding.view_balancingbid", "bidding.change_balancingbid"))
+    assert "Reason" in client.post(address, chosen).content.decode()
+    answer = client.post(address, {**chosen, "reason": "The depot is on fire."}, follow=True)
+    assert "1 balancing bid asked to be taken back." in answer.content.decode()
+    bid.refresh_from_db()
+    assert (bid.take_back_asked_at, bid.status_reason) == (NOW, "The depot is on fire.")
+    assert OutboxMessage.objects.get().channel == "tennet"
+    answer = client.post(address, {**chosen, "reason": "Again."}, follow=True)
+    assert "It was asked already." in answer.content.decode()
+    tennet.cache_clear()
 
 
 def test_the_menu_leads_to_the_page_for_whoever_may_see_it(client, colleague, evening):
@@ -94,6 +168,7 @@ def test_the_menu_leads_to_the_page_for_whoever_may_see_it(client, colleague, ev
     client.force_login(colleague("bidding.view_balancingheadroom", "bidding.view_bid"))
     assert f'href="{PAGE}"' in client.get("/admin/").content.decode()
     text = client.get(PAGE).content.decode()
-    assert "Not offered by itself yet" in text
+    assert "Nothing is offered. Not set: TENNET_URL, TENNET_API_KEY, TENNET_PARTY_ID." in text
+    assert "Bids to TenneT" not in text  # may not see them
     assert "from 25 min before the quarter hour" in text
     assert client.post(PAGE).status_code == 405
