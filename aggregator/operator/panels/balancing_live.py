@@ -11,6 +11,7 @@ from django.urls import reverse
 from aggregator.core.ptu import MARKET_ZONE, PTU, day_interval, dutch_time, ptu_start
 from aggregator.operator.display import clock_time, duration, kilo
 from aggregator.operator.panels.cells import cell, table
+from bidding.dispatch.balancing.signals import last_followed
 from bidding.models import Activation, ActivationPtu, ActivationSample, BalancingPtu, BalancingSignal, Direction
 from bidding.services import sells_balancing
 
@@ -24,8 +25,7 @@ def balancing_live(*, now: datetime) -> dict[str, Any]:
     """Return what runs: the setpoint, the groups in the bids of this quarter hour, and how well we hear TenneT."""
     present = ptu_start(now)
     rows = _rows(present)
-    newest = BalancingSignal.objects.order_by("-pk").first()
-    heard = newest if newest is None or newest.use == _Use.FOLLOWED else _last_heard()
+    newest, heard = _heard()
     today = day_interval(now.astimezone(MARKET_ZONE).date())
     lost = BalancingPtu.objects.filter(ptu_start__gte=today.starts_at, ptu_start__lt=today.ends_at)
     return {
@@ -41,6 +41,16 @@ def balancing_live(*, now: datetime) -> dict[str, Any]:
     }
 
 
+def attention(*, now: datetime) -> list[dict[str, str]]:
+    """Return what an operator must know at once: that TenneT is not heard while there is a bid."""
+    rows = _rows(ptu_start(now))
+    state = _state(rows, *_heard(), now) if rows else cell("")
+    if state["tone"] not in {"bad", "warn"}:
+        return []
+    address = reverse("admin:bidding_balancingheadroom_overview")
+    return [{"text": f"Balancing energy: {state['text']}", "href": address, "tone": state["tone"]}]
+
+
 def _rows(present: datetime) -> list[ActivationPtu]:
     newest = ActivationSample.objects.filter(activation=OuterRef("activation")).order_by("-at")
     return list(
@@ -53,8 +63,10 @@ def _rows(present: datetime) -> list[ActivationPtu]:
     )
 
 
-def _last_heard() -> BalancingSignal | None:
-    return BalancingSignal.objects.filter(use=_Use.FOLLOWED).order_by("-pk").first()
+def _heard() -> tuple[BalancingSignal | None, BalancingSignal | None]:
+    """Return what was written down last, and the last setpoint that could be followed."""
+    newest = BalancingSignal.objects.order_by("-pk").first()
+    return newest, newest if newest is None or newest.use == _Use.FOLLOWED else last_followed()
 
 
 def _state(

@@ -11,6 +11,7 @@ from aggregator.core.words import counted
 from aggregator.operator import queries
 from aggregator.operator.charts import BLUE, GREEN, GREY, LIGHT_GREEN, Chart, Series, chart
 from aggregator.operator.display import clock_time, clock_times, duration, kilo, period, shortened
+from aggregator.operator.panels import balancing_live
 from aggregator.operator.panels.cells import cell, kw_or_gap, list_of, page_of, table
 from aggregator.operator.queries import ActivationNow, Quarter
 from assets.models import AssetState, Partner, Setpoint
@@ -31,6 +32,7 @@ def activations(*, now: datetime) -> dict[str, Any]:
         "rows": [_activation(one, now) for one in found],
         "attention": [
             *_open_alarms(),
+            *balancing_live.attention(now=now),
             *(_stopped(one.activation) for one in found if one.activation.stop_reason and now < one.activation.ends_at),
         ],
     }

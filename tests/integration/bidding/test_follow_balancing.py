@@ -157,10 +157,12 @@ def test_what_is_being_planned_is_left_to_the_next_cycle(group, other):
     given = []
 
     def cycle():
-        with connection.cursor() as cursor:
-            cursor.execute("SET lock_timeout = '2s'")
-        given.append(give_orders(delta_w=-PART_W, now=STARTS_AT))
-        connection.close()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '2s'")
+            given.append(give_orders(delta_w=-PART_W, now=STARTS_AT))
+        finally:
+            connection.close()
 
     with transaction.atomic():
         row = rows_of()[group.ean]

@@ -88,6 +88,14 @@ def test_what_is_wrong_is_said_with_what_to_do(run):
     assert state()["text"] == "Nobody follows TenneT: the last cycle was 2 min ago. Start follow_balancing."
 
 
+def test_the_first_page_says_that_tennet_is_not_heard(pages, run):
+    run("North")
+    hear(0)
+    assert "Balancing energy: " not in pages.get("/admin/").content.decode()
+    BalancingSignal.objects.create(at=NOW, last_at=NOW, use="given_up", why="No usable setpoint.")
+    assert "Balancing energy: Nothing is asked of the groups any more." in pages.get("/admin/").content.decode()
+
+
 def test_the_queries_do_not_grow_with_groups(run):
     def queries():
         with CaptureQueriesContext(connection) as captured:
