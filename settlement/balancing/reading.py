@@ -87,7 +87,6 @@ def adjustments(day: date) -> list[Adjustment]:
     for ptu, way, brp, power_w in (
         Commitment.objects.filter(
             balancing_bid__status__in=BalancingBid.MAY_BE_CALLED,
-            released_at__isnull=True,
             **_within(day_interval(day), "balancing_bid__ptu_start"),
         )
         .values_list("balancing_bid__ptu_start", "balancing_bid__direction", "entry__aggregation_ean__brp")

@@ -17,10 +17,8 @@ def test_it_adds_up_and_nobody_is_a_watt_hour_off(requested_wh, power_w):
     assert all(abs(part * whole_w - requested_wh * power_w[brp]) < whole_w for brp, part in parts.items())
 
 
-@given(st.integers(0, 10**9), PARTS)
-def test_it_does_not_depend_on_the_order_of_rows(requested_wh, power_w):
-    other_way_round = dict(reversed(power_w.items()))
-    assert split_over_brps(requested_wh, other_way_round) == split_over_brps(requested_wh, power_w)
+def test_a_tie_does_not_depend_on_the_order_of_rows():
+    assert split_over_brps(1, {"2": 5, "1": 5}) == split_over_brps(1, {"1": 5, "2": 5}) == {"1": 1, "2": 0}
 
 
 def test_what_is_asked_without_a_bid_is_nobodys_and_not_lost():
