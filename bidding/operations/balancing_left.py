@@ -67,7 +67,8 @@ class Held:
         sold = [one for one in self.sold if one.aggregation_ean == group.pk and one.ptu_start >= known_from]
         if any(one.direction != direction and self._is_in_block(one) for one in sold):
             raise StaysOut("sold the other way in the quarter hours in which it must be held")
-        if self.sold_last.get((group.pk, direction), row.sized_at) > row.sized_at:
+        sold_last = self.sold_last.get((group.pk, direction))
+        if sold_last and sold_last >= row.sized_at:
             raise StaysOut("something else was sold of it since it was sized")
         members = group_during(aggregation_ean=group, period=self.block)
         steerable = steerable_w(aggregation_ean=group.pk, assets=members.members, direction=as_literal(direction))

@@ -12,14 +12,18 @@ from aggregator.core.models import AuditEvent, DeliveryAttempt, OutboxMessage
 from aggregator.core.ptu import PTU
 from assets.models import SteeringLimit
 from bidding import services, tasks
+from bidding.markets.afrr.acknowledgement import Acknowledgement, Verdict
+from bidding.markets.afrr.client import Outcome, Sent
 from bidding.models import Announcement, BalancingBid, Bid, Commitment, LedgerEntry
 from bidding.operations import bids, tennet_messages
 from bidding.operations.approvals import GateClosed, NotInState
+from bidding.operations.balancing_answers import note_answer
 from bidding.operations.balancing_bids import BEFORE_GATE, offer_balancing, take_back
 from bidding.operations.balancing_notes import notes
 from bidding.operations.bids import SizedWindow
-from bidding.operations.ledger import commit
+from bidding.operations.ledger import commit, locked_group
 from tests.integration.balancing.conftest import GATE, MW, PTU_18, SIZED_AT, parts_w
+from tests.waiting import in_turn
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -218,7 +222,7 @@ def test_what_redispatch_holds_in_the_block_is_not_offered(field, portfolio):
 
 def test_energy_of_storage_that_was_sold_since_its_sizing_is_not_offered(field, portfolio):
     group = portfolio.group()
-    portfolio.sized(group, up_w=4 * MW, at=SIZED_AT - timedelta(minutes=1))
+    portfolio.sized(group, up_w=4 * MW, at=SIZED_AT)
     redispatch(group, starts_at=PTU_18 + PTU, ptus=4, power_w=1 * MW, now=SIZED_AT)
     field.tick()
     assert (field.bids(), stay_out()) == ({}, {"Group 1": "something else was sold of it since it was sized"})
@@ -249,6 +253,18 @@ def test_what_is_offered_is_not_sold_for_redispatch_any_more(field, portfolio, m
     )  # fmt: skip
     assert made.power_w == 1 * MW
     assert LedgerEntry.objects.get(ptu_start=PTU_18).committed_w == 3 * MW
+
+
+def test_power_that_redispatch_is_taking_right_now_is_not_offered_beside_it(field, portfolio):
+    group = portfolio.group()
+    portfolio.sized(group, up_w=2 * MW)
+
+    def sell():
+        locked_group(group.pk)
+        redispatch(group, starts_at=PTU_18, ptus=1, power_w=1 * MW, now=SIZED_AT)
+
+    assert in_turn(sell, lambda: offer_balancing(ptu_start=PTU_18, tennet=services.tennet(), now=SIZED_AT)) == []
+    assert LedgerEntry.objects.get().committed_w == 1 * MW
 
 
 def test_a_later_quarter_hour_waits_for_an_earlier_one(field, portfolio):
@@ -291,6 +307,25 @@ def test_what_is_refused_is_free_again_and_not_tried_again(field, portfolio, set
     assert_ended(field, Status.REFUSED, "A59")
     assert "TenneT refused the balancing bid" in caplog.text
     assert OutboxMessage.objects.get().delivered_at is not None
+
+
+def test_what_comes_after_tennets_gate_is_refused_and_free_again(field, portfolio):
+    offered(field, portfolio)
+    field.market.set_clock(GATE)  # its clock is ahead of ours
+    tasks.send_balancing_messages()
+    assert_ended(field, Status.REFUSED, "A57")
+
+
+def test_of_a_document_that_is_taken_in_part_the_named_bids_are_refused(field, portfolio):
+    offered(field, portfolio, down_w=3 * MW)
+    up, down = (field.bids()[way] for way in ("reduce", "increase"))
+    answer = Acknowledgement("a", up.document_mrid, Verdict.IN_PART, (down.mrid,), ())
+    sent = Sent(Outcome.DONE_IN_PART, "TenneT answers: in part.", answer)
+    note_answer(document_mrid=up.document_mrid, sent=sent, tennet=services.tennet(), now=SIZED_AT)
+    bids = field.bids()
+    assert [(bids[way].status, parts_w(bids[way])) for way in ("reduce", "increase")] == [
+        (Status.STANDS, {"Group 1": 2 * MW}), (Status.REFUSED, {}),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("fault", [{"kind": "reply_lost"}, {"kind": "status_after", "status": 503}, {"kind": "reset"}])
