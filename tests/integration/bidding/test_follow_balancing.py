@@ -37,7 +37,7 @@ from bidding.models import (
     DispatchAlarm,
     LedgerEntry,
 )
-from tests.bid_documents import BSP
+from tests.bid_documents import BSP, post_document
 from tests.integration.bidding.evening import STARTS_AT, asked_w
 from tests.integration.mock_gopacs.bsp_side import tennet_scenario
 
@@ -313,7 +313,7 @@ class Night:
             bid = Bid(made.mrid, made.ptu_start, "reduce", made.power_w, made.price_eur_per_mwh)
             document = BidDocument(f"document-{number}", Ean13(BSP), MADE_AT, (bid,))
             body = bid_document_xml(document, terms=ProductTerms(), version="7.4")
-            sent = self.client.send_document(body, mrid=document.mrid)
+            sent = post_document(self.client, body, mrid=document.mrid)
             assert sent.outcome is Outcome.DONE, sent.why
 
     def play(self, starts_at, ends_at, *, skip=()):

@@ -25,7 +25,7 @@ from settlement.delivery.operations import settle_due
 from settlement.models import BalancingSettlement, Delivery
 from settlement.statements.operations import issue_statement
 from tests.balancing_settlements import DAY
-from tests.bid_documents import BSP, PTU_17
+from tests.bid_documents import BSP, PTU_17, post_document
 from tests.integration.mock_gopacs.bsp_side import tennet_scenario
 from tests.integration.mock_gopacs.market_process import utc
 from tests.integration.settlement.balancing_side import MW, balancing_activation, balancing_bid
@@ -71,7 +71,7 @@ def bid_at_tennet(client):
         Bid("down", PTU_17, "increase", 2 * MW, Decimal("30.00")),
     )
     document = bid_document_xml(BidDocument("document", Ean13(BSP), MADE_AT, bids), terms=ProductTerms(), version="7.4")
-    assert client.send_document(document, mrid="document").outcome is Outcome.DONE
+    assert post_document(client, document, mrid="document").outcome is Outcome.DONE
 
 
 def second_group(world):
