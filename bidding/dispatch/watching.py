@@ -197,8 +197,20 @@ def _lost_by_plan_w(activation: Activation, ordered: ActivationPtu, asked_w: int
     lost_w = {Cause.CAPPED: ordered.least_w - wanted_w}
     if ordered.planned_w is not None:
         short_w = max(wanted_w - ordered.planned_w, 0)
-        limited_w = min(short_w, ordered.limited_w)
-        lost_w |= {Cause.LIMITED: limited_w, Cause.NOT_ENOUGH: short_w - limited_w}
+        new_w = min(max(wanted_w - _planned_for_w(activation, ordered, wanted_w), 0), short_w)
+        limited_w = min(short_w - new_w, ordered.limited_w)
+        lost_w |= {
+            Cause.ASKED_NOW: new_w,
+            Cause.LIMITED: limited_w,
+            Cause.NOT_ENOUGH: short_w - new_w - limited_w,
+        }
     elif activation.hold_reason:
         lost_w[Cause.HELD] = wanted_w - asked_w
     return {str(cause): watts for cause, watts in lost_w.items() if watts > 0}
+
+
+def _planned_for_w(activation: Activation, ordered: ActivationPtu, wanted_w: int) -> int:
+    """Return what the newest plan was made for; balancing energy may be asked after it, until the next one."""
+    if ordered.part_w is None or ordered.planned_for_w is None:
+        return wanted_w
+    return within_cap(activation, ordered.planned_for_w)

@@ -10,6 +10,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterField(
+            model_name='duty',
+            name='cause',
+            field=models.CharField(blank=True, choices=[('rejected', 'Refused by the partner'), ('undelivered', 'Setpoint could not be delivered'), ('ignored', 'Accepted and not followed'), ('silent', 'Asset no longer reports'), ('left', 'Session ended'), ('limited', 'Held back by a steering limit'), ('capped', 'Capped by an operator'), ('held', 'Held as it was by an operator'), ('stopped', 'Stopped by an operator'), ('asked_now', 'Asked a moment before, not planned yet'), ('not_enough', 'Nothing more could be moved')], max_length=11),
+        ),
         migrations.CreateModel(
             name='BalancingPtu',
             fields=[

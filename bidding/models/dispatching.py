@@ -17,6 +17,7 @@ class Cause(models.TextChoices):
     CAPPED = "capped", "Capped by an operator"
     HELD = "held", "Held as it was by an operator"
     STOPPED = "stopped", "Stopped by an operator"
+    ASKED_NOW = "asked_now", "Asked a moment before, not planned yet"
     NOT_ENOUGH = "not_enough", "Nothing more could be moved"
 
 

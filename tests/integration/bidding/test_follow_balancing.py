@@ -504,6 +504,7 @@ def test_it_is_not_below_order_while_the_full_activation_time_lasts(night, group
     played = night()
     played.play(local("17:04"), local("17:05") + CYCLE)
     run = Activation.objects.get(aggregation_ean=group)
+    assert run.samples.get().lost_by_cause == {"asked_now": PART_W}  # the plan is made after the look
     played.fleet = []  # nobody follows any more
     AssetState.objects.exclude(asset__kind="battery").update(power_w=11_000)
     played.play(local("17:05") + CYCLE, local("17:06"))
