@@ -97,13 +97,16 @@ def _begin(key: Key, start: datetime, *, now: datetime) -> Activation:
 def _change(run: Activation, parts: Parts, known: Mapping[datetime, ActivationPtu], *, now: datetime) -> None:
     """Take over what a group has in the bids of some quarter hours, and let the run end after the last of them."""
     for start, part_w in sorted(parts.items()):
-        row = known.get(start) or ActivationPtu(activation=run, ptu_start=start)
-        row.part_w = part_w
-        row.ordered_w = min(row.ordered_w or 0, part_w)
-        row.save()
-    rows = list(run.ptus.order_by("ptu_start"))
+        row = known.get(start)
+        if row is None:
+            ActivationPtu.objects.create(activation=run, ptu_start=start, part_w=part_w, ordered_w=0)
+            continue
+        row.part_w, row.ordered_w = part_w, min(row.ordered_w, part_w)
+        row.save(update_fields=["part_w", "ordered_w"])  # what was planned meanwhile stays
+    rows, changed = list(run.ptus.order_by("ptu_start")), {"ends_at", "updated_at"}
     while len(rows) > 1 and not rows[-1].part_w and rows[-1].ptu_start > now:
         rows.pop().delete()
         run.planned_until = None  # what was told to its old end is told anew
+        changed.add("planned_until")
     run.ends_at, run.updated_at = rows[-1].ptu_start + PTU, now
-    run.save(update_fields=["ends_at", "planned_until", "updated_at"])
+    run.save(update_fields=changed)
