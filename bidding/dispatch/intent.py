@@ -88,6 +88,7 @@ def intent_of(
         policy=live_policy(driver_record(aggregation_ean=activation.aggregation_ean, now=now).most_risk),
         plug_records=plug_records,
         steady_records=steady_records,
+        is_exact=activation.is_balancing,
     )
     plug_kw = decision.plan.plug_kw
     told_w = standing_power_w(activation, ptu.ptu_start)

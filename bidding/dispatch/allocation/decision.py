@@ -15,7 +15,7 @@ from bidding.dispatch.allocation.expectations import expected, fitting_samples
 from bidding.dispatch.allocation.live_policy import LEAST_RESERVE_SHARE
 from bidding.dispatch.allocation.plan import PtuPlan, SteadyResources, plan_ptu
 from bidding.dispatch.allocation.release import laxity_h, need_h
-from bidding.dispatch.allocation.reserve import reserve_share
+from bidding.dispatch.allocation.reserve import SAFETY, reserve_share
 from bidding.dispatch.allocation.tranches import Tranches
 from bidding.dispatch.allocation.urgency import DispatchPolicy
 from bidding.dispatch.allocation.view import DispatchView
@@ -70,18 +70,23 @@ def decide(
     policy: DispatchPolicy,
     plug_records: Records,
     steady_records: Records,
+    is_exact: bool = False,
 ) -> Decision:
-    """Return who does what so that `wanted_kw` is moved in `direction`."""
+    """Return who does what so that `wanted_kw` is moved in `direction`.
+
+    An order is met where more is moved. With `is_exact` more is as wrong as less, so what is expected is aimed at.
+    """
     usual_kw, draw_kw = _expected_kw(plugs)
     spare_h = laxity_h(plugs)
     share = reserve_share(
         gain_kw=np.concatenate([_gain_kw(plugs, usual_kw, direction), steady.movable_kw]),
         follows=np.concatenate([plug_records.follows, steady_records.follows]),
+        safety=0.0 if is_exact else SAFETY,
     )
     plan = plan_ptu(
         direction=direction,
         ordered_kw=wanted_kw,
-        reserve_share=max(LEAST_RESERVE_SHARE, share),
+        reserve_share=share if is_exact else max(LEAST_RESERVE_SHARE, share),
         plugs=plugs,
         steady=steady,
         steady_order=merit_order(steady_records.burden),

@@ -23,18 +23,19 @@ def follow_probability(*, followed: Floats, missed: Floats) -> Floats:
     return np.asarray((followed + PRIOR_FOLLOWED) / (followed + missed + PRIOR_FOLLOWED + PRIOR_MISSED))
 
 
-def reserve_share(*, gain_kw: Floats, follows: Floats) -> float:
+def reserve_share(*, gain_kw: Floats, follows: Floats, safety: float = SAFETY) -> float:
     """Return what to ask beyond an order, as a share of it, when it is met by assets such as these.
 
     Args:
         gain_kw: what each asset that can be chosen would bring, shape (n,).
         follows: the probability that it does.
+        safety: standard deviations to be on the safe side by; without any, the order is met on average.
     """
     gain_kw = np.maximum(gain_kw, 0.0)
     total_kw = float(gain_kw.sum())
     if total_kw <= 0:
         return 0.0
     sure_kw = float(gain_kw @ follows)
-    spread_kw = SAFETY * float(np.sqrt((gain_kw**2) @ (follows * (1.0 - follows))))
+    spread_kw = safety * float(np.sqrt((gain_kw**2) @ (follows * (1.0 - follows))))
     counted_kw = sure_kw - spread_kw
     return total_kw / counted_kw - 1.0 if counted_kw > total_kw / (1.0 + MOST_SHARE) else MOST_SHARE
