@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import pytest
 
-from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, day_interval
 from aggregator.core.services import clock
 from assets.models import AssetState, MeterInterval, Setpoint
@@ -113,7 +112,5 @@ def test_what_is_sized_is_offered_called_delivered_and_paid(field, portfolio, mo
     statement = issue_statement(interval=day_interval(DAY), now=NEXT_MORNING)
     worth = Decimal(delivery.delivered_wh) * 90 / MW
     assert statement.total_eur == worth.quantize(Decimal("0.01")) > 20
-    assert Activation.objects.get().status == Activation.Status.SETTLED
-    assert Interval(PTU_18, PTU_18 + PTU) == Interval(
-        Activation.objects.get().starts_at, Activation.objects.get().ends_at
-    )
+    activation = Activation.objects.get()
+    assert (activation.starts_at, activation.ends_at, activation.status) == (PTU_18, PTU_18 + PTU, "settled")
