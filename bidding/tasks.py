@@ -166,7 +166,7 @@ def size_balancing(**_unknown: object) -> None:
     """Size what groups could offer in the PTU whose gate is next; what fails, or has no time, stops no other."""
     began, ptu = monotonic(), next_to_size(clock().now(), gate=settings.AFRR_GATE)
     for group in groups_to_size_for_balancing(ptu):
-        if monotonic() - began > BALANCING_SECONDS:
+        if clock().now() >= ptu - settings.AFRR_GATE or monotonic() - began > BALANCING_SECONDS:
             return  # the next round goes on
         with failing_alone(
             logger,

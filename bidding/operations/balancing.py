@@ -32,21 +32,21 @@ _IN_WORDS = {
 }
 
 
-class BlockHasBegun(RuntimeError):
-    """The quarter hours in which the power would be held have begun: what is known now came too late for an offer."""
+class GateHasPassed(RuntimeError):
+    """What is known now came too late for an offer."""
 
 
 def size_balancing(*, aggregation_ean: AggregationEan, ptu_start: datetime, now: datetime) -> list[BalancingHeadroom]:
     """Write down what a group could reliably offer for a PTU in both directions, on what is known at `now`.
 
-    Done once: what is there stays, and is returned. Raises `BlockHasBegun`.
+    Done once: what is there stays, and is returned. Raises `GateHasPassed`.
     """
     rows = BalancingHeadroom.objects.filter(aggregation_ean=aggregation_ean, ptu_start=ptu_start).order_by("direction")
     found = list(rows)
     if len(found) == len(Direction):
         return found
-    if now >= held_block(ptu_start, gate=settings.AFRR_GATE).starts_at:
-        raise BlockHasBegun("The quarter hours in which it is held have begun. Size a later quarter hour.")
+    if now >= ptu_start - settings.AFRR_GATE:
+        raise GateHasPassed("Bids for this quarter hour are final. Size a later one.")
     BalancingHeadroom.objects.bulk_create(
         (_sized(aggregation_ean, ptu_start, direction, now) for direction in Direction), ignore_conflicts=True
     )
@@ -68,7 +68,12 @@ def _sized(
     power in their own PTU, so they leave it free; what they take from an offer is reckoned when it is made.
     """
     block = held_block(ptu_start, gate=settings.AFRR_GATE)
-    sized = reliable_power(aggregation_ean=aggregation_ean, period=block, direction=as_literal(direction), now=now)
+    sized = reliable_power(
+        aggregation_ean=aggregation_ean,
+        period=block,
+        direction=as_literal(direction),
+        now=min(now, block.starts_at),  # all that is called in the block is still to come
+    )
     reliable_w, sold = watt(sized.bid_kw), sold_beside_balancing(eans=[aggregation_ean.pk], ptus=ptu_range(block))
     return BalancingHeadroom(
         aggregation_ean=aggregation_ean,

@@ -30,8 +30,11 @@ from datetime import datetime, timedelta
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, ptu_start
 
-LAST_CALL = timedelta(minutes=4)
-"""Before the gate: rounds come once a minute, so one that fails and an answer that is lost leave time for others."""
+TIME_TO_SIZE = timedelta(minutes=5)
+"""Needed from the start of a block to the gate to size in it: rounds come once a minute, and sizing, offering and
+sending take one each, of which one may fail."""
+LAST_CALL = timedelta(minutes=2)
+"""Before the gate: one round to offer, and one to send."""
 
 
 def held_block(ptu: datetime, *, gate: timedelta) -> Interval:
@@ -39,9 +42,18 @@ def held_block(ptu: datetime, *, gate: timedelta) -> Interval:
     return Interval(ptu_start(ptu - gate), ptu + PTU)
 
 
+def is_sized_in_block(*, gate: timedelta) -> bool:
+    """Tell whether there is time to size between the start of a PTU's block and its gate.
+
+    Then no PTU before the block is still to come when it is sized, and nothing that is called there is left to guess.
+    """
+    return -gate % PTU >= TIME_TO_SIZE
+
+
 def next_to_size(now: datetime, *, gate: timedelta) -> datetime:
-    """Return the soonest PTU whose block has not begun: what is known of the block is known before it, and in time."""
-    return ptu_start(now) + PTU + -(-gate // PTU) * PTU
+    """Return the PTU to size now: whose block begins with the running PTU, or the next where that leaves no time."""
+    begins_now = ptu_start(now) + -(-gate // PTU) * PTU
+    return begins_now if is_sized_in_block(gate=gate) else begins_now + PTU
 
 
 def ptus_to_offer(now: datetime, *, gate: timedelta) -> list[datetime]:
@@ -55,7 +67,8 @@ def ptus_to_offer(now: datetime, *, gate: timedelta) -> list[datetime]:
 
 def last_call(ptu: datetime, *, gate: timedelta) -> datetime:
     """Return from when on a bid for a PTU is made with what is sized: no more will be, or there is no time left."""
-    return min(held_block(ptu, gate=gate).starts_at, ptu - gate - LAST_CALL)
+    no_time_left = ptu - gate - LAST_CALL
+    return no_time_left if is_sized_in_block(gate=gate) else min(held_block(ptu, gate=gate).starts_at, no_time_left)
 
 
 def free_w(reliable_w: int, *, sold_w: int, is_sold_other_way: bool) -> int:

@@ -6,10 +6,10 @@ for |A| p. Bids for PTUs before t are offered too, and may all be called before 
 - *In the block.* Bids b of earlier PTUs K and x for t fit when in each A of them what is asked is within the room. In
   an A without t it is already. In one with t it is when x <= p - sum(max(b - p, 0)) over K: then it comes to |A| p at
   most. So each excess over p costs as much of x, and a bid that is no larger than p costs nothing.
-- *Before the block*: in the PTU in which it was sized, and any between. Of these one thing is known: together with them
-  there is at least the room that the block has alone. That may be all: a car that can wait for one PTU and waits in
-  such a one does not wait in t. So all of such a bid is taken off, and a group of cars that holds the same all day
-  sells it in three PTUs of six.
+- *Before the block*: in the PTU in which it was sized, and any between. Sized in its block there is none. Else one
+  thing is known: together with them there is at least the room that the block has alone. That may be all: a car that
+  can wait for one PTU and waits in such a one does not wait in t. So all of such a bid is taken off, and a group of
+  cars that holds the same all day sells it in three PTUs of six.
 - *Storage*: sizing leaves the energy of every promise in the ledger out of what batteries and heat pumps hold, whatever
   PTU it is for. So promises that were made before the sizing are taken off already, and count here for nothing.
 

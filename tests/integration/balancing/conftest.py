@@ -24,7 +24,7 @@ from tests.integration.mock_gopacs.bsp_side import tennet_scenario
 from tests.integration.mock_gopacs.market_process import MarketProcess, ms
 
 GATE = PTU_18 - timedelta(minutes=25)
-SIZED_AT = PTU_18 - timedelta(minutes=43)
+SIZED_AT = PTU_18 - timedelta(minutes=29)
 MW = 1_000_000
 LONG_AGO = PTU_18 - timedelta(days=100)
 
@@ -62,7 +62,7 @@ class Field:
 
 @pytest.fixture
 def field(settings, monkeypatch, tmp_path, market_process, transactional_db) -> Iterator[Field]:
-    """Two minutes after the quarter hour in which 18:00 is sized."""
+    """In the quarter hour in which 18:00 is sized, four minutes before its gate."""
     clock_file = tmp_path / "our-clock"
     monkeypatch.setenv(CLOCK_FILE_VARIABLE, str(clock_file))
     settings.TENNET_URL, settings.TENNET_API_KEY, settings.TENNET_PARTY_ID = market_process.address, "bsp-key", BSP
@@ -120,7 +120,7 @@ class Portfolio:
         for direction, power_w in (("reduce", up_w), ("increase", down_w)):
             BalancingHeadroom.objects.create(
                 aggregation_ean=group, ptu_start=ptu, direction=direction, reliable_w=power_w, free_w=power_w,
-                reliability=group.reliability, limited_by="power", sized_at=at or ptu - 3 * PTU + timedelta(minutes=1),
+                reliability=group.reliability, limited_by="power", sized_at=at or ptu - 2 * PTU + timedelta(minutes=1),
             )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from tests.waiting import in_turn
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Status = BalancingBid.Status
-LAST_CALL = GATE - timedelta(minutes=5)
+LAST_CALL = GATE - timedelta(minutes=2)
 
 
 def stay_out(direction="reduce", ptu=PTU_18):
@@ -175,12 +175,27 @@ def test_a_stop_since_it_was_sized_counts(field, portfolio):
     assert (field.bids(), stay_out()) == ({}, {"Group 1": "nothing is left of it"})
 
 
-@pytest.mark.parametrize(("is_of_cars", "offered_mw"), [(False, [4, 4, 4, 4, 4]), (True, [4, 4, 4, 0, 0])])
-def test_an_offer_is_lowered_for_earlier_bids_that_sizing_left_in(field, portfolio, is_of_cars, offered_mw):
+@pytest.mark.parametrize("is_of_cars", [False, True])
+def test_the_same_power_is_offered_in_each_quarter_hour(field, portfolio, is_of_cars):
     group = portfolio.group(is_of_cars=is_of_cars)
     for number in range(5):
         field.at(SIZED_AT + number * PTU)
         portfolio.sized(group, up_w=4 * MW, ptu=PTU_18 + number * PTU)
+        field.tick()
+    assert list(BalancingBid.objects.values_list("power_w", flat=True)) == [4 * MW] * 5
+
+
+@pytest.mark.parametrize(("is_of_cars", "offered_mw"), [(False, [4, 4, 4, 4, 4]), (True, [4, 4, 4, 0, 0])])
+def test_where_it_is_sized_before_its_block_an_offer_is_lowered_for_earlier_bids(
+    field, portfolio, settings, is_of_cars, offered_mw
+):
+    settings.AFRR_GATE = timedelta(minutes=30)  # as the block begins, so there is no time to size in it
+    group = portfolio.group(is_of_cars=is_of_cars)
+    for number in range(5):
+        ptu = PTU_18 + number * PTU
+        at = ptu - timedelta(minutes=43)
+        field.at(at)
+        portfolio.sized(group, up_w=4 * MW, ptu=ptu, at=at)
         field.tick()
     made = dict(BalancingBid.objects.values_list("ptu_start", "power_w"))
     assert [made.get(PTU_18 + number * PTU, 0) // MW for number in range(5)] == offered_mw
@@ -267,16 +282,17 @@ def test_power_that_redispatch_is_taking_right_now_is_not_offered_beside_it(fiel
     assert LedgerEntry.objects.get().committed_w == 1 * MW
 
 
-def test_a_later_quarter_hour_waits_for_an_earlier_one(field, portfolio):
+def test_a_later_quarter_hour_waits_for_an_earlier_one(field, portfolio, settings):
+    settings.AFRR_GATE = timedelta(minutes=27)  # three minutes into the block, in which the next is sized
     group, slow = portfolio.group(is_of_cars=True), portfolio.group()
-    later = PTU_18 + PTU
-    portfolio.sized(group, up_w=4 * MW)
+    later, block_starts_at = PTU_18 + PTU, PTU_18 - 2 * PTU
+    portfolio.sized(group, up_w=4 * MW, at=block_starts_at - PTU)
     for one in (group, slow):
-        portfolio.sized(one, up_w=2 * MW, ptu=later, at=LAST_CALL)
-    field.at(LAST_CALL - timedelta(seconds=1))
+        portfolio.sized(one, up_w=2 * MW, ptu=later, at=block_starts_at)
+    field.at(block_starts_at - timedelta(seconds=1))
     field.tick()
     assert field.bids() == {}
-    field.at(LAST_CALL + timedelta(minutes=1))
+    field.at(block_starts_at + timedelta(minutes=1))
     field.tick()
     assert [bid.ptu_start for bid in BalancingBid.objects.order_by("pk")] == [PTU_18, later]
     with pytest.raises(NotInState, match="later quarter hour"):

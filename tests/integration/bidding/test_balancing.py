@@ -13,12 +13,14 @@ from assets.models import AggregationEan, AssetState
 from bidding import tasks
 from bidding.models import BalancingHeadroom, LedgerEntry
 from bidding.operations import balancing, sizing
-from bidding.operations.balancing import BlockHasBegun, forget_old_headroom, size_balancing
+from bidding.operations.balancing import GateHasPassed, forget_old_headroom, size_balancing
 from bidding.optimisation.interface import SizedBid
 from tests.integration.bidding.conftest import BEFORE, PTU, WINDOW_STARTS_AT
 
 FIRST = WINDOW_STARTS_AT + 2 * PTU
 """Its block begins with the window: 8 minutes after what is known at BEFORE."""
+GATE = FIRST - timedelta(minutes=25)
+IN_BLOCK = WINDOW_STARTS_AT + timedelta(minutes=2)
 
 
 @pytest.fixture
@@ -91,8 +93,8 @@ def test_two_rounds_at_once_leave_one_answer(quick, group, monkeypatch):
 
 
 def test_what_was_sized_too_late_is_no_offer(quick, group):
-    with pytest.raises(BlockHasBegun):
-        sized(group, now=WINDOW_STARTS_AT)
+    with pytest.raises(GateHasPassed):
+        sized(group, now=GATE)
     assert not BalancingHeadroom.objects.exists()
 
 
@@ -126,8 +128,8 @@ def test_the_database_keeps_what_a_row_says(group):
 
 
 @pytest.fixture
-def at_eight_minutes_before(tmp_path, monkeypatch):
-    VirtualClock.create(tmp_path / "clock.json", starts_at=BEFORE, speed=0)
+def in_its_block(tmp_path, monkeypatch):
+    VirtualClock.create(tmp_path / "clock.json", starts_at=IN_BLOCK, speed=0)
     monkeypatch.setenv(CLOCK_FILE_VARIABLE, str(tmp_path / "clock.json"))
     clock.cache_clear()
     yield
@@ -139,17 +141,25 @@ def other_group(group, ean, **fields):
     return AggregationEan.objects.create(ean=ean, is_sized_for_balancing=True, **values)
 
 
-def test_a_round_sizes_the_ptu_whose_gate_is_next_for_groups_that_want_it(quick, group, at_eight_minutes_before):
+def test_a_round_sizes_the_ptu_whose_gate_is_next_for_groups_that_want_it(quick, group, in_its_block):
     AggregationEan.objects.create(
         ean="871685100000000029", name="Not asked", congestion_area=group.congestion_area, brp=group.brp
     )
     tasks.size_balancing()
     tasks.size_balancing()
-    assert [(ean, now) for ean, _, _, now in quick] == [(group.pk, BEFORE)] * 2
-    assert {row.ptu_start for row in BalancingHeadroom.objects.all()} == {FIRST}
+    # as if it had been when the block began: what is called from then on is still to come
+    assert [(ean, now) for ean, _, _, now in quick] == [(group.pk, WINDOW_STARTS_AT)] * 2
+    assert {(row.ptu_start, row.sized_at) for row in BalancingHeadroom.objects.all()} == {(FIRST, IN_BLOCK)}
 
 
-def test_a_group_that_fails_stops_no_other(quick, group, at_eight_minutes_before, monkeypatch, caplog):
+def test_from_the_gate_on_a_round_sizes_nothing(quick, group, in_its_block, tmp_path):
+    VirtualClock.create(tmp_path / "clock.json", starts_at=GATE, speed=0)
+    clock.cache_clear()
+    tasks.size_balancing()
+    assert quick == []
+
+
+def test_a_group_that_fails_stops_no_other(quick, group, in_its_block, monkeypatch, caplog):
     others = [other_group(group, ean) for ean in ("871685100000000029", "871685100000000036")]
     answer = balancing.reliable_power
 
@@ -165,7 +175,7 @@ def test_a_group_that_fails_stops_no_other(quick, group, at_eight_minutes_before
     assert [others[0].pk in record.getMessage() for record in caplog.records] == [True]
 
 
-def test_a_round_that_took_its_time_leaves_the_rest_to_the_next(quick, group, at_eight_minutes_before, monkeypatch):
+def test_a_round_that_took_its_time_leaves_the_rest_to_the_next(quick, group, in_its_block, monkeypatch):
     other_group(group, "871685100000000029")
     seconds = itertools.count(step=tasks.BALANCING_SECONDS * 0.6)
     monkeypatch.setattr(tasks, "monotonic", lambda: next(seconds))
@@ -176,7 +186,7 @@ def test_a_round_that_took_its_time_leaves_the_rest_to_the_next(quick, group, at
     assert counts == [2, 4, 4]
 
 
-def test_a_group_that_another_round_is_at_is_left_to_it(quick, group, at_eight_minutes_before, monkeypatch):
+def test_a_group_that_another_round_is_at_is_left_to_it(quick, group, in_its_block, monkeypatch):
     answer = balancing.reliable_power
 
     def slow(**asked):
@@ -189,7 +199,7 @@ def test_a_group_that_another_round_is_at_is_left_to_it(quick, group, at_eight_m
     assert len(quick) == 2  # two directions, once
 
 
-def test_a_group_that_failed_is_tried_again_by_the_next_round(quick, group, at_eight_minutes_before, monkeypatch):
+def test_a_group_that_failed_is_tried_again_by_the_next_round(quick, group, in_its_block, monkeypatch):
     answer = balancing.reliable_power
     monkeypatch.setattr(balancing, "reliable_power", lambda **_asked: 1 / 0)
     tasks.size_balancing()

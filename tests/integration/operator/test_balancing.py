@@ -15,7 +15,7 @@ from bidding.services import tennet
 from tests.integration.operator.conftest import NOW, WINDOW_START
 
 PAGE = "/admin/bidding/balancingheadroom/overview/"
-NEXT = WINDOW_START + 4 * PTU  # 18:00 in Amsterdam, whose gate is at 17:35
+NEXT = WINDOW_START + 3 * PTU  # 17:45 in Amsterdam, sized from 17:15 to its gate at 17:20
 TO = "\N{EN DASH}"
 
 
@@ -41,12 +41,12 @@ def test_a_group_and_all_together_are_told_in_kilowatts_and_whole_megawatts(even
     evening.headroom(groups[0], ptu_start=NEXT, up_w=800_000, down_w=600_000, free_w=500_000)
     evening.headroom(groups[1], ptu_start=NEXT, up_w=1_700_000, down_w=0)
     found = sections()
-    assert found["North"]["next"] == f"18:00{TO}18:15: 500 of 800 kW up; 500 of 600 kW down."
+    assert found["North"]["next"] == f"17:45{TO}18:00: 500 of 800 kW up; 500 of 600 kW down."
     assert (
         found["All groups together"]["next"]
-        == f"18:00{TO}18:15: 2,200 of 2,500 kW up, that is 2 MW; 500 of 600 kW down, that is 0 MW."
+        == f"17:45{TO}18:00: 2,200 of 2,500 kW up, that is 2 MW; 500 of 600 kW down, that is 0 MW."
     )
-    quarter = f"2026-01-14 18:00 {TO} 18:15"
+    quarter = f"2026-01-14 17:45 {TO} 18:00"
     assert rows(found["All groups together"]) == [[quarter, "2,500", "2,200", "2", "600", "500", "0", "2 of 2"]]
     limit = "drivers who leave soon need their energy"
     assert rows(found["North"]) == [[quarter, "800", "500", "600", "500", limit, limit]]
@@ -57,16 +57,16 @@ def test_the_chart_shows_a_day_and_what_comes_and_leaves_gaps(evening, groups):
     evening.headroom(groups[0], ptu_start=NEXT - timedelta(days=1), up_w=250_000)
     evening.headroom(groups[0], ptu_start=NEXT - timedelta(days=2))
     labels, series = drawn(sections()["North"])
-    assert (labels[0], labels[-1], len(labels)) == ("01-13 17:15", "01-14 18:00", 100)
+    assert (labels[0], labels[-1], len(labels)) == ("01-13 17:15", "01-14 17:45", 99)
     up_kw = series["Up: consume less"]
-    assert (up_kw[3], up_kw[4], up_kw[-1]) == (250.0, None, 300.0)
+    assert (up_kw[2], up_kw[3], up_kw[-1]) == (250.0, None, 300.0)
     assert set(series["1 MW: the smallest bid"]) == {1000.0}
 
 
 def test_what_is_not_sized_is_said_and_not_taken_for_zero(evening, groups):
     evening.headroom(groups[0], ptu_start=NEXT - PTU)
     found = sections()
-    assert found["North"]["next"] == f"18:00{TO}18:15: not sized yet."
+    assert found["North"]["next"] == f"17:45{TO}18:00: not sized yet."
     assert rows(found["All groups together"])[0][-1] == "1 of 2"
     assert rows(found["South"]) == []
 
@@ -131,9 +131,9 @@ def test_bids_are_told_with_their_parts_and_why_there_are_no_more(evening, group
     bids = balancing_page(now=NOW)["bids"]
     parts = "North 1,000 kW; South 1,000 kW"
     assert rows({"table": bids["coming"]}) == [
-        ["01-14 18:00", "up", "2", "we get € 90.00", "Taken by TenneT", parts, "East: not sized in time"],
-        ["01-14 18:00", "down", "0", "", "No bid", "", ""],
+        ["01-14 17:45", "up", "2", "we get € 90.00", "Taken by TenneT", parts, "East: not sized in time"],
         ["01-14 17:45", "down", "0", "", "No bid", "", ""],
+        ["01-14 17:30", "down", "0", "", "No bid", "", ""],
     ]
     whys = [row[4][0]["note"] for row in bids["coming"]["rows"]]
     assert whys == ["", "0.7 MW of the 1 MW that a bid needs", "TenneT lets us bid none this way"]
@@ -144,7 +144,7 @@ def test_bids_are_told_with_their_parts_and_why_there_are_no_more(evening, group
 
 def test_a_bid_is_taken_back_by_whoever_may_act_and_says_why(client, colleague, evening, groups, configured):
     tennet.cache_clear()
-    bid = evening.balancing_bid(*groups, ptu_start=NEXT)
+    bid = evening.balancing_bid(*groups, ptu_start=NEXT + PTU)  # its gate is open
     address, chosen = "/admin/bidding/balancingbid/", {"action": "take_back", "_selected_action": [bid.pk]}
     client.force_login(colleague("bidding.view_balancingbid"))
     client.post(address, {**chosen, "reason": "No."})

@@ -33,9 +33,18 @@ def test_power_is_held_from_the_ptu_that_runs_at_the_gate_to_the_end_of_its_own(
     assert block.starts_at <= SIX - gate < block.starts_at + PTU
 
 
-@pytest.mark.parametrize("gate_minutes", [0, 15, 25, 30, 40])
+@pytest.mark.parametrize(("gate_minutes", "minutes_left"), [(25, 5), (40, 5), (20, 10), (16, 14)])
 @pytest.mark.parametrize("seconds", [0, 1, 899])
-def test_the_next_ptu_is_the_soonest_whose_block_is_still_to_come(gate_minutes, seconds):
+def test_where_there_is_time_before_the_gate_a_ptu_is_sized_as_its_block_begins(gate_minutes, minutes_left, seconds):
+    now, gate = SIX + timedelta(seconds=seconds), timedelta(minutes=gate_minutes)
+    ptu = next_to_size(now, gate=gate)
+    assert held_block(ptu, gate=gate).starts_at == SIX
+    assert ptu - gate == SIX + timedelta(minutes=minutes_left)
+
+
+@pytest.mark.parametrize("gate_minutes", [0, 15, 26, 30])
+@pytest.mark.parametrize("seconds", [0, 1, 899])
+def test_else_it_is_the_soonest_whose_block_is_still_to_come(gate_minutes, seconds):
     now, gate = SIX + timedelta(seconds=seconds), timedelta(minutes=gate_minutes)
     ptu = next_to_size(now, gate=gate)
     assert now < held_block(ptu, gate=gate).starts_at
@@ -155,14 +164,17 @@ def test_offers_that_stand_beside_each_other_are_not_covered_by_a_block_each():
 
 
 @pytest.mark.parametrize(
-    ("minute", "offered"),
-    [(0, [SIX + 2 * PTU, SIX + 3 * PTU]), (4, [SIX + 2 * PTU, SIX + 3 * PTU]), (5, [SIX + 3 * PTU])],
-)
-def test_bids_are_made_for_the_ptus_whose_gate_is_open_the_earlier_first(minute, offered):
-    assert ptus_to_offer(SIX + timedelta(minutes=minute), gate=GATE) == offered
+    ("gate_minutes", "minute", "offered"),
+    [
+        (25, 0, [SIX + 2 * PTU]), (25, 4, [SIX + 2 * PTU]), (25, 5, []),
+        (27, 2, [SIX + 2 * PTU, SIX + 3 * PTU]), (27, 3, [SIX + 3 * PTU]),
+    ],
+)  # fmt: skip
+def test_bids_are_made_for_the_ptus_whose_gate_is_open_the_earlier_first(gate_minutes, minute, offered):
+    assert ptus_to_offer(SIX + timedelta(minutes=minute), gate=timedelta(minutes=gate_minutes)) == offered
 
 
-@pytest.mark.parametrize(("gate_minutes", "before_the_gate"), [(25, 5), (15, 4), (30, 4), (16, 14)])
+@pytest.mark.parametrize(("gate_minutes", "before_the_gate"), [(25, 2), (16, 2), (27, 3), (15, 2), (30, 2)])
 def test_a_bid_waits_for_groups_until_they_are_sized_no_more_or_time_runs_out(gate_minutes, before_the_gate):
     gate = timedelta(minutes=gate_minutes)
     assert last_call(SIX, gate=gate) == SIX - gate - timedelta(minutes=before_the_gate)

@@ -61,17 +61,19 @@ def split_kw(sessions, *, called_kw, offers_kw):
     return solved.profile_kw[:, 0]
 
 
+@pytest.mark.parametrize("in_its_block", [True, False])
 @given(seed=seeds, called=calls)
 @settings(max_examples=60, deadline=None)
-def test_any_course_of_calls_of_the_offers_of_a_fleet_is_deliverable(seed, called):
+def test_any_course_of_calls_of_the_offers_of_a_fleet_is_deliverable(in_its_block, seed, called):
     """In each PTU one is offered, sized on the cars as they are then, and the offer of the running PTU is called."""
     sessions, offers_kw = cars(seed, count=9), {}
     for now, share in enumerate(called):
-        t = now + PTUS
+        begins, held_kw = (now, in_block(sessions)[1]) if in_its_block else (now + 1, held_after_a_step_kw(sessions))
+        t = begins + PTUS - 1
         offers_kw[t] = lowered_w(
-            max(held_after_a_step_kw(sessions) - 10 * MARGIN_KW, 0.0),
-            in_block_w=[offers_kw.get(ptu, 0.0) for ptu in range(now + 1, t)],
-            before_block_w=[offers_kw.get(now, 0.0)],
+            max(held_kw - 10 * MARGIN_KW, 0.0),
+            in_block_w=[offers_kw.get(ptu, 0.0) for ptu in range(begins, t)],
+            before_block_w=[offers_kw.get(ptu, 0.0) for ptu in range(now, begins)],
         )
         drawn_kw = split_kw(
             sessions,
