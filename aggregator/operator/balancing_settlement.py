@@ -15,6 +15,7 @@ from aggregator.core.ptu import MARKET_ZONE, PTU
 from aggregator.core.services import clock
 from aggregator.core.words import counted
 from aggregator.operator.admin.base import HistoryAdmin
+from aggregator.operator.asked_day import FIRST_DAY, LAST_DAY, asked_day
 from aggregator.operator.charts import BLUE, GREEN, GREY, ORANGE, Chart, Series, chart
 from aggregator.operator.display import MISSING, TO, euros, moment
 from aggregator.operator.panels.cells import cell, list_of, table
@@ -25,7 +26,6 @@ from settlement.balancing.reading import Adjustment, Day, adjustments, days_with
 from settlement.models import BalancingSettlement, Delivery
 
 DAYS = 14
-FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(9998, 12, 31)  # the page names days before and after
 UP, DOWN = "reduce", "increase"
 BASIS = "pro rata to the parts of groups in our bid: our reading"
 
@@ -35,7 +35,7 @@ def overview_view(request: HttpRequest, settlement_admin: HistoryAdmin) -> HttpR
     """List the last days to whoever may see settlements; `?until=2026-01-14` lists earlier ones."""
     _require_permission(request, settlement_admin)
     today = clock().now().astimezone(MARKET_ZONE).date()
-    last = min(_day(request.GET.get("until")) or LAST_DAY, today - timedelta(days=1))
+    last = min(asked_day(request.GET.get("until")) or LAST_DAY, today - timedelta(days=1))
     first = max(last - timedelta(days=DAYS - 1), FIRST_DAY)
     days = days_with_balancing(first, last)
     context = {
@@ -225,16 +225,8 @@ def _require_permission(request: HttpRequest, settlement_admin: HistoryAdmin) ->
 
 
 def _found(text: str) -> Day:
-    day = _day(text)
+    day = asked_day(text)
     found = days_with_balancing(day, day) if day else []
     if not found:
         raise Http404("There was no balancing energy on that day.")
     return found[0]
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        day = date.fromisoformat(text) if text else None
-    except ValueError:
-        return None
-    return day if day and FIRST_DAY <= day <= LAST_DAY else None

@@ -17,13 +17,13 @@ from aggregator.core.interval import Interval
 from aggregator.core.ptu import MARKET_ZONE, PTU, day_interval, ptu_range, ptu_start
 from aggregator.core.services import clock
 from aggregator.core.units import kilowatt
+from aggregator.operator.asked_day import asked_day
 from aggregator.operator.charts import GREEN, Series, chart
 from aggregator.operator.display import TO, duration, kilo, moment
 from aggregator.operator.panels.cells import cell, page_of, table
 from assets.models import Asset, MeterInterval, ReadingQuarter
 
 DAYS = 3
-FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(9998, 12, 31)  # the page names days before and after
 PTUS_PER_HOUR = timedelta(hours=1) // PTU
 
 
@@ -63,7 +63,7 @@ def meter_values_view(request: HttpRequest, object_id: str, asset_admin: "ModelA
     if not may_see:
         raise PermissionDenied
     now = clock().now()
-    last_day = _day(request.GET.get("until")) or now.astimezone(MARKET_ZONE).date()
+    last_day = asked_day(request.GET.get("until")) or now.astimezone(MARKET_ZONE).date()
     context = {
         **asset_admin.admin_site.each_context(request),
         **meter_page(asset=asset, last_day=last_day, now=now),
@@ -157,11 +157,3 @@ def _net_w(value: MeterInterval) -> int:
 
 def _net_kw(reading: Reading | None) -> float | None:
     return None if reading is None else kilowatt(_net_w(reading.value))
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        day = date.fromisoformat(text) if text else None
-    except ValueError:
-        return None
-    return day if day and FIRST_DAY <= day <= LAST_DAY else None
