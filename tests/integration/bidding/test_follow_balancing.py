@@ -182,12 +182,13 @@ class Told:
 
     def __init__(self) -> None:
         self.now, self.asked_mw, self.measured = STARTS_AT, Decimal(0), []
+        self.counts_from = STARTS_AT - timedelta(days=1)
 
     def real_seconds(self, duration):
         return duration.total_seconds()
 
     def fetch_setpoint(self):
-        return Setpoint(int(self.now.timestamp()), self.now, self.asked_mw, is_valid=True)
+        return Setpoint((self.now - self.counts_from) // CYCLE, self.now, self.asked_mw, is_valid=True)
 
     def send_measurement(self, measurement):
         self.measured.append(measurement)
@@ -209,6 +210,25 @@ def test_a_group_is_handed_to_planning_at_most_twice_a_minute_but_at_once_from_a
         if seconds == 40:
             ActivationPtu.objects.update(planned_for_w=510_000)
     assert handed == [8, 40, 44, 48]
+
+
+def test_tennet_may_count_anew_after_we_went_back_to_nothing(group):
+    make_bid(STARTS_AT, {group: MW})
+    tennet, ordered_w = Told(), {}
+    tennet.asked_mw = Decimal("0.5")
+    follower = Follower(tennet=tennet, clock=SimpleNamespace(now=lambda: tennet.now), plan=lambda _pk: None)
+    for seconds in range(0, 92, 4):
+        tennet.now = STARTS_AT + timedelta(seconds=seconds)
+        if seconds == 4:  # whose numbers go back belongs to another count, or to another day
+            tennet.counts_from, tennet.asked_mw = tennet.now, Decimal("0.3")
+        follower.cycle()
+        ordered_w[seconds] = rows_of()[group.ean].ordered_w
+    assert {second: ordered_w[second] for second in (0, 4, 72, 76, 80)} == {
+        0: 500_000, 4: 500_000, 72: 500_000, 76: 0, 80: 300_000,
+    }  # fmt: skip
+    assert list(BalancingSignal.objects.order_by("pk").values_list("use", flat=True)) == [
+        "followed", "lost", "given_up", "followed",
+    ]  # fmt: skip
 
 
 def test_what_is_handed_over_and_lost_is_handed_over_again(group):
