@@ -155,3 +155,12 @@ def activation(fleet, announcement, group, exchange, sized, now):
 @pytest.fixture
 def evening(activation, fleet):
     return Evening(activation, fleet)
+
+
+@pytest.fixture
+def other(area, group):
+    """A second group of the pool, without assets."""
+    return AggregationEan.objects.create(
+        ean=Ean18.from_body("87168510000000002"), name="Noord", congestion_area=area, autonomy="automatic",
+        brp=Ean13.from_body("871999900001"), price_eur_per_mwh=Decimal("180.00"),
+    )  # fmt: skip
