@@ -72,6 +72,7 @@ TICKS = (
     ("assets.tasks.forget_answers", "default", 60),
     ("assets.tasks.drop_old_months", "default", 720),
     ("bidding.tasks.forget_driver_data", "default", 720),
+    ("bidding.tasks.replay_promises", "forecast", 15),
     ("bidding.tasks.forget_old_headroom", "default", 720),
 )
 app.conf.task_routes = {task: {"queue": queue} for task, queue, _ in TICKS}

@@ -32,6 +32,7 @@ from bidding.operations import (
     bids,
     driver_data,
     duties,
+    hindsight,
     market_messages,
     order_changes,
     orders,
@@ -40,6 +41,7 @@ from bidding.operations import (
     waiting_answers,
 )
 from bidding.operations.approvals import GateClosed, NotInState
+from bidding.operations.hindsight import Hindsight
 from bidding.operations.sizing import size
 from bidding.optimisation.balancing import next_to_size, ptus_to_offer
 from bidding.queries import (
@@ -60,6 +62,9 @@ LONGEST_WAIT = timedelta(seconds=20)
 
 BALANCING_SECONDS = 30
 """After which a round begins to size no other group: bids are sized by the same workers, and have a buyer."""
+
+REPLAY_SECONDS = 60
+"""After which a round of replays ends: nothing waits for them."""
 
 CLAIMED_SECONDS = 300
 """No task runs longer, so after this a claim is one of a process that died."""
@@ -186,6 +191,24 @@ def _size_balancing(group: AggregationEan, ptu: datetime) -> None:
         balancing.size_balancing(aggregation_ean=group, ptu_start=ptu, now=clock().now())
     finally:
         cache.delete(claim)
+
+
+@shared_task
+def replay_promises(**_unknown: object) -> None:
+    """Replay the promises whose cars are gone, some of them in each round."""
+    began, gate = monotonic(), settings.AFRR_GATE
+    for group in AggregationEan.objects.order_by("?"):
+        now = clock().now()
+        in_hindsight = Hindsight(gate=gate, now=now)
+        for promise in hindsight.waiting(aggregation_ean=group, gate=gate, now=now):
+            if monotonic() - began > REPLAY_SECONDS:
+                return
+            with failing_alone(
+                logger,
+                "Whether %s would have held was not worked out. It is tried again; mend the cause.",
+                promise,
+            ):
+                in_hindsight.replay(promise)
 
 
 @shared_task

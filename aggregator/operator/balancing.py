@@ -20,13 +20,17 @@ from aggregator.operator.charts import BLUE, GREY, ORANGE, Chart, Series, chart
 from aggregator.operator.display import TO, clock_times, duration, kilo, moment
 from aggregator.operator.panels.balancing_live import balancing_live
 from aggregator.operator.panels.cells import cell, kw_or_gap, list_of, page_of, table
+from aggregator.operator.panels.record import KEPT_HEADERS, record_row
 from assets.models import AggregationEan
 from bidding.markets.afrr.terms import WATT_PER_MEGAWATT
 from bidding.models import BalancingHeadroom, Direction
 from bidding.optimisation.balancing import next_to_size
+from bidding.optimisation.track_record import track_records
 from bidding.services import afrr_terms
+from bidding.track_record import replayed_headroom, replayed_pool
 
 SHOWN = timedelta(days=1)
+RECORDED = timedelta(days=90)
 UP, DOWN = Direction.REDUCE, Direction.INCREASE
 
 Key = tuple[datetime, str]
@@ -66,7 +70,7 @@ def balancing_view(request: HttpRequest, headroom_admin: HistoryAdmin) -> HttpRe
 
 
 def balancing_page(*, now: datetime, with_bids: bool = True) -> dict[str, Any]:
-    """Return what the page says: bids, all groups together, then each (5 queries)."""
+    """Return what the page says: bids, record, all groups together, then each (8 queries)."""
     newest = next_to_size(now, gate=settings.AFRR_GATE)
     period = Interval(ptu_start(now) - SHOWN, newest + PTU)
     groups = list(AggregationEan.objects.filter(is_sized_for_balancing=True).order_by("name", "ean"))
@@ -80,6 +84,7 @@ def balancing_page(*, now: datetime, with_bids: bool = True) -> dict[str, Any]:
         "as_of": moment(now),
         "state": whether_it_is_sold(groups),
         "bids": bids_section(period, now=now) if with_bids else None,
+        "record": _record(now),
         "gate": duration(settings.AFRR_GATE),
         "all_rows": list_of(BalancingHeadroom),
         "groups_address": list_of(AggregationEan),
@@ -90,6 +95,16 @@ def balancing_page(*, now: datetime, with_bids: bool = True) -> dict[str, Any]:
         if groups
         else [],
     }
+
+
+def _record(now: datetime) -> dict[str, Any]:
+    """Return the table of what was held in hindsight, by group and promise, and of several together (3 queries)."""
+    tallies = replayed_headroom(since=now - RECORDED)
+    names = dict(AggregationEan.objects.filter(pk__in=tallies).values_list("pk", "name"))
+    each = [(names[ean], tallies[ean]) for ean in sorted(tallies, key=lambda ean: (names[ean], ean))]
+    together = [("All groups together", replayed_pool(since=now - RECORDED))] if len(each) > 1 else []
+    rows = [[cell(name), *record_row(one)] for name, of_group in [*together, *each] for one in track_records(of_group)]
+    return table("Power that would have been held", f"Group,{KEPT_HEADERS}".replace("Windows", "Quarter hours"), rows)
 
 
 def _by_ptu(rows: Iterable[BalancingHeadroom]) -> dict[Key, Power]:

@@ -20,6 +20,12 @@ class BalancingHeadroom(models.Model):
         help_text="What can be held from the gate of this quarter hour to its end, whenever it is called."
     )
     free_w = models.PositiveBigIntegerField(help_text="The part that was not sold when it was sized.")
+    steady_w = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="What batteries and heat pumps told for it; empty where no cars carry it."
+    )
+    capacity_w = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="What would have been held, replayed with what cars did; empty until then."
+    )
     reliability = models.DecimalField(max_digits=5, decimal_places=4, help_text="Probability that it holds.")
     limited_by = models.CharField(max_length=120, help_text="Why it is no more.")
     sized_at = models.DateTimeField(help_text="Nothing that was learnt later is in it.")
@@ -35,6 +41,9 @@ class BalancingHeadroom(models.Model):
             models.CheckConstraint(condition=Q(sized_at__lt=F("ptu_start")), name="headroom_is_sized_in_time"),
             models.CheckConstraint(
                 condition=Q(reliability__gt=0, reliability__lt=1), name="headroom_reliability_is_a_probability"
+            ),
+            models.CheckConstraint(
+                condition=Q(capacity_w__isnull=True) | Q(steady_w__isnull=False), name="replayed_headroom_has_cars"
             ),
         ]
         indexes = [models.Index(fields=["ptu_start"], name="headroom_by_ptu")]

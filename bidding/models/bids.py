@@ -52,6 +52,9 @@ class Bid(models.Model):
     price_parts = models.JSONField(default=dict, help_text="What the price is made of, as it was calculated.")
     reliability = models.DecimalField(max_digits=5, decimal_places=4)
     explanation = models.JSONField(help_text="Why this much: scenarios, reliability curve, what limits it.")
+    capacity_w = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="What would have been held, replayed with what cars did; empty until then."
+    )
     status = models.CharField(max_length=14, choices=Status.choices)
     cleared_power_w = models.PositiveBigIntegerField(default=0)
     cleared_price_eur_per_mwh = models.DecimalField(

@@ -1,5 +1,6 @@
 """Sizing what groups could offer as balancing energy (aFRR), a PTU at a time; nothing is sold by it."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -75,6 +76,7 @@ def _sized(
         now=min(now, block.starts_at),  # all that is called in the block is still to come
     )
     reliable_w, sold = watt(sized.bid_kw), sold_beside_balancing(eans=[aggregation_ean.pk], ptus=ptu_range(block))
+    replay: Mapping[str, int] = sized.explanation.get("replay", {})  # type: ignore[assignment]  # written by `sizing`
     return BalancingHeadroom(
         aggregation_ean=aggregation_ean,
         ptu_start=ptu_start,
@@ -85,6 +87,7 @@ def _sized(
             sold_w=max((one.others_w for one in sold if one.direction == direction), default=0),
             is_sold_other_way=any(one.direction != direction for one in sold),
         ),
+        steady_w=replay.get("steady_w"),
         reliability=aggregation_ean.reliability,
         limited_by=_limit(sized, direction),
         sized_at=now,

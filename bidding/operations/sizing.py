@@ -1,6 +1,7 @@
 """Sizing a bid for a group: from what is known now to what is offered."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -56,7 +57,7 @@ def size(*, announcement: Announcement, aggregation_ean: AggregationEan, now: da
     period = Interval(announcement.starts_at, announcement.ends_at)
     group = group_during(aggregation_ean=aggregation_ean, period=period)
     direction = as_literal(announcement.direction)
-    histories = _histories(group.plugs, now)
+    histories = histories_of(group.plugs, now)
     drivers = driver_record(aggregation_ean=aggregation_ean, now=now)
     sized = _sized(
         group=group,
@@ -88,7 +89,7 @@ def reliable_power(
     Cars charge on arrival, so they cannot take more: nothing is forecast for an increase.
     """
     group = group_during(aggregation_ean=aggregation_ean, period=period)
-    histories = _histories(group.plugs if direction == "reduce" else (), now)
+    histories = histories_of(group.plugs if direction == "reduce" else (), now)
     return _sized(
         group=group,
         period=period,
@@ -115,10 +116,9 @@ def _sized(
     memory: RehearsalMemory | None,
 ) -> SizedBid:
     aggregation_ean = group.aggregation_ean
-    plugs = {asset.pk: asset for asset in group.plugs}
-    feeding_in = may_feed_in_together(batteries=group.batteries, plugs=group.plugs, period=period)
     steerable = steerable_w(aggregation_ean=aggregation_ean.ean, assets=group.members, direction=direction)
-    return size_window(
+    contributions = _contributions(group, period, direction, now)
+    sized = size_window(
         window=WindowSpec(
             starts_s=int(period.starts_at.timestamp()),
             ends_s=int(period.ends_at.timestamp()),
@@ -131,29 +131,43 @@ def _sized(
         ),
         now_s=int(now.timestamp()),
         timezone=MARKET_ZONE.key,
-        groups=[
-            ChargerGroup(
-                name=category,
-                history=history.sessions,
-                plugged_in=history.plugged_in,
-                traits=_traits([plugs[asset_id] for asset_id in history.asset_ids], feeding_in),
-                stays=_stays(aggregation_ean.ean, category),
-                energy_in_kwh=history.energy_in_kwh,
-                declared=declarations(history=history, now=now),
-            )
-            for category, history in histories.items()
-        ],
+        groups=charger_groups(group=group, histories=histories, period=period, now=now),
         outdoor_c=day_means_c(
             hours_c(period=Interval(now - HISTORY, period.ends_at + timedelta(days=1)), now=now),
             timezone=MARKET_ZONE.key,
         ),
-        contributions=_contributions(group, period, direction, now),
+        contributions=contributions,
         placed=placed_bids(since=now - RECORD_KEPT_FOR, aggregation_ean=aggregation_ean),
         margin_history=earlier_margins(aggregation_ean=aggregation_ean, since=now - RECORD_KEPT_FOR),
         seed=int(period.starts_at.timestamp()) // PTU_SECONDS + int(aggregation_ean.ean) % 1_000_003,
         policy=rehearsed_policy(drivers.most_risk),
         memory=memory,
     )
+    if direction == "increase" or not histories:
+        return sized
+    steady_w = sum(watt(float(one.power_kw.min())) for one in contributions)
+    replay = {"promised_w": watt(sized.bid_kw), "steady_w": steady_w}  # what `hindsight` holds against what cars did
+    return replace(sized, explanation={**sized.explanation, "replay": replay})
+
+
+def charger_groups(
+    *, group: Group, histories: Mapping[str, PlugHistory], period: Interval, now: datetime
+) -> list[ChargerGroup]:
+    """Return the chargers of a group by category, as forecast and replay know them at `now`."""
+    plugs = {asset.pk: asset for asset in group.plugs}
+    feeding_in = may_feed_in_together(batteries=group.batteries, plugs=group.plugs, period=period)
+    return [
+        ChargerGroup(
+            name=category,
+            history=history.sessions,
+            plugged_in=history.plugged_in,
+            traits=_traits([plugs[asset_id] for asset_id in history.asset_ids], feeding_in),
+            stays=_stays(group.aggregation_ean.ean, category),
+            energy_in_kwh=history.energy_in_kwh,
+            declared=declarations(history=history, now=now),
+        )
+        for category, history in histories.items()
+    ]
 
 
 @lru_cache(maxsize=256)
@@ -166,11 +180,11 @@ def _stays(ean: str, category: str) -> StayModels:
 def expected_w(*, aggregation_ean: AggregationEan, period: Interval, now: datetime) -> list[int]:
     """Return what a group is expected to take in each PTU of `period`, on what is known at `now`."""
     group = group_during(aggregation_ean=aggregation_ean, period=period)
-    histories = list(_histories(group.plugs, now).values())
+    histories = list(histories_of(group.plugs, now).values())
     return [watt(power_kw) for power_kw in _baseline_kw(group, histories, period, now)]
 
 
-def _histories(plugs: Sequence[Asset], now: datetime) -> dict[str, PlugHistory]:
+def histories_of(plugs: Sequence[Asset], now: datetime) -> dict[str, PlugHistory]:
     """Return what is known of the sessions at some chargers, by category."""
     by_category: dict[str, list[Asset]] = {}
     for asset in plugs:

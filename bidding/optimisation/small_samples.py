@@ -1,8 +1,10 @@
 """How far a finite sample carries: tails, quantiles and intervals.
 
-Sources: Wilson score interval, Wilson (1927); Student quantile by series, Abramowitz and Stegun 26.7.5.
+Sources: Wilson score interval, Wilson (1927); the same with an effective sample size, Korn and Graubard (1998); Student
+quantile by series, Abramowitz and Stegun 26.7.5.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from math import sqrt
 from statistics import NormalDist
@@ -37,7 +39,7 @@ def student_quantile(probability: float, *, degrees: float) -> float:
     return sum(term / degrees**power for power, term in enumerate(terms))
 
 
-def wilson_interval(kept: int, total: int, *, confidence: float = 0.95) -> tuple[float, float]:
+def wilson_interval(kept: float, total: float, *, confidence: float = 0.95) -> tuple[float, float]:
     """Return the Wilson score interval of a counted share; the whole of [0, 1] without observations."""
     if total == 0:
         return (0.0, 1.0)
@@ -46,3 +48,21 @@ def wilson_interval(kept: int, total: int, *, confidence: float = 0.95) -> tuple
     spread = z * sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
     middle, scale = share + z**2 / (2 * total), 1 + z**2 / total
     return (max((middle - spread) / scale, 0.0), min((middle + spread) / scale, 1.0))
+
+
+def clustered_interval(clusters: Sequence[tuple[int, int]], *, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a share counted in clusters of (kept, total) whose members are kept or broken together.
+
+    The Wilson interval of as many observations as would vary alike if each came by itself: never more than there are,
+    and not fewer than there are clusters. Where all were kept, or none, nothing is known of how they go together, so
+    each cluster counts once. With one observation per cluster it is the Wilson interval.
+    """
+    total = sum(count for _, count in clusters)
+    if total == 0:
+        return (0.0, 1.0)
+    share = sum(kept for kept, _ in clusters) / total
+    alone = total * share * (1 - share)
+    together = sum((kept - share * count) ** 2 for kept, count in clusters)
+    most, fewest = float(total), float(sum(count > 0 for _, count in clusters))
+    effective = fewest if alone == 0 else min(max(total * alone / max(together, 1e-12), fewest), most)
+    return wilson_interval(share * effective, effective, confidence=confidence)

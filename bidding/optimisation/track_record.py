@@ -4,7 +4,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aggregator.core.words import counted
-from bidding.optimisation.small_samples import wilson_interval
+from bidding.optimisation.small_samples import clustered_interval
+
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class DayTally:
+    """Bids of one day with the same promise: how many, how many were kept, and their power together."""
+
+    day: int
+    reliability: float
+    bids: int
+    kept: int
+    power_kw: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +29,22 @@ class PlacedBid:
     reliability: float
     is_kept: bool
 
+    @property
+    def tally(self) -> DayTally:
+        """Count it by itself."""
+        return DayTally(self.starts_s // DAY_S, self.reliability, 1, int(self.is_kept), self.bid_kw)
+
 
 @dataclass(frozen=True, slots=True)
 class TrackRecord:
-    """Bids of one promised reliability: how many were kept, with a 95 % interval of the share (Wilson)."""
+    """Bids of one promised reliability: how many were kept, with a 95 % interval of the share.
+
+    Bids of one day are kept or broken together more often than those of different days; the interval allows for it.
+    """
 
     promised: float
     bids: int
+    days: int
     kept: int
     kept_share: float | None
     interval: tuple[float, float]
@@ -44,21 +66,26 @@ class TrackRecord:
         )
 
 
-def track_records(bids: Iterable[PlacedBid]) -> tuple[TrackRecord, ...]:
+def track_records(tallies: Iterable[DayTally]) -> tuple[TrackRecord, ...]:
     """Count bids per promised reliability, in ascending order of the promise."""
-    by_promise: dict[float, list[PlacedBid]] = {}
-    for bid in bids:
-        by_promise.setdefault(bid.reliability, []).append(bid)
+    by_promise: dict[float, list[DayTally]] = {}
+    for tally in tallies:
+        by_promise.setdefault(tally.reliability, []).append(tally)
     return tuple(_record(promise, by_promise[promise]) for promise in sorted(by_promise))
 
 
-def _record(promise: float, bids: list[PlacedBid]) -> TrackRecord:
-    kept = sum(bid.is_kept for bid in bids)
+def _record(promise: float, tallies: list[DayTally]) -> TrackRecord:
+    by_day: dict[int, tuple[int, int]] = {}
+    for tally in tallies:
+        kept, bids = by_day.get(tally.day, (0, 0))
+        by_day[tally.day] = kept + tally.kept, bids + tally.bids
+    bids, kept = sum(tally.bids for tally in tallies), sum(tally.kept for tally in tallies)
     return TrackRecord(
         promised=promise,
-        bids=len(bids),
+        bids=bids,
+        days=len(by_day),
         kept=kept,
-        kept_share=kept / len(bids),
-        interval=wilson_interval(kept, len(bids)),
-        mean_bid_kw=sum(bid.bid_kw for bid in bids) / len(bids),
+        kept_share=kept / bids,
+        interval=clustered_interval(list(by_day.values())),
+        mean_bid_kw=sum(tally.power_kw for tally in tallies) / bids,
     )

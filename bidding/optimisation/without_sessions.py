@@ -67,7 +67,7 @@ def size_without_sessions(
 
 def _bid(window: WindowSpec, power_kw: float, placed: Sequence[PlacedBid]) -> tuple[float, str, Limit]:
     latest = islice((bid for bid in reversed(placed) if bid.reliability == window.reliability), JUDGED_BIDS)
-    for record in track_records(latest):
+    for record in track_records(bid.tally for bid in latest):
         if record.is_below_promise:
             return 0.0, f"No bid: {record.sentence()}; check what batteries and heat pumps report.", "record"
     bid_kw = window.product_bid_kw(power_kw)

@@ -52,12 +52,13 @@ class PastWindows:
     def _outlooks(self) -> OutlookModel:
         return OutlookModel(self._sessions, timezone=self._timezone)
 
-    def kept_kw(self, window: WindowSpec, *, others_kw: Floats | float = 0.0) -> float:
+    def kept_kw(self, window: WindowSpec, *, others_kw: Floats | float = 0.0, promised_kw: float = 0.0) -> float:
         """Return the largest promise that dispatch with its loop would have kept [kW].
 
         Args:
             window: a window that is over.
             others_kw: what assets without sessions added, a number or one per PTU (T,).
+            promised_kw: played as well, so that whether it was kept does not hang on how finely the largest is found.
         """
         rows = self._sessions.rows_present(window.starts_s, window.ends_s)
         play = WindowPlay(
@@ -69,7 +70,10 @@ class PastWindows:
             declared=self._declared,
             others_kw=others_kw,
         )
-        return play.reached_kw(within=CAPACITY_WITHIN)
+        reached_kw = play.reached_kw(within=CAPACITY_WITHIN)
+        if reached_kw < promised_kw and play.deliver(promised_kw).keeps(promised_kw):
+            return promised_kw
+        return reached_kw
 
 
 def _together(groups: Sequence[ChargerGroup], *, now_s: int) -> tuple[SessionTable, ChargerTraits, Declarations | None]:

@@ -231,7 +231,9 @@ class NoBidAdmin(ExplainedAdmin):
 
 @admin.register(BalancingHeadroom)
 class BalancingHeadroomAdmin(HistoryAdmin):
-    list_display = ("ptu_start", "aggregation_ean", "direction", "reliable_w", "free_w", "limited_by", "sized_at")
+    list_display = (
+        "ptu_start", "aggregation_ean", "direction", "reliable_w", "free_w", "limited_by", "sized_at", "capacity_w",
+    )  # fmt: skip
     list_filter = ("aggregation_ean", "direction")
     list_select_related = ("aggregation_ean",)
     search_fields = ("aggregation_ean__ean", "aggregation_ean__name")

@@ -351,12 +351,14 @@ class Evening:
         )
         SurplusOrder.objects.create(bid=bid, order_id="X2", found_at=LONG_AGO)
 
-    def headroom(self, group, *, up_w=300_000, down_w=100_000, ptu_start=WINDOW_START, free_w=None):
+    def headroom(self, group, *, up_w=300_000, down_w=100_000, ptu_start=WINDOW_START, free_w=None, held_w=None):
+        """Add what a group could offer; `held_w` of it up in hindsight."""
         for direction, power_w in (("reduce", up_w), ("increase", down_w)):
+            cars = {"steady_w": 0, "capacity_w": held_w} if direction == "reduce" else {}
             BalancingHeadroom.objects.create(
                 aggregation_ean=group, ptu_start=ptu_start, direction=direction, reliable_w=power_w,
                 free_w=power_w if free_w is None else free_w, reliability=Decimal("0.95"),
-                limited_by="drivers who leave soon need their energy", sized_at=ptu_start - 3 * PTU,
+                limited_by="drivers who leave soon need their energy", sized_at=ptu_start - 3 * PTU, **cars,
             )  # fmt: skip
 
     def balancing_bid(self, *groups, ptu_start=WINDOW_START, direction="reduce", power_w=2_000_000, **fields):

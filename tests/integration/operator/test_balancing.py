@@ -52,6 +52,27 @@ def test_a_group_and_all_together_are_told_in_kilowatts_and_whole_megawatts(even
     assert rows(found["North"]) == [[quarter, "800", "500", "600", "500", limit, limit]]
 
 
+def test_what_was_held_in_hindsight_is_told_by_group_and_promise(evening, groups, pages):
+    for hours in range(48):
+        ptu_start = NEXT - timedelta(hours=hours)
+        evening.headroom(groups[0], ptu_start=ptu_start, up_w=300_000, held_w=200_000 if hours == 3 else 300_000)
+    record = balancing_page(now=NOW)["record"]
+    assert [header["text"] for header in record["headers"]][:4] == ["Group", "Promised", "Quarter hours", "Days"]
+    row = [cell["text"] for cell, _ in record["rows"][0]]
+    assert row[:6] == ["North", "95.0%", "48", "3", "47", "97.9%"]
+    assert len(record["rows"]) == 1  # of South nothing was replayed
+    evening.headroom(groups[1], ptu_start=NEXT, held_w=0)
+    names = [row[0][0]["text"] for row in balancing_page(now=NOW)["record"]["rows"]]
+    assert names == ["All groups together", "North", "South"]
+    assert "Did it hold?" in (html := pages.get(PAGE).content.decode())
+    assert "97.9%" in html
+
+
+def test_before_anything_was_replayed_it_is_said(evening, groups, pages):
+    evening.headroom(groups[0], ptu_start=NEXT)
+    assert "Nothing can be said yet" in pages.get(PAGE).content.decode()
+
+
 def test_the_chart_shows_a_day_and_what_comes_and_leaves_gaps(evening, groups):
     evening.headroom(groups[0], ptu_start=NEXT)
     evening.headroom(groups[0], ptu_start=NEXT - timedelta(days=1), up_w=250_000)

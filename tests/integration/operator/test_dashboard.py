@@ -249,8 +249,35 @@ def test_promises_are_counted_against_what_was_kept(evening):
 
     sentence = "promised 95%, kept 70.0% (10 windows with a bid, 95 % interval 39.7% to 89.2%)"
     assert page["panels"]["record"]["sentences"] == [sentence]
-    assert texts(page["panels"]["record"]["table"]) == [["95.0%", "10", "7", "70.0%", "39.7% to 89.2%", "200"]]
+    assert texts(page["panels"]["record"]["table"]) == [["95.0%", "10", "10", "7", "70.0%", "39.7% to 89.2%", "200"]]
     assert f"Bids are kept less often than promised: {sentence}." in [line["text"] for line in page["attention"]]
+
+
+def test_bids_that_nobody_called_have_a_record_of_what_their_cars_would_have_held(evening, pages):
+    group = evening.group()
+    for day in range(12):
+        starts_at = WINDOW_START - timedelta(days=day)
+        call = evening.announcement(f"a{day}", starts_at=starts_at, ends_at=starts_at + timedelta(hours=1))
+        promised_w = 300_000  # of which 200 kW were left to offer
+        capacity_w = {0: 299_999, 1: 250_000, 2: 0, 11: None}.get(day, promised_w)
+        evening.bid(
+            announcement=call, group=group, status=Bid.Status.NOT_CLEARED, capacity_w=capacity_w,
+            explanation={"reason": "300 kW", "replay": {"promised_w": promised_w, "steady_w": 0}},
+        )  # fmt: skip
+
+    page = overview(now=NOW, may=everything_visible)
+
+    panel = page["panels"]["record"]
+    assert panel["table"]["rows"] == []
+    assert texts(panel["replayed"]) == [["95.0%", "11", "11", "8", "72.7%", "43.4% to 90.3%", "300"]]
+    assert [line["text"].split(":")[0] for line in page["attention"]] == [
+        "Bids, called or not, would have been kept less often than promised"
+    ]
+    [href] = [line["href"] for line in page["attention"]]
+    assert pages.get(href).context["cl"].result_count == 11
+    html = pages.get("/admin/").content.decode()
+    assert "All bids, replayed" in html
+    assert "43.4% to 90.3%" in html
 
 
 def test_every_link_on_the_page_opens(pages, evening):

@@ -116,6 +116,15 @@ def test_other_assets_add_what_they_bring_and_dispatch_covers_the_rest():
     assert played(group).kept_kw(past_window(), others_kw=np.full(8, 20.0)) == pytest.approx(alone + 20.0)
 
 
+def test_whether_a_promise_was_kept_does_not_hang_on_how_finely_the_largest_is_found():
+    group = group_at(SESSIONS, NOW_S)
+    past = played(replace(group, traits=replace(group.traits, v2g=np.ones_like(group.traits.v2g))))
+    found_kw = past.kept_kw(past_window(40))
+    assert past.kept_kw(past_window(40), promised_kw=1.01 * found_kw) == 1.01 * found_kw
+    assert past.kept_kw(past_window(40), promised_kw=1.1 * found_kw) == found_kw
+    assert past.kept_kw(past_window(40), promised_kw=0.9 * found_kw) == found_kw
+
+
 def walked(sizer):
     """Bids of the last weekdays in a walk through the fleet."""
     fleet = evening_fleet(chargers=12, days=70, seed=3)

@@ -1,11 +1,17 @@
 from math import comb
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bidding.optimisation.small_samples import binomial_upper_tail, student_quantile, wilson_interval
+from bidding.optimisation.small_samples import (
+    binomial_upper_tail,
+    clustered_interval,
+    student_quantile,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,3 +46,46 @@ def test_wilson_interval_of_nine_in_ten():
 
 def test_no_observations_exclude_nothing():
     assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+@given(kept=st.lists(st.booleans(), min_size=1, max_size=60).filter(lambda kept: 0 < sum(kept) < len(kept)))
+def test_one_observation_per_cluster_is_the_wilson_interval(kept):
+    clusters = [(int(one), 1) for one in kept]
+    assert clustered_interval(clusters) == pytest.approx(wilson_interval(sum(kept), len(kept)))
+
+
+CLUSTERS = st.lists(
+    st.integers(1, 96).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total))), min_size=1, max_size=30
+)
+
+
+@given(clusters=CLUSTERS)
+def test_clusters_count_between_once_and_as_often_as_they_have_members(clusters):
+    total, share = (
+        sum(count for _, count in clusters),
+        sum(kept for kept, _ in clusters) / sum(count for _, count in clusters),
+    )
+    low, high = clustered_interval(clusters)
+    narrowest, widest = (wilson_interval(share * count, count) for count in (total, len(clusters)))
+    assert widest[0] - 1e-9 <= low <= narrowest[0] + 1e-9
+    assert narrowest[1] - 1e-9 <= high <= widest[1] + 1e-9
+
+
+def test_clusters_that_were_all_kept_count_once_each():
+    assert clustered_interval([(96, 96)] * 10) == wilson_interval(10, 10)
+    assert clustered_interval([]) == (0.0, 1.0)
+
+
+def test_days_with_a_shock_of_their_own_are_covered_as_often_as_said():
+    rng = np.random.default_rng(1)
+    share, days, windows, runs = 0.9, 60, 24, 400
+    covered = covered_as_if_alone = 0
+    for _ in range(runs):
+        of_day = rng.beta(0.9, 0.1, size=days)  # most days are kept whole, some are broken whole
+        kept = rng.binomial(windows, of_day)
+        low, high = clustered_interval([(int(one), windows) for one in kept])
+        covered += low <= share <= high
+        low, high = wilson_interval(int(kept.sum()), days * windows)
+        covered_as_if_alone += low <= share <= high
+    assert covered / runs > 0.92
+    assert covered_as_if_alone / runs < 0.6
