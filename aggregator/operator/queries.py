@@ -305,7 +305,7 @@ def earnings(interval: Interval) -> Earnings:
         .values_list(
             "ptu__delivery__activation__aggregation_ean_id",
             "partner_id",
-            "ptu__delivery__price_eur_per_mwh",
+            "ptu__price_eur_per_mwh",
             "ptu__delivery__partner_share",
         )
         .annotate(energy_wh=Sum("paid_wh"))

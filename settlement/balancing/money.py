@@ -12,8 +12,6 @@ from aggregator.core.money import CENT
 from bidding.markets.afrr.settlement import SettledDirection, SettledPeriod
 
 WAYS = ("reduce", "increase")
-PRICE_STEP = Decimal("0.00000001")
-"""Of the one price that a delivery is stored with."""
 WATT_HOURS_PER_MEGAWATT_HOUR = 1_000_000
 
 
@@ -33,19 +31,6 @@ def worth_eur(period: SettledPeriod) -> Decimal:
     return sum((settled(period, way).requested_mwh * paid_eur_per_mwh(period, way) for way in WAYS), Decimal(0))
 
 
-def mean_eur_per_mwh(paid: Iterable[tuple[int, Decimal]]) -> Decimal:
-    """Return the one price at which all energy is worth what its parts [Wh at a price] are; nothing is worth nothing.
-
-    On eight decimals, so that 10 GWh are out by less than a hundredth of a cent.
-
-    >>> mean_eur_per_mwh([(1_000, Decimal(80)), (500, Decimal(-20))])
-    Decimal('46.66666667')
-    """
-    parts = list(paid)
-    worth = sum((energy_wh * price for energy_wh, price in parts), Decimal(0))
-    return (worth / (sum(energy_wh for energy_wh, _ in parts) or 1)).quantize(PRICE_STEP, ROUND_HALF_EVEN)
-
-
 @dataclass(frozen=True, slots=True)
 class DayMoney:
     """Money of a Dutch day on whole cents.
@@ -54,7 +39,7 @@ class DayMoney:
         amount_eur: what TenneT pays for requested energy; below zero, we pay.
         penalty_eur: what we pay for what was missed: the aggregator's alone, as penalties of contracts are.
         groups_receive_eur: what groups get for what meters say they delivered.
-        groups_pay_eur: what they pay for it where its price is below zero.
+        groups_pay_eur: what they pay for it in PTUs whose price is below zero.
     """
 
     amount_eur: Decimal
@@ -73,10 +58,10 @@ class DayMoney:
         return self.rest_eur - self.penalty_eur
 
 
-def day_money(periods: Iterable[SettledPeriod], deliveries: Iterable[tuple[int, Decimal]]) -> DayMoney:
-    """Return the money of a day from TenneT's PTUs and the groups' deliveries [Wh at a price]."""
+def day_money(periods: Iterable[SettledPeriod], delivered: Iterable[tuple[int, Decimal]]) -> DayMoney:
+    """Return the money of a day from TenneT's PTUs and what groups delivered in each [Wh at a price]."""
     listed = list(periods)
-    worths = [energy_wh * price / WATT_HOURS_PER_MEGAWATT_HOUR for energy_wh, price in deliveries]
+    worths = [energy_wh * price / WATT_HOURS_PER_MEGAWATT_HOUR for energy_wh, price in delivered]
     return DayMoney(
         amount_eur=_cents(period.amount_eur for period in listed),
         penalty_eur=_cents(period.penalty_eur for period in listed),

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from django.db.models import Exists, OuterRef, Sum
 
@@ -18,6 +19,8 @@ from settlement.models import BalancingSettlement, Delivery, DeliveryPtu
 
 Way = tuple[datetime, str]
 """A PTU and a direction."""
+Delivered = tuple[Way, int, Decimal]
+"""What is paid at a price [EUR/MWh] of what meters show [Wh]: never more than was asked of a group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +68,16 @@ def days_with_balancing(first: date, last: date) -> list[Day]:
     bids_w = _bids_w(interval)
     told = {one.day: one for one in queries.newest_balancing_settlements(_days(first, last))}
     days = {ptu.astimezone(MARKET_ZONE).date() for ptu, _ in bids_w} | told.keys()
-    delivered_wh, waiting = _delivered_wh(interval), _waiting(interval)
-    deliveries, requested = _deliveries(interval), queries.requested_by_setpoints(interval)
+    delivered, waiting = _delivered(interval), _waiting(interval)
+    requested = queries.requested_by_setpoints(interval)
     return [
         _day(
             day,
             told.get(day),
             bids_w=bids_w,
             requested=requested,
-            delivered_wh=delivered_wh,
+            delivered=delivered[day],
             waiting=waiting,
-            deliveries=deliveries[day],
         )
         for day in sorted(days, reverse=True)
     ]
@@ -113,12 +115,14 @@ def _day(
     *,
     bids_w: Mapping[Way, int],
     requested: Mapping[datetime, Requested],
-    delivered_wh: Mapping[Way, int],
+    delivered: Collection[Delivered],
     waiting: Mapping[Way, Collection[int]],
-    deliveries: Collection[Delivery],
 ) -> Day:
     periods = queries.settled_day(settlement).periods if settlement else ()
-    known_wh = {key: energy_wh for key, energy_wh in delivered_wh.items() if key not in waiting}
+    known_wh: dict[Way, int] = defaultdict(int)
+    for way, paid_wh, _ in delivered:
+        if way not in waiting:
+            known_wh[way] += paid_wh
     return Day(
         day=day,
         settlement=settlement,
@@ -131,7 +135,7 @@ def _day(
             )
             for period in periods
         ),
-        money=day_money(periods, [(one.delivered_wh, one.price_eur_per_mwh) for one in deliveries]),
+        money=day_money(periods, [(paid_wh, price) for _, paid_wh, price in delivered]),
         waiting=len(
             {
                 activation
@@ -152,18 +156,21 @@ def _bids_w(interval: Interval) -> dict[Way, int]:
     return {(ptu, way): power_w for ptu, way, power_w in rows.values_list("ptu_start", "direction", "power_w")}
 
 
-def _delivered_wh(interval: Interval) -> dict[Way, int]:
-    """Return what is paid of what meters show: never more than was asked of a group."""
+def _delivered(interval: Interval) -> dict[date, list[Delivered]]:
+    """Return what groups delivered, by Dutch day."""
+    found: dict[date, list[Delivered]] = defaultdict(list)
     rows = (
         DeliveryPtu.objects.filter(
             delivery__in=queries.latest_deliveries(interval).filter(activation__is_balancing=True).values("pk"),
             **_within(interval, "ptu_start"),
         )
-        .values_list("ptu_start", "delivery__activation__direction")
+        .values_list("ptu_start", "delivery__activation__direction", "price_eur_per_mwh")
         .annotate(paid_wh=Sum("shares__paid_wh", default=0))
         .order_by()
     )
-    return {(ptu, way): paid_wh for ptu, way, paid_wh in rows}
+    for ptu, way, price, paid_wh in rows:
+        found[ptu.astimezone(MARKET_ZONE).date()].append(((ptu, way), paid_wh, price))
+    return found
 
 
 def _waiting(interval: Interval) -> dict[Way, set[int]]:
@@ -177,13 +184,6 @@ def _waiting(interval: Interval) -> dict[Way, set[int]]:
     for ptu, way, activation in rows.values_list("ptu_start", "activation__direction", "activation"):
         waiting[ptu, way].add(activation)
     return waiting
-
-
-def _deliveries(interval: Interval) -> dict[date, list[Delivery]]:
-    found: dict[date, list[Delivery]] = defaultdict(list)
-    for delivery in queries.latest_deliveries(interval).filter(activation__is_balancing=True):
-        found[delivery.activation.starts_at.astimezone(MARKET_ZONE).date()].append(delivery)
-    return found
 
 
 def _within(interval: Interval, field: str) -> dict[str, datetime]:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 
@@ -14,7 +14,7 @@ from aggregator.core.isolation import failing_alone
 from assets.energy import GroupReadings, group_readings
 from bidding.models import Activation, Direction
 from settlement import queries
-from settlement.balancing.prices import price_of
+from settlement.balancing.prices import prices_of
 from settlement.delivery.baselines import BaselineMethod, asset_baselines, nominated_wh
 from settlement.delivery.calculation import (
     INCREASE,
@@ -54,6 +54,7 @@ class PtuResult:
     delivered_w: int
     missing_asset_ids: tuple[int, ...]
     paid_wh_by_partner: tuple[tuple[int, int], ...]
+    price_eur_per_mwh: Decimal
 
     @property
     def paid_wh(self) -> int:
@@ -63,10 +64,9 @@ class PtuResult:
 
 @dataclass(frozen=True, slots=True)
 class Calculation:
-    """All that a delivery version says; equal to another when there is no reason for a new version."""
+    """All that a delivery version says."""
 
     baseline_method: str
-    price_eur_per_mwh: Decimal
     completeness: Decimal
     estimated_asset_ids: tuple[int, ...]
     ptus: tuple[PtuResult, ...]
@@ -135,7 +135,7 @@ def settle(*, activation_id: int, now: datetime, method: BaselineMethod | None =
     last = Delivery.objects.filter(activation=activation).order_by("-version").first()
     method = method or BaselineMethod(last.baseline_method if last else BaselineMethod.SESSIONS)
     calculation = calculate(activation, method=method, now=now)
-    if last and _stored(last) == calculation:
+    if last and _what_counts(_stored(last)) == _what_counts(calculation):
         last.confirmed_at = now
         last.save(update_fields=["confirmed_at"])
         return None
@@ -175,8 +175,10 @@ def calculate(activation: Activation, *, method: BaselineMethod, now: datetime) 
         orders=orders,
         nominated_wh=nominated_wh(activation, ptu_starts=ptu_starts) if is_nominated else None,
     )
+    prices = _prices(activation, ptu_starts)
+    ordered_w = orders.ordered_w[orders.place]
     ptus = tuple(
-        _ptu_result(number, start, int(orders.ordered_w[orders.place, number]), readings, result)
+        _ptu_result(number, start, int(ordered_w[number]), readings, result, price_eur_per_mwh=prices[start])
         for number, start in enumerate(ptu_starts)
     )
     estimated = baselines.estimated_asset_ids | {
@@ -184,7 +186,6 @@ def calculate(activation: Activation, *, method: BaselineMethod, now: datetime) 
     }
     return Calculation(
         baseline_method=method.value,
-        price_eur_per_mwh=_price(activation, ptus),
         completeness=_share(energy.received_values, energy.expected_values),
         estimated_asset_ids=tuple(sorted(estimated)),
         ptus=ptus,
@@ -192,7 +193,13 @@ def calculate(activation: Activation, *, method: BaselineMethod, now: datetime) 
 
 
 def _ptu_result(
-    number: int, start: datetime, ordered_w: int, readings: GroupReadings, result: GroupDelivery
+    number: int,
+    start: datetime,
+    ordered_w: int,
+    readings: GroupReadings,
+    result: GroupDelivery,
+    *,
+    price_eur_per_mwh: Decimal,
 ) -> PtuResult:
     contribution_wh: dict[int, int] = {}
     for row in np.flatnonzero(readings.is_member[:, number]):
@@ -207,16 +214,25 @@ def _ptu_result(
         delivered_w=int(result.delivered_wh[number]) * PTUS_PER_HOUR,
         missing_asset_ids=tuple(readings.asset_ids[row] for row in np.flatnonzero(result.is_missing[:, number])),
         paid_wh_by_partner=tuple(sorted(shares.items())),
+        price_eur_per_mwh=price_eur_per_mwh,
     )
 
 
-def _price(activation: Activation, ptus: Sequence[PtuResult]) -> Decimal:
-    """Return what is paid per MWh: the bid's price, the contract's, or for balancing what TenneT settled."""
+def _prices(activation: Activation, ptu_starts: Sequence[datetime]) -> dict[datetime, Decimal]:
+    """Return what is paid per MWh in each PTU: the bid's price, the contract's, or for balancing TenneT's."""
     if activation.is_balancing:
-        return price_of(activation, paid_wh={ptu.ptu_start: ptu.paid_wh for ptu in ptus})
+        return prices_of(activation, ptu_starts=ptu_starts)
     if activation.bid is None:
-        return activation.contract_call.contract.price_eur_per_mwh  # type: ignore[union-attr]  # it has a call
-    return activation.bid.paid_eur_per_mwh
+        price = activation.contract_call.contract.price_eur_per_mwh  # type: ignore[union-attr]  # it has a call
+    else:
+        price = activation.bid.paid_eur_per_mwh
+    return dict.fromkeys(ptu_starts, price)
+
+
+def _what_counts(calculation: Calculation) -> Calculation:
+    """Return it without prices at which nothing is paid: a change of those is no reason for a new version."""
+    ptus = (ptu if ptu.paid_wh else replace(ptu, price_eur_per_mwh=Decimal(0)) for ptu in calculation.ptus)
+    return replace(calculation, ptus=tuple(ptus))
 
 
 def _share(received: int, expected: int) -> Decimal:
@@ -228,7 +244,6 @@ def _stored(delivery: Delivery) -> Calculation:
     ptus = delivery.ptus.order_by("ptu_start").prefetch_related("shares")
     return Calculation(
         baseline_method=delivery.baseline_method,
-        price_eur_per_mwh=delivery.price_eur_per_mwh,
         completeness=delivery.completeness,
         estimated_asset_ids=tuple(delivery.estimated_asset_ids),
         ptus=tuple(
@@ -240,6 +255,7 @@ def _stored(delivery: Delivery) -> Calculation:
                 delivered_w=ptu.delivered_w,
                 missing_asset_ids=tuple(ptu.missing_asset_ids),
                 paid_wh_by_partner=tuple(sorted((share.partner_id, share.paid_wh) for share in ptu.shares.all())),
+                price_eur_per_mwh=ptu.price_eur_per_mwh,
             )
             for ptu in ptus
         ),
@@ -256,7 +272,6 @@ def _store(activation: Activation, calculation: Calculation, *, last: Delivery |
         ordered_wh=sum(ptu.ordered_w for ptu in calculation.ptus) // PTUS_PER_HOUR,
         delivered_wh=calculation.paid_wh,
         completeness=calculation.completeness,
-        price_eur_per_mwh=calculation.price_eur_per_mwh,
         partner_share=last.partner_share if last else activation.aggregation_ean.partner_share,
         estimated_asset_ids=list(calculation.estimated_asset_ids),
     )
@@ -274,6 +289,7 @@ def _store_ptus(delivery: Delivery, results: Sequence[PtuResult]) -> None:
             metered_w=result.metered_w,
             delivered_w=result.delivered_w,
             missing_asset_ids=list(result.missing_asset_ids),
+            price_eur_per_mwh=result.price_eur_per_mwh,
         )
         for result in results
     )

@@ -15,7 +15,6 @@ class Delivery(models.Model):
     ordered_wh = models.PositiveBigIntegerField()
     delivered_wh = models.BigIntegerField(help_text="Never counted above what was ordered in a PTU.")
     completeness = models.DecimalField(max_digits=5, decimal_places=4, help_text="Meter values received of expected.")
-    price_eur_per_mwh = models.DecimalField(max_digits=16, decimal_places=8, help_text="What the market pays.")
     partner_share = models.DecimalField(
         max_digits=5, decimal_places=4, help_text="Of the group when this was first calculated; later versions keep it."
     )
@@ -43,7 +42,7 @@ class Delivery(models.Model):
 
 
 class DeliveryPtu(models.Model):
-    """Ordered, baseline, metered and delivered power of the group in one PTU."""
+    """Ordered, baseline, metered and delivered power of the group in one PTU, and the price of it."""
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="ptus")
     ptu_start = models.DateTimeField()
@@ -55,6 +54,9 @@ class DeliveryPtu(models.Model):
         models.BigIntegerField(),
         default=list,
         help_text="Assets that count on neither side, for want of a meter value or baseline.",
+    )
+    price_eur_per_mwh = models.DecimalField(
+        max_digits=16, decimal_places=8, help_text="What the market pays; below zero, we pay."
     )
 
     class Meta:

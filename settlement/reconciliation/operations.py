@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import Sum
 
 from aggregator.core import locks
 from aggregator.core.isolation import failing_alone
@@ -88,11 +89,13 @@ def _check(order: OrderSettlement, message: UftpMessage, currency: str, now: dat
     delivery = Delivery.objects.filter(activation__contract_call=call).order_by("-version").first()
     if delivery is None:
         return None if now < message.at + WAIT_FOR_OURS else _Item(order, call, None, NOT_SETTLED_YET)
-    ours = list(delivery.ptus.order_by("ptu_start").values_list("ptu_start", "ordered_w", "delivered_w"))
+    rows = delivery.ptus.order_by("ptu_start").annotate(paid_wh=Sum("shares__paid_wh", default=0))
+    ours = list(rows.values_list("ptu_start", "ordered_w", "delivered_w", "paid_wh", "price_eur_per_mwh"))
     penalty = penalty_eur(
-        (ordered_w - max(got_w, 0) for _, ordered_w, got_w in ours), call.contract.penalty_eur_per_mwh
+        (ordered_w - max(got_w, 0) for _, ordered_w, got_w, *_ in ours), call.contract.penalty_eur_per_mwh
     )
-    our_net_eur = amount_eur(delivery.delivered_wh, delivery.price_eur_per_mwh).quantize(CENT) - penalty
+    earned_eur = sum((amount_eur(paid_wh, price) for *_, paid_wh, price in ours), Decimal(0))
+    our_net_eur = earned_eur.quantize(CENT) - penalty
     sign = -1 if call.direction == Direction.REDUCE else 1
     theirs_w = {
         number: sign * isp.delivered_flex_power_w
@@ -102,7 +105,7 @@ def _check(order: OrderSettlement, message: UftpMessage, currency: str, now: dat
     is_formal = order.price == order.net_settlement == 0
     if any(
         abs(_paid_w(theirs_w.get(ptu_number(start), 0), ordered_w) - _paid_w(got_w, ordered_w)) > TOLERANCE_W
-        for start, ordered_w, got_w in ours
+        for start, ordered_w, got_w, *_ in ours
     ):
         reason = OTHER_DELIVERY
     elif not is_formal and currency != CURRENCY:

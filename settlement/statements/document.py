@@ -2,15 +2,19 @@
 
 import csv
 import io
+from collections import defaultdict
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
+from django.db.models import Sum
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from aggregator.core.money import price_text
 from aggregator.core.ptu import MARKET_ZONE
-from settlement.models import Statement
+from settlement.models import DeliveryPtu, Statement
 
 AGGREGATOR = "aggregator"
 CSV_COLUMNS = (
@@ -25,7 +29,11 @@ CSV_COLUMNS = (
 
 
 def statement_document(statement: Statement) -> dict[str, Any]:
-    """Return a statement with its lines and the deliveries behind them; energy in Wh, money as text."""
+    """Return a statement with its lines and the deliveries behind them; energy in Wh, money as text (4 queries).
+
+    A delivery whose quarter hours are paid at one price has that; else it has none (None) and `prices` lists theirs.
+    """
+    prices = _prices(statement)
     deliveries = statement.deliveries.select_related("activation__aggregation_ean").order_by(
         "activation__aggregation_ean_id", "activation__starts_at", "pk"
     )
@@ -68,12 +76,48 @@ def statement_document(statement: Statement) -> dict[str, Any]:
                 "delivered_wh": delivery.delivered_wh,
                 "completeness": str(delivery.completeness),
                 "estimated_assets": len(delivery.estimated_asset_ids),
-                "price_eur_per_mwh": price_text(delivery.price_eur_per_mwh),
+                **prices[delivery.pk],
                 "partner_share": str(delivery.partner_share),
             }
             for delivery in deliveries
         ],
     }
+
+
+def _prices(statement: Statement) -> dict[int, dict[str, Any]]:
+    """Return what a document says of the price of each delivery, by its primary key (1 query)."""
+    ptus: dict[int, list[tuple[datetime, int, Decimal]]] = defaultdict(list)
+    rows = (
+        DeliveryPtu.objects.filter(delivery__statements=statement)
+        .annotate(paid_wh=Sum("shares__paid_wh", default=0))
+        .order_by("ptu_start", "pk")
+        .values_list("delivery_id", "ptu_start", "paid_wh", "price_eur_per_mwh")
+    )
+    for delivery_id, *ptu in rows:
+        ptus[delivery_id].append(tuple(ptu))
+    return {delivery_id: _price_of(of_delivery) for delivery_id, of_delivery in ptus.items()}
+
+
+def _price_of(ptus: list[tuple[datetime, int, Decimal]]) -> dict[str, Any]:
+    """Return the one price at which PTUs are paid, or that of each; all count only where nothing is paid."""
+    counting = [(start, paid_wh, price) for start, paid_wh, price in ptus if paid_wh] or ptus
+    prices = {price for _, _, price in counting}
+    if len(prices) == 1:
+        return {"price_eur_per_mwh": price_text(prices.pop()), "prices": []}
+    return {
+        "price_eur_per_mwh": None,
+        "prices": [
+            {"ptu_start": start.isoformat(), "delivered_wh": paid_wh, "price_eur_per_mwh": price_text(price)}
+            for start, paid_wh, price in counting
+        ],
+    }
+
+
+def _price_on_page(delivery: dict[str, Any]) -> str:
+    if delivery["price_eur_per_mwh"] is not None:
+        return str(delivery["price_eur_per_mwh"])
+    lowest, *_, highest = sorted((one["price_eur_per_mwh"] for one in delivery["prices"]), key=Decimal)
+    return f"{lowest} to {highest}"
 
 
 def statement_csv(document: dict[str, Any]) -> str:
@@ -125,7 +169,7 @@ def statement_page(statement: Statement, document: dict[str, Any]) -> Renderable
             delivery["baseline_method"],
             f"{delivery['delivered_wh'] * 100 / ordered_wh:.1f} %",
             f"{float(delivery['completeness']) * 100:.1f} %",
-            delivery["price_eur_per_mwh"],
+            _price_on_page(delivery),
             f"{float(delivery['partner_share']) * 100:.0f} %",
             str(delivery["version"]),
         )

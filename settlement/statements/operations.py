@@ -96,7 +96,7 @@ def _lines(deliveries: list[Delivery], interval: Interval) -> dict[str, list[Lin
             "ptu__delivery__activation__aggregation_ean_id",
             "partner_id",
             "paid_wh",
-            "ptu__delivery__price_eur_per_mwh",
+            "ptu__price_eur_per_mwh",
             "ptu__delivery__partner_share",
         )
     )

@@ -22,7 +22,7 @@ from settlement.models import (
 
 class DeliveryPtuInline(ReadOnlyInline):
     model = DeliveryPtu
-    fields = ("ptu_start", "ordered_w", "baseline_w", "metered_w", "delivered_w")
+    fields = ("ptu_start", "ordered_w", "baseline_w", "metered_w", "delivered_w", "price_eur_per_mwh")
 
 
 class DeliveryShareInline(ReadOnlyInline):
@@ -92,7 +92,9 @@ class DeliveryAdmin(HistoryAdmin):
 
 @admin.register(DeliveryPtu)
 class DeliveryPtuAdmin(HistoryAdmin):
-    list_display = ("ptu_start", "delivery", "ordered_w", "baseline_w", "metered_w", "delivered_w")
+    list_display = (
+        "ptu_start", "delivery", "ordered_w", "baseline_w", "metered_w", "delivered_w", "price_eur_per_mwh",
+    )  # fmt: skip
     list_filter = ("delivery__activation__aggregation_ean",)
     list_select_related = ("delivery",)
     search_fields = ("delivery__activation__reference",)

@@ -108,7 +108,7 @@ def test_what_is_sized_is_offered_called_delivered_and_paid(field, portfolio, mo
     assert day.delivered_wh("reduce") == pytest.approx(asked_wh, 0.01)  # more than was asked is not paid
     assert [finding for quarter in day.quarters for finding in findings_of(quarter)] == []
     [delivery] = Delivery.objects.all()
-    assert delivery.price_eur_per_mwh == Decimal("90.00")
+    assert set(delivery.ptus.values_list("price_eur_per_mwh", flat=True)) == {Decimal("90.00")}
     statement = issue_statement(interval=day_interval(DAY), now=NEXT_MORNING)
     worth = Decimal(delivery.delivered_wh) * 90 / MW
     assert statement.total_eur == worth.quantize(Decimal("0.01")) > 20

@@ -232,6 +232,7 @@ class Evening:
         )
 
     def delivery(self, activation, *, paid_wh, version=1, price="180.00"):
+        """Add a delivery of what partners are paid for, all of it in the first quarter hour."""
         made = Delivery.objects.create(
             activation=activation,
             version=version,
@@ -240,21 +241,24 @@ class Evening:
             ordered_wh=200_000,
             delivered_wh=sum(paid_wh.values()),
             completeness=1,
-            price_eur_per_mwh=Decimal(price),
             partner_share=Decimal("0.7"),
             confirmed_at=NOW,
         )
+        self.delivered_ptu(made, activation.starts_at, paid_wh=paid_wh, price=price)
+        return made
+
+    def delivered_ptu(self, delivery, start, *, paid_wh, price):
         ptu = DeliveryPtu.objects.create(
-            delivery=made,
-            ptu_start=activation.starts_at,
+            delivery=delivery,
+            ptu_start=start,
             ordered_w=200_000,
             baseline_w=500_000,
             metered_w=300_000,
             delivered_w=200_000,
+            price_eur_per_mwh=Decimal(price),
         )
         for partner, energy_wh in paid_wh.items():
             DeliveryShare.objects.create(ptu=ptu, partner=partner, paid_wh=energy_wh)
-        return made
 
     def called_contract(self, group, *, number):
         """Add a contract with the order that called it, its operator's key and one of ours."""

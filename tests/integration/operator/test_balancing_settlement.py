@@ -93,6 +93,18 @@ def test_a_day_is_told_with_its_money_and_what_to_look_at(pages, evening, groups
     ]  # fmt: skip
 
 
+def test_a_group_receives_and_pays_the_prices_of_the_quarter_hours_it_delivered_in(pages, evening, groups):
+    # given 10 kWh up at 400 EUR/MWh, then 10 at -80
+    balancing_bid(START, parts={groups[0]: MW})
+    delivery = delivered(evening, groups[0], 10_000, price="400.00")
+    evening.delivered_ptu(delivery, START + PTU, paid_wh={evening.partner(): 10_000}, price="-80.00")
+    asked = zip((NOON, NOON + 1), ("400.00", "-80.00"), strict=True)
+    told(asked={number: {"reduce": (Decimal("0.010000"), Decimal(price))} for number, price in asked})
+    page = page_of(pages)
+    assert [line["amount"] for line in page["money"]] == ["€ 3.20", "-€ 4.00", "€ 0.80", "€ 0.00", "€ 0.00"]
+    assert [row[2:4] for row in texts(page["table"])] == [["10.000", "€ 400.00"], ["10.000", "-€ 80.00"]]
+
+
 def test_a_corrected_delivery_counts_once_and_the_newest_settlement_alone(pages, evening, groups):
     settled_yesterday(evening, groups)
     up = DeliveryPtu.objects.order_by("pk").first().delivery.activation

@@ -196,6 +196,16 @@ def test_money_counts_the_newest_version_once_and_to_the_cent(evening):
     assert found.unsettled == 0
 
 
+def test_money_of_a_quarter_hour_is_counted_at_its_own_price(evening):
+    group, one, other = evening.group(), evening.partner(), evening.partner()
+    activation = evening.activation(evening.bid(announcement=evening.announcement("a"), group=group))
+    delivery = evening.delivery(activation, paid_wh={one: 10_000, other: 0}, price="400.00")
+    evening.delivered_ptu(delivery, WINDOW_START + PTU, paid_wh={one: 0, other: 10_000}, price="-80.00")
+    found = queries.earnings(month_interval(2026, 1))
+    # then 4.00 and -0.80, of which 2.80 and -0.56 are partners'
+    assert (found.total_eur, found.partners_eur) == (Decimal("3.20"), Decimal("2.24"))
+
+
 def test_money_of_another_month_is_not_counted(evening):
     group, partner = evening.group(), evening.partner()
     activation = evening.activation(evening.bid(announcement=evening.announcement("a"), group=group))

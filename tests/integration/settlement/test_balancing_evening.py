@@ -22,7 +22,7 @@ from settlement import tasks
 from settlement.balancing.findings import Kind, findings_of
 from settlement.balancing.reading import days_with_balancing
 from settlement.delivery.operations import settle_due
-from settlement.models import BalancingSettlement, Delivery
+from settlement.models import BalancingSettlement, DeliveryPtu
 from settlement.statements.operations import issue_statement
 from tests.balancing_settlements import DAY
 from tests.bid_documents import BSP, PTU_17, post_document
@@ -141,7 +141,7 @@ def test_an_evening_is_asked_for_settled_and_paid(world, tennet, client, at):
     found = {finding.kind for quarter in day.quarters for finding in findings_of(quarter)}
     assert found == {Kind.MISSED, Kind.DELIVERED}
     # then groups get its prices, each in its direction, and the statement says so
-    prices = dict(Delivery.objects.values_list("activation__direction", "price_eur_per_mwh"))
+    prices = dict(DeliveryPtu.objects.values_list("delivery__activation__direction", "price_eur_per_mwh"))
     assert prices == {"reduce": Decimal("80.00"), "increase": Decimal("-20.00")}
     assert (day.delivered_wh("reduce"), day.delivered_wh("increase")) == (up_wh, down_wh)
     statement = issue_statement(interval=day_interval(DAY), now=NEXT_MORNING)

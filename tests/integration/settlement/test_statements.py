@@ -7,6 +7,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from rich.console import Console
 
 from aggregator.core.interval import Interval
 from aggregator.core.models import AuditEvent, Job
@@ -18,7 +19,7 @@ from settlement import tasks
 from settlement.delivery import operations as delivery
 from settlement.models import Statement
 from settlement.queries import month_interval
-from settlement.statements.document import statement_csv, statement_document
+from settlement.statements.document import statement_csv, statement_document, statement_page
 from settlement.statements.operations import issue_statement
 from tests.integration.settlement.conftest import EAN, WINDOW_START
 from tests.waiting import in_turn
@@ -149,6 +150,40 @@ def test_the_document_holds_what_the_money_is_for():
     assert statement_csv(document).splitlines()[-1] == (
         f"2025-12-31T23:00:00+00:00,2026-01-31T23:00:00+00:00,1,{EAN},aggregator,0,0.19"
     )
+
+
+def test_a_delivery_at_several_prices_is_told_quarter_hour_by_quarter_hour(settled, django_assert_num_queries):
+    # given a third quarter hour in which nothing was delivered, so that its price counts for nothing
+    settled.activation(14_000, 14_000, 14_000, reference="order-2", start=WINDOW_START + PTU)
+    settled.meter(settled.chargers["own"], 0, 0, 2_500, start=WINDOW_START + PTU)
+    settled.meter(settled.chargers["shared"], 2_500, 2_500, 2_500, start=WINDOW_START + PTU)
+    second = delivery.settle(activation_id=Activation.objects.get(reference="order-2").pk, now=NOW)
+    starts = [WINDOW_START + number * PTU for number in (1, 2, 3)]
+    for start, price in zip(starts, ("-20.50", "100", "9999"), strict=True):
+        second.ptus.filter(ptu_start=start).update(price_eur_per_mwh=Decimal(price))
+    statement = issue_statement(interval=JANUARY, now=NOW)
+    with django_assert_num_queries(4):
+        document = statement_document(statement)
+    one, several = document["deliveries"]
+    assert (one["price_eur_per_mwh"], one["prices"]) == ("180.00", [])
+    assert several["price_eur_per_mwh"] is None
+    assert several["prices"] == [
+        {"ptu_start": starts[0].isoformat(), "delivered_wh": 2_500, "price_eur_per_mwh": "-20.50"},
+        {"ptu_start": starts[1].isoformat(), "delivered_wh": 2_500, "price_eur_per_mwh": "100.00"},
+    ]
+    page = StringIO()
+    Console(file=page, width=200).print(statement_page(statement, document))
+    assert "-20.50 to 100.00" in page.getvalue()
+
+
+def test_a_delivery_of_nothing_has_the_price_that_it_would_have_been_paid(world):
+    charger = world.asset("charger")
+    world.session(charger)
+    activation = world.activation(10_000)
+    world.meter(charger, 2_500)
+    delivery.settle(activation_id=activation.pk, now=NOW)
+    (entry,) = statement_document(issue_statement(interval=JANUARY, now=NOW))["deliveries"]
+    assert (entry["delivered_wh"], entry["price_eur_per_mwh"], entry["prices"]) == (0, "180.00", [])
 
 
 def test_the_command_prints_a_page_and_names_what_is_not_in_it(settled):

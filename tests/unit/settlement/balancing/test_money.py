@@ -1,13 +1,13 @@
-"""The money of balancing energy: signs, worth and the one price of a delivery."""
+"""The money of balancing energy: signs, worth and what is whose of a day."""
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.core.money import CENT
-from settlement.balancing.money import day_money, mean_eur_per_mwh, paid_eur_per_mwh, worth_eur
+from settlement.balancing.money import day_money, paid_eur_per_mwh, worth_eur
+from settlement.remuneration.shares import EnergyShare, lines_of_ean
 from tests.balancing_settlements import settled_period
 
 PRICES = st.decimals(-15_000, 15_000, places=2)
@@ -30,26 +30,6 @@ def test_both_directions_of_a_quarter_hour_are_worth_what_each_is():
     assert worth_eur(period) == Decimal("61.66664")
 
 
-@given(PARTS)
-def test_all_energy_at_the_mean_is_worth_its_parts(parts):
-    exact = sum(energy_wh * price for energy_wh, price in parts) / 1_000_000
-    energy_wh = sum(part for part, _ in parts)
-    by_mean = energy_wh * mean_eur_per_mwh(parts) / 1_000_000
-    assert abs(by_mean - exact) < Decimal("0.0002")
-    # on whole cents the two are the same, unless the sum lies on the edge between two
-    edge = CENT / 2
-    if abs(exact % CENT - edge if exact >= 0 else exact % CENT + edge) > Decimal("0.0002"):
-        assert by_mean.quantize(CENT, ROUND_HALF_EVEN) == exact.quantize(CENT, ROUND_HALF_EVEN)
-
-
-def test_nothing_delivered_has_no_price():
-    assert mean_eur_per_mwh([(0, Decimal("80.00")), (0, Decimal("90.00"))]) == 0
-
-
-def test_the_mean_goes_by_what_is_paid_and_not_by_time():
-    assert mean_eur_per_mwh([(30_000, Decimal(100)), (10_000, Decimal(20)), (0, Decimal(9999))]) == 80
-
-
 def test_of_a_days_amount_the_groups_get_theirs_and_the_aggregator_has_the_rest_and_the_penalty():
     periods = [
         settled_period(0, amount_eur=Decimal("100.00"), penalty_eur=Decimal("7.50")),
@@ -69,3 +49,10 @@ def test_the_parts_of_a_day_add_up_to_what_tennet_pays(told, deliveries):
     money = day_money(periods, deliveries)
     groups_eur = money.groups_receive_eur - money.groups_pay_eur
     assert groups_eur + money.result_eur + money.penalty_eur == sum(amount for amount, _ in told)
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), ENERGIES_WH, PRICES), max_size=40), st.decimals(0, 1, places=4))
+def test_what_a_statement_gives_for_a_group_is_what_the_day_says_it_receives_and_pays(delivered, partner_share):
+    lines = lines_of_ean(EnergyShare(*one, partner_share) for one in delivered)
+    money = day_money([], [(energy_wh, price) for _, energy_wh, price in delivered])
+    assert sum(line.amount_eur for line in lines) == money.groups_receive_eur - money.groups_pay_eur
