@@ -110,6 +110,14 @@ def test_what_no_car_carries_is_not_replayed(group, fleet, promise):
     assert {row.steady_w for row in BalancingHeadroom.objects.filter(ptu_start=PROMISED_PTU + PTU)} == {None}
 
 
+def test_a_bid_to_consume_more_is_not_replayed(group, fleet, announcement):
+    announcement.direction = "increase"
+    sized = sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE)
+    assert "replay" not in sized.explanation
+    announcement.direction = "reduce"
+    assert "replay" in sizing.size(announcement=announcement, aggregation_ean=group, now=BEFORE).explanation
+
+
 def test_a_promise_of_nothing_is_none(group, promise):
     BalancingHeadroom.objects.update(reliable_w=0, free_w=0)
     assert waits(group) == []
