@@ -23,7 +23,7 @@ TICK_REAL_SECONDS = 1.0
 LOOPBACK = "127.0.0.1"
 UFTP_DOMAIN, UFTP_CLIENT_ID = "uftp.aggregator.example", "aggregator"
 REMEMBERED = ("exchange_key", "gopacs_key", "control_token", "participant_id", "uftp_secret")
-WORKERS = {"worker-market": ("market,dispatch,ocpi,default", 2), "worker-sizing": ("sizing,forecast,settlement", 1)}
+WORKERS = {"worker-market": ("market,dispatch,ocpi,default", 2), "worker-sizing": ("sizing,forecast,settlement", 2)}
 
 
 @dataclass(slots=True)
