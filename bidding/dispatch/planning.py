@@ -14,7 +14,13 @@ from assets.control.reversals import may_turn
 from assets.control.scope_limits import ScopeLimit, Standing, ramp_of, reversals_of
 from assets.control.standing import limits_of, standing_of
 from assets.queries import leaving
-from bidding.dispatch.allocation.brings import Outlooks, brings_kw, within_cap_kw
+from bidding.dispatch.allocation.brings import (
+    Outlooks,
+    brings_kw,
+    own_ways_kw,
+    within_cap_kw,
+    without_surplus_kw,
+)
 from bidding.dispatch.allocation.caps import Scope, capped_kw
 from bidding.dispatch.allocation.release import LONGEST_PTUS
 from bidding.dispatch.commands import Command, send_commands, start_ramp_s
@@ -68,6 +74,14 @@ def plan(
     outlooks = _outlooks(activation, intent, standing)
     wished_kw = _within_cap(activation, intent, outlooks)
     asked_kw = _within_limits(intent, wished_kw, standing, limits, ramp_s=start_s)
+    if activation.is_balancing:  # more is as wrong as less
+        asked_kw = without_surplus_kw(
+            asked_kw=asked_kw,
+            wished_kw=wished_kw,
+            outlooks=outlooks,
+            order=np.argsort(intent.records.burden, kind="stable"),
+            may_go=_may_turn(own_ways_kw(outlooks), standing, limits),
+        )
     commands = [
         Command(
             asset,
@@ -126,24 +140,28 @@ def _within_limits(
     intent: Intent, wished_kw: Floats, standing: Standing, limits: Sequence[ScopeLimit], *, ramp_s: int
 ) -> Floats:
     """Return what may be asked under every limit, cheapest first, of assets that start within `ramp_s`."""
-    most_turns = reversals_of(limits)
-    alone_kw, told_kw = standing.alone_w / W_PER_KW, standing.told_w / W_PER_KW
     return capped_kw(
         asked_kw=wished_kw,
-        standing_kw=told_kw,
+        standing_kw=standing.told_w / W_PER_KW,
         before_kw=standing.before_w / W_PER_KW,
-        alone_kw=alone_kw,
+        alone_kw=standing.alone_w / W_PER_KW,
         order=np.argsort(intent.records.burden, kind="stable"),
         moved=[_scope(limit, standing, standing.moved_room_w(limit)) for limit in limits],
         step=[_scope(limit, standing, standing.step_room_w(limit, ramp_s=ramp_s)) for limit in limits],
-        may_change=np.ones(len(told_kw), dtype=np.bool_)
-        if most_turns is None
-        else may_turn(
-            reversals=standing.reversals,
-            last_change=standing.last_change.astype(np.float64),
-            change_kw=wished_kw - told_kw,
-            most_per_hour=most_turns,
-        ),
+        may_change=_may_turn(wished_kw, standing, limits),
+    )
+
+
+def _may_turn(asked_kw: Floats, standing: Standing, limits: Sequence[ScopeLimit]) -> NDArray[np.bool_]:
+    """Return which assets may be asked something else than they are told, as they did not turn too often of late."""
+    most_turns = reversals_of(limits)
+    if most_turns is None:
+        return np.ones(len(asked_kw), dtype=np.bool_)
+    return may_turn(
+        reversals=standing.reversals,
+        last_change=standing.last_change.astype(np.float64),
+        change_kw=asked_kw - standing.told_w / W_PER_KW,
+        most_per_hour=most_turns,
     )
 
 

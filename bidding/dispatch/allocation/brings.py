@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from bidding.optimisation.interface import Direction
 
+Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+
+A_WATT_KW = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,14 +42,39 @@ def brings_kw(asked_kw: Floats, outlooks: Outlooks) -> Floats:
     return moved_kw if outlooks.direction == "reduce" else -moved_kw
 
 
+def own_ways_kw(outlooks: Outlooks) -> Floats:
+    """Return what each asset is asked so that it gives nothing, shape (n,).
+
+    Who is to charge ahead is left alone; to give nothing it keeps to its baseline.
+    """
+    return outlooks.alone_kw if outlooks.direction == "reduce" else outlooks.usual_kw
+
+
+def without_surplus_kw(
+    *, asked_kw: Floats, wished_kw: Floats, outlooks: Outlooks, order: NDArray[np.intp], may_go: Booleans
+) -> Floats:
+    """Return what is asked so that others go in place of those that a limit keeps, and no more comes than was wished.
+
+    Args:
+        asked_kw: what is asked under all limits, shape (n,).
+        wished_kw: what would be asked without them.
+        outlooks: what is expected of each asset.
+        order: whom to keep first.
+        may_go: who may be left to its own ways now.
+    """
+    kept_first = np.concatenate([order[~may_go[order]], order[may_go[order]]])
+    cap_kw = float(brings_kw(wished_kw, outlooks).sum()) + A_WATT_KW  # a rounding error is no surplus
+    fewer_kw = within_cap_kw(asked_kw=asked_kw, outlooks=outlooks, order=kept_first, cap_kw=cap_kw)
+    return np.where(may_go, fewer_kw, asked_kw)
+
+
 def within_cap_kw(*, asked_kw: Floats, outlooks: Outlooks, order: NDArray[np.intp], cap_kw: float) -> Floats:
     """Return what is asked so that all together bring no more than `cap_kw`, even if everybody follows.
 
     Taken in `order`: the last that fits gives a part of what it was asked, those after it give nothing.
     """
     is_reduced = outlooks.direction == "reduce"
-    # Who is to charge ahead is left alone; to give nothing it keeps to its baseline.
-    own_kw = outlooks.alone_kw if is_reduced else outlooks.usual_kw
+    own_kw = own_ways_kw(outlooks)
     idle_kw = brings_kw(own_kw, outlooks)
     part_kw = np.maximum(brings_kw(asked_kw, outlooks) - idle_kw, 0.0)
     room_kw = cap_kw - float((brings_kw(asked_kw, outlooks) - part_kw).sum())

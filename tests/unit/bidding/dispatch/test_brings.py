@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bidding.dispatch.allocation.brings import Outlooks, brings_kw, within_cap_kw
+from bidding.dispatch.allocation.brings import Outlooks, brings_kw, own_ways_kw, within_cap_kw, without_surplus_kw
 
 
 def outlooks(direction, usual_kw, most_kw, *, alone_kw=11.0, least_kw=0.0):
@@ -67,3 +67,43 @@ def test_no_cap_is_passed_but_by_what_nobody_asks(seed, direction, cap_kw):
     assert (after_kw <= np.maximum(before_kw, idle_kw) + 1e-9).all()
     if before_kw.sum() <= cap_kw:
         assert capped_kw.tolist() == asked_kw.tolist()
+
+
+@pytest.mark.parametrize(
+    ("wished_kw", "may_go", "expected_kw"),
+    [
+        ([11.0, 0.0, 0.0], [False, True, True], [0.0, 0.0, 11.0]),  # the first is to go and may not: another goes
+        ([11.0, 0.0, 0.0], [False, True, False], [0.0, 11.0, 0.0]),
+        ([11.0, 0.0, 0.0], [False, False, False], [0.0, 0.0, 0.0]),  # nobody may
+        ([11.0, 11.0, 5.0], [False, True, True], [0.0, 11.0, 11.0]),  # more is kept than is wished
+        ([5.0, 0.0, 0.0], [False, True, True], [0.0, 0.0, 5.0]),
+    ],
+)
+def test_others_go_in_place_of_those_that_a_limit_keeps(wished_kw, may_go, expected_kw):
+    cars = outlooks("reduce", [11.0] * 3, [11.0] * 3, least_kw=4.0)
+    left_kw = without_surplus_kw(
+        asked_kw=np.zeros(3), wished_kw=np.array(wished_kw), outlooks=cars, order=np.arange(3), may_go=np.array(may_go)
+    )
+    assert left_kw.tolist() == pytest.approx(expected_kw, abs=0.002)
+
+
+@given(st.integers(0, 2**32), st.sampled_from(["reduce", "increase"]))
+def test_what_is_kept_in_place_of_others_adds_up_to_what_was_wished(seed, direction):
+    random = np.random.default_rng(seed)
+    count = int(random.integers(1, 30))
+    cars = outlooks(direction, random.uniform(0.0, 11.0, count), random.uniform(0.0, 11.0, count), least_kw=1.4)
+    own_kw = own_ways_kw(cars)
+    wished_kw = np.where(random.random(count) < 0.5, 0.0 if direction == "reduce" else 11.0, own_kw)
+    may_go = random.random(count) < 0.7
+    stays = ~may_go & (random.random(count) < 0.5)
+    asked_kw = np.where(stays, 0.0 if direction == "reduce" else 11.0, wished_kw)
+    order = random.permutation(count)
+
+    left_kw = without_surplus_kw(asked_kw=asked_kw, wished_kw=wished_kw, outlooks=cars, order=order, may_go=may_go)
+
+    assert np.array_equal(left_kw[~may_go], asked_kw[~may_go])
+    total_kw, all_gone_kw = (float(brings_kw(one, cars).sum()) for one in (left_kw, np.where(may_go, own_kw, asked_kw)))
+    wished_total_kw = float(brings_kw(wished_kw, cars).sum())
+    assert total_kw <= max(wished_total_kw, all_gone_kw) + 1.4 + 0.01
+    if not stays.any():
+        assert np.array_equal(left_kw, wished_kw)
