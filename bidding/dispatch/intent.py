@@ -77,7 +77,7 @@ def intent_of(
     if wanted_w is None:
         if is_limited(ptu):
             renew_order(activation, ptu, starts_at=starts_at, now=now)
-        wanted_w = within_cap(activation, ptu.ordered_w + ptu.room_w)
+        wanted_w = aim_w(activation, ptu.ordered_w + ptu.room_w)
     plug_records = records.of([place[asset.pk] for asset in plugs.assets])
     steady_records = records.of([place[asset.pk] for asset in steady_assets])
     decision = decide(
@@ -145,6 +145,11 @@ def within_cap(activation: Activation, ordered_w: int) -> int:
     """Return what is to be delivered of an order: no more than the operator's cap, nothing once it is stopped."""
     cap_w = 0 if activation.stop_reason else activation.cap_w
     return ordered_w if cap_w is None else min(ordered_w, cap_w)
+
+
+def aim_w(activation: Activation, ordered_w: int) -> int:
+    """Return what a plan aims for: what is to be delivered, of balancing energy corrected by what the group brings."""
+    return within_cap(activation, round(activation.aim_share * within_cap(activation, ordered_w)))
 
 
 def _delays(decision: Decision, plugs: PlugSituation, *, window_ptus: int, now: datetime) -> NDArray[np.int64]:

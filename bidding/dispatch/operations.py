@@ -18,8 +18,10 @@ from aggregator.core.ptu import PTU, ptu_start
 from bidding.dispatch.alarms import clear_alarms, set_alarms
 from bidding.dispatch.allocation.catch_up import needed_kw
 from bidding.dispatch.balancing.accounting import due_w, fix_orders, settles_at
+from bidding.dispatch.balancing.correcting import correct
+from bidding.dispatch.balancing.correction import tolerance_w
 from bidding.dispatch.balancing.orders import is_outdated, let_go_if_deaf
-from bidding.dispatch.intent import renew_order, within_cap
+from bidding.dispatch.intent import aim_w, renew_order, within_cap
 from bidding.dispatch.limits import is_limited
 from bidding.dispatch.planning import plan
 from bidding.dispatch.report import shortfall_note
@@ -32,7 +34,7 @@ PLAN_AHEAD = timedelta(minutes=10)  # late enough to know who is there, early en
 REPLAN_EVERY = timedelta(minutes=2)  # time to respond to the correction before
 LAST_CORRECTION = timedelta(minutes=2)  # before the end of a PTU: later ones come too late for it
 SHORT_SHARE = 0.02
-"""Of an order: less is not short of it yet."""
+"""Of an order: less is not short of it yet. Balancing energy has its own tolerance, for too much as well."""
 SAMPLES_BELOW = 2
 
 Kind = DispatchAlarm.Kind
@@ -67,7 +69,9 @@ def run_activation(*, activation_id: int, now: datetime) -> int:
         activation.shortfall_note = shortfall_note(activation)
         clear_alarms(activation, now=now)
     activation.updated_at = now
-    activation.save(update_fields=["status", "updated_at", "shortfall_note", "planned_until", "replanned_at"])
+    activation.save(
+        update_fields=["status", "updated_at", "shortfall_note", "planned_until", "replanned_at", "aim_share"]
+    )
     return sent
 
 
@@ -86,7 +90,12 @@ def _watch(activation: Activation, now: datetime) -> int:
         set_alarms(activation, NOTHING_SHORT, now=now)
     if is_limited(ptu):
         renew_order(activation, ptu, starts_at=now, now=now)  # by who has come since, the first of all too
-    if not _is_correction_due(activation, ptu, seen, now=now, is_below=is_below):
+    if activation.is_balancing and not ptu.is_called:
+        activation.aim_share = 1.0
+    if not _may_correct(activation, ptu, seen, now=now):
+        return 0
+    is_off = activation.is_balancing and ptu.is_called and seen is not None and correct(activation, ptu, seen)
+    if not (is_off or is_below or _is_correction_due(activation, ptu, seen)):
         return 0
     # Balancing follows a power: what was missed is not asked for afterwards.
     wanted_w = None if seen is None or activation.is_balancing else _wanted_w(activation, ptu, seen)
@@ -97,26 +106,27 @@ def _watch(activation: Activation, now: datetime) -> int:
     return planned.sent
 
 
-def _is_correction_due(
-    activation: Activation, ptu: ActivationPtu, seen: Seen | None, *, now: datetime, is_below: bool
-) -> bool:
-    """Tell whether the plan of the running quarter hour should change now, whether or not anything new is seen."""
+def _may_correct(activation: Activation, ptu: ActivationPtu, seen: Seen | None, *, now: datetime) -> bool:
+    """Tell whether the plan of the running quarter hour may change now, if there is a reason."""
     is_of_now = seen is None or ptu_start(seen.sample.at) == ptu_start(now)
     is_in_time = is_of_now and now < ptu_start(now) + PTU - LAST_CORRECTION
     if not (_is_steered(activation) and is_in_time and now < activation.ends_at):
         return False
     # What a limit held back goes out as soon as there is room; else every correction gets time to show.
-    is_held_back = _is_held_back(activation, ptu)
-    if not is_held_back and activation.replanned_at is not None and now - activation.replanned_at < REPLAN_EVERY:
-        return False
-    return is_below or is_held_back or _is_losing(activation, seen) or _has_outgrown_plan(activation, ptu)
+    has_shown = activation.replanned_at is None or now - activation.replanned_at >= REPLAN_EVERY
+    return has_shown or _is_held_back(activation, ptu)
+
+
+def _is_correction_due(activation: Activation, ptu: ActivationPtu, seen: Seen | None) -> bool:
+    """Tell whether the plan of the running quarter hour should change, whether or not anything new is seen."""
+    return _is_held_back(activation, ptu) or _is_losing(activation, seen) or _has_outgrown_plan(activation, ptu)
 
 
 def _is_losing(activation: Activation, seen: Seen | None) -> bool:
     """Tell whether assets found in this look take away more than the reserve that was asked for from the start."""
     if seen is None or not seen.found:
         return False
-    return seen.sample.asked_w - seen.lost_by_assets_w < within_cap(activation, seen.sample.ordered_w)
+    return seen.sample.asked_w - seen.lost_by_assets_w < aim_w(activation, seen.sample.ordered_w)
 
 
 def _has_outgrown_plan(activation: Activation, ptu: ActivationPtu) -> bool:
@@ -126,7 +136,7 @@ def _has_outgrown_plan(activation: Activation, ptu: ActivationPtu) -> bool:
 
 def _is_held_back(activation: Activation, ptu: ActivationPtu) -> bool:
     """Tell whether the plan of the running quarter hour falls short of the order because of a steering limit."""
-    return ptu.limited_w > 0 and (ptu.planned_w or 0) < within_cap(activation, ptu.least_w)
+    return ptu.limited_w > 0 and (ptu.planned_w or 0) < aim_w(activation, ptu.least_w)
 
 
 def _wanted_w(activation: Activation, ptu: ActivationPtu, seen: Seen) -> int:
@@ -148,8 +158,13 @@ def _is_below(activation: Activation) -> bool:
         return False
     wanted_w = [within_cap(activation, _due_w(activation, one)) for one in newest]
     return len(newest) == SAMPLES_BELOW and all(
-        one.delivered_w < least_w - SHORT_SHARE * abs(least_w) for one, least_w in zip(newest, wanted_w, strict=True)
+        one.delivered_w < least_w - _tolerance_w(activation, least_w)
+        for one, least_w in zip(newest, wanted_w, strict=True)
     )
+
+
+def _tolerance_w(activation: Activation, least_w: int) -> float:
+    return tolerance_w(least_w) if activation.is_balancing else SHORT_SHARE * abs(least_w)
 
 
 def _due_w(activation: Activation, sample: ActivationSample) -> int:
@@ -189,7 +204,7 @@ def _loop_alarms(seen: Seen, *, is_below: bool) -> dict[Kind, str]:
 def _plan_alarms(activation: Activation, ptu: ActivationPtu, refused: str) -> dict[Kind, str]:
     if not ptu.is_called:
         return {Kind.LIMITED: refused}
-    short_w = max(within_cap(activation, ptu.least_w) - (ptu.planned_w or 0), 0)
+    short_w = max(aim_w(activation, ptu.least_w) - (ptu.planned_w or 0), 0)
     limited_w = min(short_w, ptu.limited_w)
     limited = f"{limited_w / W_PER_KW:,.0f} kW held back." if limited_w else ""
     return {

@@ -95,10 +95,11 @@ def plan(
     is_told = is_in & bool(sent.setpoints or not sent.refused)
     rules_kw = np.where(is_told, asked_kw, standing.told_w / W_PER_KW)
     planned_kw, wanted_kw = (float(brings_kw(one, outlooks)[is_in].sum()) for one in (rules_kw, wished_kw))
-    ptu.planned_w, ptu.limited_w = watt(planned_kw), max(watt(wanted_kw - planned_kw), 0)
+    ptu.planned_w, short_w = watt(planned_kw), watt(wanted_kw - planned_kw)
+    ptu.limited_w, ptu.kept_w = max(short_w, 0), max(-short_w, 0)
     if sent.setpoints or not sent.refused:
         ptu.planned_for_w = ptu.ordered_w
-    ptu.save(update_fields=["planned_w", "limited_w", "planned_for_w"])
+    ptu.save(update_fields=["planned_w", "limited_w", "kept_w", "planned_for_w"])
     remember(
         activation,
         [

@@ -13,7 +13,7 @@ from aggregator.core.units import watt
 from bidding.dispatch.allocation.following import Response, judged
 from bidding.dispatch.duties import turn_to_next
 from bidding.dispatch.duty_table import DutyTable, keep_seen, read_duties
-from bidding.dispatch.intent import within_cap
+from bidding.dispatch.intent import aim_w, within_cap
 from bidding.dispatch.together import counted_elsewhere
 from bidding.models import Activation, ActivationPtu, ActivationSample, Cause
 
@@ -41,6 +41,9 @@ class Seen:
         found: assets found in this look not to do their part, by cause.
         failing: all assets that do not do their part now, by cause.
         silent_partners: names of partners that no longer report.
+        brought_w: what is measured of those who have a part in it, which TenneT is told (`balancing.measuring`). That
+            others take less than their baseline is an error of the baseline.
+        assumed_w: what those bring of whom nothing is known.
     """
 
     sample: ActivationSample
@@ -48,6 +51,8 @@ class Seen:
     found: Mapping[str, int]
     failing: Mapping[str, int]
     silent_partners: tuple[str, ...]
+    brought_w: int
+    assumed_w: int
 
 
 def look(activation: Activation, *, now: datetime) -> Seen | None:
@@ -86,13 +91,14 @@ def look(activation: Activation, *, now: datetime) -> Seen | None:
     part_kw = np.where(is_asked, sign * (duties.usual_kw - duties.asked_kw), ahead_kw)
     # Of whom nothing new is known, and nothing bad, it is taken that it does its part.
     assumed_kw = np.where((cause == "") & ~is_silent, part_kw, 0.0)
+    moved_kw = sign * (usual_kw - measured_kw)
     asked_w = watt(float(part_kw[duties.is_counted].sum()))
     sample = ActivationSample.objects.create(
         activation=activation,
         at=at,
         ordered_w=ordered.least_w,
         asked_w=asked_w,
-        delivered_w=watt(float(np.where(is_seen, sign * (usual_kw - measured_kw), assumed_kw).sum())),
+        delivered_w=watt(float(np.where(is_seen, moved_kw, assumed_kw).sum())),
         seen=int(is_seen.sum()),
         members=len(duties.pk),
         lost_by_cause=lost_by_assets_w | _lost_by_plan_w(activation, ordered, asked_w),
@@ -106,6 +112,8 @@ def look(activation: Activation, *, now: datetime) -> Seen | None:
         found=Counter(cause[is_found].tolist()),
         failing=Counter(cause[cause != ""].tolist()),
         silent_partners=tuple(np.unique(duties.partner[newest_s < silent_s]).tolist()),
+        brought_w=watt(float(moved_kw[is_seen & (is_asked | (activation.direction == "increase"))].sum())),
+        assumed_w=watt(float(np.where(is_seen, 0.0, assumed_kw).sum())),
     )
 
 
@@ -196,7 +204,7 @@ def _lost_by_plan_w(activation: Activation, ordered: ActivationPtu, asked_w: int
     wanted_w = within_cap(activation, ordered.least_w)
     lost_w = {Cause.CAPPED: ordered.least_w - wanted_w}
     if ordered.planned_w is not None:
-        short_w = max(wanted_w - ordered.planned_w, 0)
+        short_w = max(aim_w(activation, ordered.least_w) - ordered.planned_w, 0)
         new_w = min(max(wanted_w - _planned_for_w(activation, ordered, wanted_w), 0), short_w)
         limited_w = min(short_w - new_w, ordered.limited_w)
         lost_w |= {

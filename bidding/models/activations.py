@@ -39,6 +39,10 @@ class Activation(models.Model):
     )
     cap_w = models.PositiveBigIntegerField(null=True, blank=True, help_text="An operator lets it deliver no more.")
     stop_reason = models.TextField(blank=True, help_text="Why an operator stopped it; empty while it may run.")
+    aim_share = models.FloatField(
+        default=1.0,
+        help_text="Of balancing energy: what plans aim for, as a share of what is ordered, by what the group brings.",
+    )
     shortfall_note = models.TextField(blank=True, help_text="What was foreseen or found to be missing, and why.")
     is_kept = models.BooleanField(
         null=True, blank=True, help_text="Whether every PTU got all that was ordered, by the newest settlement."
@@ -54,6 +58,10 @@ class Activation(models.Model):
                 | Q(bid__isnull=True, contract_call__isnull=False, is_balancing=False)
                 | Q(bid__isnull=True, contract_call__isnull=True, is_balancing=True),
                 name="activation_of_one_order",
+            ),
+            models.CheckConstraint(
+                condition=Q(aim_share=1.0) | Q(is_balancing=True, aim_share__gte=0.5, aim_share__lte=2.0),
+                name="only_balancing_is_corrected_within_bounds",
             ),
         ]
 
@@ -79,6 +87,9 @@ class ActivationPtu(models.Model):
         null=True, blank=True, help_text="What the newest plan brings if every asset does its part."
     )
     limited_w = models.PositiveBigIntegerField(default=0, help_text="What steering limits took out of that plan.")
+    kept_w = models.PositiveBigIntegerField(
+        default=0, help_text="What steering limits keep in that plan beyond what it aims for."
+    )
     planned_for_w = models.PositiveBigIntegerField(
         null=True, blank=True, help_text="What was ordered when that plan was made."
     )

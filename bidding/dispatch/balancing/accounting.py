@@ -12,7 +12,7 @@ from django.conf import settings
 from aggregator.core.interval import Interval
 from aggregator.core.ptu import PTU, PTU_SECONDS, ptu_start
 from bidding.dispatch.balancing.replanning import FULL_ACTIVATION
-from bidding.dispatch.balancing.requested import least_asked_w, lost_cycles, requested, shares_ws
+from bidding.dispatch.balancing.requested import least_asked_w, lost_cycles, most_asked_w, requested, shares_ws
 from bidding.dispatch.balancing.shares import shares_w
 from bidding.dispatch.balancing.signals import told_in
 from bidding.models import Activation, ActivationPtu, BalancingBid, BalancingPtu, BalancingSignal
@@ -80,15 +80,28 @@ def fix_orders(activation: Activation, *, now: datetime) -> None:
 
 def due_w(activation: Activation, *, at: datetime) -> int:
     """Return what must be delivered at an instant: the least that was asked in the full activation time before it."""
-    window = Interval(at - FULL_ACTIVATION, at)
-    longest_age = settings.AFRR_SETPOINT_LONGEST_AGE
-    asked = least_asked_w(
-        told_in(window, longest_age=longest_age), window, direction=activation.direction, longest_age=longest_age
-    )
+    least_w, _ = asked_before_w(activation, at=at, within=FULL_ACTIVATION)
+    return least_w
+
+
+def asked_before_w(activation: Activation, *, at: datetime, within: timedelta) -> tuple[int, int]:
+    """Return the least and the most that was asked of a group in the minutes before `at`.
+
+    The least is 0 where the activation began later, or where nothing was heard for a while.
+    """
+    window, longest_age = Interval(at - within, at), settings.AFRR_SETPOINT_LONGEST_AGE
+    told = told_in(window, longest_age=longest_age)
     ptus = activation.ptus.filter(ptu_start__in={ptu_start(window.starts_at), ptu_start(at)})
-    shares = [shares_w(asked, _parts(activation, ptu.ptu_start))[activation.pk] for ptu in ptus]
+    parts_w = [_parts(activation, ptu.ptu_start) for ptu in ptus]
+    least_w, most_w = (
+        [
+            shares_w(asked(told, window, direction=activation.direction, longest_age=longest_age), parts)[activation.pk]
+            for parts in parts_w
+        ]
+        for asked in (least_asked_w, most_asked_w)
+    )
     began_before = activation.starts_at <= window.starts_at
-    return min(shares, default=0) if began_before else 0
+    return min(least_w, default=0) if began_before else 0, max(most_w, default=0)
 
 
 def _mean_w(activation: Activation, ptu: ActivationPtu) -> int:

@@ -79,6 +79,13 @@ def least_asked_w(told: Sequence[Told], period: Interval, *, direction: str, lon
     return min((asked_w(delta_w, direction) for _, delta_w in found), default=0)
 
 
+def most_asked_w(told: Sequence[Told], period: Interval, *, direction: str, longest_age: timedelta) -> int:
+    """Return the most that was heard to be asked in a direction at any moment of a period."""
+    return max(
+        (asked_w(delta_w, direction) for _, delta_w in stretches(told, period, longest_age=longest_age)), default=0
+    )
+
+
 def lost_cycles(told: Sequence[Told], period: Interval, *, cycle: timedelta) -> int:
     """Return how many of the cycles of a period never came; those of `told` that began in it did."""
     came = sum(one.cycles for one in told if period.starts_at <= one.at < period.ends_at)

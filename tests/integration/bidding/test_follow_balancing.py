@@ -12,6 +12,7 @@ from aggregator.core.ptu import ptu_start
 from assets.models import AssetState
 from bidding.dispatch.acts import hold_activation, stop_activation
 from bidding.dispatch.balancing.accounting import account_for_missed
+from bidding.dispatch.balancing.correction import TOLERANCE_W
 from bidding.dispatch.balancing.following import Follower
 from bidding.dispatch.balancing.measuring import measure
 from bidding.dispatch.balancing.orders import give_orders
@@ -138,7 +139,7 @@ def test_cars_follow_tennet_over_the_boundary_and_what_was_asked_is_what_tennet_
     is_ramped = bool(terms)
     if not is_ramped:
         assert rows_of(STARTS_AT + PTU)[group.ean].ordered_w == PART_W // 2
-        assert PART_W / 2_000 <= played.moved_kw(local("17:24")) < PART_W / 1_000
+        assert abs(played.moved_kw(local("17:24")) * 1_000 - PART_W / 2) <= TOLERANCE_W
     played.play(local("17:24"), local("17:29"))
     if not is_ramped:
         assert played.moved_kw(local("17:29")) == 0

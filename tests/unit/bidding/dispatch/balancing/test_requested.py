@@ -12,6 +12,7 @@ from bidding.dispatch.balancing.requested import (
     Told,
     least_asked_w,
     lost_cycles,
+    most_asked_w,
     requested,
     shares_ws,
     stretches,
@@ -115,6 +116,13 @@ def test_groups_are_asked_together_what_the_pool_is_up_to_its_bids(steps, parts)
 )
 def test_the_least_asked_through_a_period_is_0_where_anything_else_was_heard(heard, least_w):
     assert least_asked_w(heard, PERIOD, direction="reduce", longest_age=OLDEST) == least_w
+
+
+def test_the_most_asked_in_a_period_is_the_most_that_was_heard_in_it():
+    heard = [told(-1, -3 * MW), told(0, -MW, last=99), told(100, -2 * MW), told(101, 5 * MW, last=224)]
+    assert most_asked_w(heard, PERIOD, direction="reduce", longest_age=OLDEST) == 2 * MW
+    assert most_asked_w(heard, PERIOD, direction="increase", longest_age=OLDEST) == 5 * MW
+    assert most_asked_w([], PERIOD, direction="reduce", longest_age=OLDEST) == 0
 
 
 def test_cycles_that_never_came_are_lost():
