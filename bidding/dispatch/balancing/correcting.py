@@ -26,13 +26,14 @@ def correct(activation: Activation, ptu: ActivationPtu, seen: Seen) -> bool:
     if sample.asked_w <= 0 or (activation.replanned_at and sample.at < activation.replanned_at + SHOWS_AFTER):
         return False
     least_w, most_w = asked_before_w(activation, at=sample.at, within=ANSWER_TIME)
-    # What limits take out of a plan, or keep in it, no other aim would change.
-    short_w = max(aim_w(activation, ptu.planned_for_w or 0) - (ptu.planned_w or 0), 0)
+    # What a plan cannot reach, or must keep, no other aim would change; here as what would be brought of it.
+    short_w = max(aim_w(activation, ptu.planned_for_w or 0) - (ptu.planned_w or 0), 0) / activation.aim_share
+    kept_w = ptu.kept_w / activation.aim_share
     share = corrected_share(
         activation.aim_share,
         Measured(
             least_w=within_cap(activation, least_w) - short_w,
-            most_w=within_cap(activation, most_w) + ptu.kept_w,
+            most_w=within_cap(activation, most_w) + kept_w,
             brought_w=seen.brought_w,
             measured_share=1.0 - (seen.assumed_w + seen.lost_by_assets_w) / sample.asked_w,
         ),

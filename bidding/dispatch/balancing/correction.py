@@ -32,9 +32,9 @@ class Measured:
         measured_share: the part of the plan that those who are measured have; others are taken to bring the rest.
     """
 
-    least_w: int
-    most_w: int
-    brought_w: int
+    least_w: float
+    most_w: float
+    brought_w: float
     measured_share: float
 
 
@@ -48,9 +48,9 @@ def corrected_share(share: float, measured: Measured) -> float:
     if measured.measured_share < LEAST_MEASURED:
         return share
     least_w, most_w = measured.measured_share * measured.least_w, measured.measured_share * measured.most_w
-    right_w = min(max(float(measured.brought_w), least_w), most_w)
+    right_w = min(max(measured.brought_w, least_w), most_w)
     is_right = abs(measured.brought_w - right_w) <= tolerance_w(right_w)
     if is_right or right_w <= 0:
         return share
-    brought_w = max(float(measured.brought_w), right_w / MOST_SHARE**2)
+    brought_w = max(measured.brought_w, right_w / MOST_SHARE**2)
     return min(max(share * right_w / brought_w, 1 / MOST_SHARE), MOST_SHARE)

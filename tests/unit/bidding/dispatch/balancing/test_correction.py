@@ -89,8 +89,8 @@ def test_a_group_that_has_no_more_to_give_does_not_wind_the_aim_up(there_w, orde
     share, mends = 1.0, 1 / part
     for order_w in orders_w:
         planned_w = min(share * order_w, there_w)
-        least_w = order_w - max(round(share * order_w - planned_w), 0)
-        share = corrected_share(share, brings(round(part * planned_w), least_w=least_w, most_w=order_w))
+        least_w = order_w - max(share * order_w - planned_w, 0) / share
+        share = corrected_share(share, brings(part * planned_w, least_w=least_w, most_w=order_w))
         assert min(1.0, mends) * 0.999 <= share <= max(1.0, mends) * 1.001
 
 
