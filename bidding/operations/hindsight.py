@@ -53,7 +53,10 @@ def waiting(*, aggregation_ean: AggregationEan, now: datetime, gate: timedelta) 
         ends_at__gt=known - REACH,
         ends_at__lte=known,
     )
-    found: list[Promise] = [*headroom.order_by("ptu_start"), *bids.order_by("starts_at", "pk")]
+    found: list[Promise] = [
+        *headroom.select_related("aggregation_ean").order_by("ptu_start"),
+        *bids.select_related("aggregation_ean").order_by("starts_at", "pk"),
+    ]
     over = [one for one in found if _window(one, gate).ends_at <= known]
     return sorted(over, key=lambda one: _window(one, gate).starts_at)
 
