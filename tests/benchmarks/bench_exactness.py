@@ -123,20 +123,11 @@ class _Cars:
     def hear(self) -> None:
         """Take over the setpoints that went out since."""
         from assets.models import Setpoint as Stored  # noqa: PLC0415 - needs Django set up
+        from tests.integration.bidding.evening import received_of  # noqa: PLC0415 - same
 
         news: dict[int, list[Received]] = {}
         for one in Stored.objects.filter(pk__gt=self._newest).select_related("asset").order_by("pk"):
-            received = Received(
-                one.pk,
-                one.asset.external_id,
-                int(one.starts_at.timestamp()),
-                int(one.ends_at.timestamp()),
-                tuple(one.power_w),
-                one.start_early_s,
-                one.end_late_s,
-                one.ttl_s,
-            )
-            news.setdefault(one.batch_id, []).append(received)
+            news.setdefault(one.batch_id, []).append(received_of(one, one.asset))
             self._newest = one.pk
         for batch_id, received in news.items():
             self.told += len(received)

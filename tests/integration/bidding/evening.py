@@ -25,21 +25,26 @@ def asked_w(at=STARTS_AT):
     return told
 
 
+def received_of(setpoint, asset):
+    """Return a stored setpoint as its asset receives it."""
+    return Received(
+        setpoint.pk,
+        asset.external_id,
+        int(setpoint.starts_at.timestamp()),
+        int(setpoint.ends_at.timestamp()),
+        tuple(setpoint.power_w),
+        setpoint.start_early_s,
+        setpoint.end_late_s,
+        setpoint.ttl_s,
+    )
+
+
 def limits_w(asset, moments):
     """Return what an asset that got every setpoint may take at each moment; None when nothing rules it any more."""
     evening = Interval(STARTS_AT - timedelta(hours=1), STARTS_AT + timedelta(hours=12))
     schedule = Schedule(period=evening, positions={asset.external_id: 0})
     for one in Setpoint.objects.filter(asset=asset).select_related("batch").order_by("batch_id"):
-        received = Received(
-            one.pk,
-            asset.external_id,
-            int(one.starts_at.timestamp()),
-            int(one.ends_at.timestamp()),
-            tuple(one.power_w),
-            one.start_early_s,
-            one.end_late_s,
-            one.ttl_s,
-        )
+        received = received_of(one, asset)
         schedule.apply(one.batch_id, (received,), came_at=int(one.batch.created_at.timestamp()))
     found = [float(schedule.at(int(at.timestamp()))[0]) for at in moments]
     return [None if isnan(kw) else round(kw * 1_000) for kw in found]
