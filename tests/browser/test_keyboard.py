@@ -131,6 +131,22 @@ def test_what_the_search_finds_is_reached_with_the_keyboard(live_server, operato
     assert page.complaints == []
 
 
+def test_the_search_gets_the_focus_also_where_frames_come_late(operator, page, log_in):
+    page.add_init_script(
+        """(() => {
+          const asSoon = window.requestAnimationFrame;
+          window.requestAnimationFrame = (draw) => setTimeout(() => asSoon(draw), 200);
+        })()"""
+    )
+    log_in()
+    page.focus(".op-as-of a")
+    page.keyboard.press("Control+k")
+    page.wait_for_function("document.activeElement.id === 'search-input-command'")
+    page.keyboard.press("Escape")
+    page.wait_for_function(f"{FOCUSED} === 'Look again'")
+    assert page.complaints == []
+
+
 def test_what_the_theme_adds_later_is_a_button_too(operator, page, log_in):
     log_in()
     page.evaluate(

@@ -75,6 +75,13 @@ document.addEventListener("alpine:init", () => {
     }
   }).observe(document.documentElement, { childList: true, subtree: true });
 
+  const search = document.querySelector(SEARCH);
+  if (search) { // the theme gives it the focus after 20 ms: too soon where it is drawn later
+    new MutationObserver(() => {
+      if (search.checkVisibility() && !search.contains(document.activeElement)) searchField().focus();
+    }).observe(search, { attributeFilter: ["style"] });
+  }
+
   document.addEventListener("focusin", ({ target, relatedTarget }) => {
     if (target.matches(".select2-search__field")) nameOpenChoice(target);
     if (!shown(SEARCH)) return;
