@@ -15,6 +15,7 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
 
 SILENCES = 2
 """How many times as long as the other side may be silent it may take in all."""
@@ -24,10 +25,14 @@ class AnswerTooSlow(RuntimeError):
     """The time was over before the answer was complete."""
 
 
+class NotConnected(RuntimeError):
+    """No connection came about, so nothing was sent."""
+
+
 class GuardedAdapter(HTTPAdapter):
     """Opens the connections of a session; its timeout for reading is the longest silence.
 
-    None is used before `check` of host and IP address has passed.
+    None is used before `check` of host and IP address has passed. Raises `NotConnected` where there is none.
     """
 
     def __init__(self, check: Callable[[str, str], None]) -> None:
@@ -39,22 +44,21 @@ class GuardedAdapter(HTTPAdapter):
         super().init_poolmanager(*args, **more)
         check = self._check
 
-        class Plain(HTTPConnection):
+        class Guarded(HTTPConnection):
             response_class = _TimedResponse
 
             def connect(self) -> None:
-                super().connect()
+                try:
+                    super().connect()
+                except (HTTPError, OSError, ValueError) as error:  # the last of a certificate of another host
+                    raise NotConnected(str(error)) from error
                 check(self.host, self.sock.getpeername()[0])
 
-        class Secure(HTTPSConnection):
-            response_class = _TimedResponse
+        class GuardedAndSecure(Guarded, HTTPSConnection):
+            pass
 
-            def connect(self) -> None:
-                super().connect()
-                check(self.host, self.sock.getpeername()[0])
-
-        plain = type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": Plain})
-        secure = type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": Secure})
+        plain = type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": Guarded})
+        secure = type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": GuardedAndSecure})
         self.poolmanager.pool_classes_by_scheme = {"http": plain, "https": secure}
 
 

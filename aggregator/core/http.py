@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from aggregator.core.guarded_connections import SILENCES, AnswerTooSlow, GuardedAdapter
+from aggregator.core.guarded_connections import SILENCES, AnswerTooSlow, GuardedAdapter, NotConnected
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 30.0
@@ -65,12 +65,13 @@ class Response:
 class RequestFailed(RuntimeError):
     """No usable answer came back: refused, timed out, broken off or too large. Trying again may help.
 
-    `answer` is what came instead, where something did.
+    `answer` is what came instead, where something did. Unless `may_have_arrived`, nothing was sent.
     """
 
-    def __init__(self, text: str, answer: Response | None = None) -> None:
+    def __init__(self, text: str, answer: Response | None = None, *, may_have_arrived: bool = True) -> None:
         super().__init__(text)
         self.answer = answer
+        self.may_have_arrived = may_have_arrived
 
 
 class SendsRequests(Protocol):
@@ -125,6 +126,8 @@ class HttpClient:
                 return Response(answer.status_code, dict(answer.headers), _read_capped(answer, url))
         except RequestRefused:  # by where its host turned out to lead
             raise
+        except NotConnected as error:
+            raise RequestFailed(f"{method} {url} was not sent: {error}", may_have_arrived=False) from error
         except AnswerTooSlow as slow:
             raise RequestFailed(
                 f"{url} sent its answer too slowly; after {SILENCES * silence_seconds:.0f} s it was not complete."
@@ -159,7 +162,7 @@ class HttpClient:
                 f"{url!r} is not an address to call: no host is named like that. Correct it."
             ) from error
         except OSError as error:
-            raise RequestFailed(f"The host of {url} cannot be looked up: {error}") from error
+            raise RequestFailed(f"The host of {url} cannot be looked up: {error}", may_have_arrived=False) from error
         for *_, address in found:
             self.check_reached(host, str(address[0]))
 

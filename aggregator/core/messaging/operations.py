@@ -367,7 +367,9 @@ class _Delivery:
     ) -> Verdict:
         if answer is not None:
             return self.judge(message, answer)
-        return Verdict.HOPELESS if isinstance(failure, RequestRefused) else Verdict.UNKNOWN
+        if isinstance(failure, RequestFailed):
+            return Verdict.UNKNOWN if failure.may_have_arrived else Verdict.TRY_AGAIN
+        return Verdict.HOPELESS
 
 
 class _MayStillArrive(RequestFailed):

@@ -377,12 +377,17 @@ def test_what_stays_unanswered_until_the_gate_stays_sold(field, portfolio):
     assert bid.status_reason.startswith("The deadline passed.")
 
 
-@pytest.mark.parametrize("is_told_to_wait", [True, False])
-def test_what_surely_never_arrived_by_the_gate_is_free_again(field, portfolio, is_told_to_wait):
+@pytest.mark.parametrize("hindrance", ["told to wait", "no connection", "not tried"])
+def test_what_surely_never_arrived_by_the_gate_is_free_again(field, portfolio, settings, hindrance):
     offered(field, portfolio)
-    if is_told_to_wait:
+    if hindrance == "no connection":
+        settings.TENNET_URL = "http://127.0.0.1:1"
+        services.tennet.cache_clear()
+        OutboxMessage.objects.update(url=settings.TENNET_URL)
+    if hindrance != "not tried":
         field.fault(kind="status", status=429)
         tasks.send_balancing_messages()
+        assert DeliveryAttempt.objects.count() == 1
     field.at(GATE)
     tasks.send_balancing_messages()
     assert_ended(field, Status.NOT_SENT, "The deadline passed.")

@@ -167,14 +167,16 @@ def test_what_was_not_sent_or_not_taken_is_tried_again_at_once(clock):
         raise RequestFailed("nobody there")
 
     write("a1")
-    peer = Peer()
+    peer = Peer(RequestFailed("no connection", may_have_arrived=False))
     deliver_once(clock, peer, find_answer=unreachable)
+    clock.instant += timedelta(seconds=30)
+    deliver_once(clock, peer)
     clock.instant += timedelta(seconds=30)
     deliver_once(clock, peer, judge=lambda *_: Verdict.TRY_AGAIN)
     clock.instant += timedelta(seconds=30)
     deliver_once(clock, peer, judge=lambda *_: Verdict.DELIVERED)
 
-    assert (len(peer.bodies), OutboxMessage.objects.get().delivered_at) == (2, clock.now())
+    assert (len(peer.bodies), OutboxMessage.objects.get().delivered_at) == (3, clock.now())
     assert not DeliveryAttempt.objects.filter(may_have_arrived=True).exists()
 
 

@@ -130,9 +130,34 @@ def test_a_large_answer_is_cut_off(peer, client, monkeypatch):
         client.request(method="GET", url=f"{peer}/endless")
 
 
-def test_nobody_listening_is_a_failure_that_may_heal(client):
-    with pytest.raises(RequestFailed):
-        client.request(method="GET", url="http://127.0.0.1:1/")
+@pytest.fixture
+def hanging_up():
+    """A peer that reads a request and closes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up():
+            caller, _ = server.accept()
+            with caller:
+                caller.recv(1024)
+
+        reading = threading.Thread(target=hang_up)
+        reading.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+        reading.join()
+
+
+def test_without_a_connection_nothing_can_have_arrived(client, peer):
+    nobody, not_secured = "http://127.0.0.1:1/", peer.replace("http:", "https:")
+    for url in (nobody, not_secured, "http://nowhere.invalid/"):
+        with pytest.raises(RequestFailed) as failed:
+            client.request(method="POST", url=url, body=b"order")
+        assert not failed.value.may_have_arrived, url
+
+
+def test_what_was_sent_and_not_answered_may_have_arrived(client, hanging_up):
+    with pytest.raises(RequestFailed) as failed:
+        client.request(method="POST", url=hanging_up, body=b"order")
+    assert failed.value.may_have_arrived
 
 
 @pytest.mark.parametrize(
