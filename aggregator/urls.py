@@ -26,5 +26,5 @@ urlpatterns = [
     path("exchange/orders", take_push),
     path(MESSAGE_PATH.lstrip("/"), receive_message),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema")),
+    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="operator/api_docs.html")),
 ]

@@ -2,7 +2,7 @@
 """Make the virtual environment of a foreign implementation that our conformance tests and benchmarks talk to.
 
 A peer gets its own environment under `var/peers/`, because its dependencies are not ours; it is talked to through a
-subprocess. Run it by hand to prepare a machine: `python scripts/peer_environment.py uftp`.
+subprocess, or its script runs in a page. By hand, to prepare a machine: `python scripts/peer_environment.py uftp`.
 """
 
 import fcntl
@@ -24,6 +24,7 @@ PEERS: dict[str, tuple[str, ...]] = {
         "starlette==0.27.0",
     ),
     "duckdb": ("duckdb==2.0.1",),
+    "axe": ("axe-playwright-python==0.1.8",),
 }
 SWITCH = "PEER_TESTS"
 """0 does without peers, `required` makes the tests fail that cannot have one; else they skip."""

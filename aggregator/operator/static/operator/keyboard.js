@@ -59,6 +59,11 @@ document.addEventListener("alpine:init", () => {
     document.getElementById(box.getAttribute("aria-owns"))?.setAttribute("aria-labelledby", label);
   }
 
+  function nameScroller(part) {
+    const inline = part.closest("[data-inline-type]")?.querySelector("h2");
+    part.setAttribute("aria-label", part.closest("#nav-sidebar") ? "Menu" : inline?.textContent.trim() ?? "List");
+  }
+
   function equip(root) {
     const each = (selector, what) => {
       if (root.matches(selector)) what(root);
@@ -66,6 +71,7 @@ document.addEventListener("alpine:init", () => {
     };
     each(CLICKABLE, makeButton);
     each(".select2-selection", nameChoice);
+    each(".simplebar-content-wrapper", nameScroller);
   }
 
   equip(document.documentElement);
