@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 
 from aggregator.core.ean import Ean13, Ean18
 from aggregator.core.ptu import MARKET_ZONE, PTU, day_interval
-from assets.models import AggregationEan, CongestionArea
-from bidding.models import LedgerEntry
+from assets.models import AggregationEan, ChargingSession, CongestionArea
+from bidding.models import Activation, Bid, LedgerEntry
 from tests.integration.operator.conftest import NOW
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -87,3 +87,47 @@ def test_on_a_small_screen_a_wide_table_is_moved_and_not_the_page(live_server, s
     table = page.locator(".op-scroll")
     assert table.evaluate("part => part.scrollWidth > part.clientWidth")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.fixture
+def addresses(evening):
+    User.objects.create_superuser("operator", password="throw-away")
+    evening.everything()
+    ChargingSession.objects.update(driver_token="5" * 64)
+    return {
+        "bids": "/admin/bidding/bid/",
+        "why": f"/admin/bidding/bid/{Bid.objects.get().pk}/change/",
+        "activation": f"/admin/bidding/activation/{Activation.objects.get().pk}/change/",
+        "session": f"/admin/assets/chargingsession/{ChargingSession.objects.get().pk}/change/",
+    }
+
+
+def test_no_page_of_a_row_is_wider_than_a_phone_also_when_it_is_turned(live_server, addresses, page, log_in):
+    log_in()
+    for name in ("why", "session"):
+        page.set_viewport_size({"width": 844, "height": 390})
+        page.goto(live_server.url + addresses[name])
+        page.wait_for_load_state("networkidle")
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.wait_for_function("innerWidth === 390 && document.documentElement.scrollWidth === 390", timeout=5000)
+
+
+def test_the_names_of_values_on_a_phone_begin_with_a_capital_and_keep_their_units(live_server, addresses, page, log_in):
+    page.set_viewport_size({"width": 390, "height": 844})
+    log_in()
+    page.goto(live_server.url + addresses["bids"])
+    how = {
+        label: page.evaluate(
+            "label => getComputedStyle(document.querySelector(`td[data-label='${label}']`), '::before').textTransform",
+            label,
+        )
+        for label in ("direction", "Power (kW)")
+    }
+    assert how == {"direction": "capitalize", "Power (kW)": "none"}
+
+
+def test_a_link_among_values_looks_like_one(live_server, addresses, page, log_in):
+    log_in()
+    page.goto(live_server.url + addresses["activation"])
+    link = page.get_by_role("link", name="Minute by minute, and what can be done")
+    assert link.evaluate("link => getComputedStyle(link).textDecorationLine") == "underline"
