@@ -151,3 +151,17 @@ def test_a_search_for_an_asset_finds_each_once_and_in_order(pages, evening):
         for one in pages.get("/admin/autocomplete/", asked | {"page": page}).json()["results"]
     ]
     assert found == sorted(str(asset) for asset in made)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("/admin/bidding/mandate/", "No mandates yet Add the first one ."),
+        ("/admin/settlement/delivery/", "No deliveries yet Nobody adds them on this page: they come in by themselves"),
+        ("/admin/settlement/delivery/?q=centrum", "Nothing fits what you look for Look for less, or show all ."),
+        ("/admin/core/job/?status__exact=failed", "Nothing fits what you look for Look for less, or show all ."),
+    ],
+)
+def test_an_empty_list_says_how_rows_come_into_it(pages, asked, words):
+    says = re.sub(r"<[^>]+>", " ", pages.get(asked).content.decode())
+    assert words in " ".join(says.split())
