@@ -22,7 +22,7 @@ Column = str | Callable[[Any], Any]
 _UNITS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("_wh", "kWh", kilo),
     ("_w", "kW", kilo),
-    ("_eur", "", euros),
+    ("_eur", "€", euros),
     ("_eur_per_mwh", "per MWh", euros),
     ("_eur_per_kwh", "per kWh", "€ {:.4f}".format),
 )

@@ -165,3 +165,9 @@ def test_a_search_for_an_asset_finds_each_once_and_in_order(pages, evening):
 def test_an_empty_list_says_how_rows_come_into_it(pages, asked, words):
     says = re.sub(r"<[^>]+>", " ", pages.get(asked).content.decode())
     assert words in " ".join(says.split())
+
+
+def test_columns_of_one_name_are_told_apart_by_their_unit(pages, evening):
+    evening.everything()
+    text = pages.get("/admin/bidding/mandate/").content.decode()
+    assert all(heading in text for heading in ("Two people above (kW)", "Two people above (€)"))
