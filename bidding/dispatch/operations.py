@@ -82,7 +82,7 @@ def _watch(activation: Activation, now: datetime) -> int:
     seen = look(activation, now=now)
     is_below = seen is not None and _is_below(activation)
     if seen is not None and not activation.stop_reason:
-        set_alarms(activation, _loop_alarms(seen, is_below=is_below), now=now)
+        set_alarms(activation, _loop_alarms(activation, seen, is_below=is_below), now=now)
     ptu = activation.ptus.filter(ptu_start=ptu_start(now)).first()
     if ptu is None:
         return 0
@@ -186,12 +186,12 @@ def _opposed_alarm(activation: Activation) -> dict[Kind, str]:
     return {Kind.OPPOSED: " ".join(said)}
 
 
-def _loop_alarms(seen: Seen, *, is_below: bool) -> dict[Kind, str]:
+def _loop_alarms(activation: Activation, seen: Seen, *, is_below: bool) -> dict[Kind, str]:
     sample = seen.sample
     failing = ", ".join(f"{count} {cause.replace('_', ' ')}" for cause, count in sorted(seen.failing.items()))
     below = (
         f"{sample.delivered_w / W_PER_KW:,.0f} kW of {sample.ordered_w / W_PER_KW:,.0f} kW ordered."
-        if sample.ordered_w >= 0
+        if sample.ordered_w > 0 or activation.is_balancing
         else f"{(sample.ordered_w - sample.delivered_w) / W_PER_KW:,.0f} kW beyond the limit."
     )
     return {
