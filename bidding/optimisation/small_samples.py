@@ -54,8 +54,9 @@ def clustered_interval(clusters: Sequence[tuple[int, int]], *, confidence: float
     """Return the interval of a share counted in clusters of (kept, total) whose members are kept or broken together.
 
     The Wilson interval of as many observations as would vary alike if each came by itself: never more than there are,
-    and not fewer than there are clusters. Where all were kept, or none, nothing is known of how they go together, so
-    each cluster counts once. With one observation per cluster it is the Wilson interval.
+    and not fewer than there are clusters. Where all were kept, or none, or where there is a single cluster, nothing is
+    known of how they go together, so each cluster counts once. With one observation per cluster it is the Wilson
+    interval.
     """
     total = sum(count for _, count in clusters)
     if total == 0:
@@ -64,5 +65,6 @@ def clustered_interval(clusters: Sequence[tuple[int, int]], *, confidence: float
     alone = total * share * (1 - share)
     together = sum((kept - share * count) ** 2 for kept, count in clusters)
     most, fewest = float(total), float(sum(count > 0 for _, count in clusters))
-    effective = fewest if alone == 0 else min(max(total * alone / max(together, 1e-12), fewest), most)
+    is_unknown = alone == 0 or fewest == 1
+    effective = fewest if is_unknown else min(max(total * alone / max(together, 1e-12), fewest), most)
     return wilson_interval(share * effective, effective, confidence=confidence)

@@ -76,6 +76,11 @@ def test_clusters_that_were_all_kept_count_once_each():
     assert clustered_interval([]) == (0.0, 1.0)
 
 
+@pytest.mark.parametrize("empty", [[], [(0, 0)]])
+def test_a_single_cluster_counts_once_for_nothing_is_known_of_how_clusters_differ(empty):
+    assert clustered_interval([(60, 96), *empty]) == wilson_interval(60 / 96, 1)
+
+
 def test_days_with_a_shock_of_their_own_are_covered_as_often_as_said():
     rng = np.random.default_rng(1)
     share, days, windows, runs = 0.9, 60, 24, 400
