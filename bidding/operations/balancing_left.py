@@ -8,10 +8,10 @@ from typing import Self
 from django.db.models import Max
 
 from aggregator.core.interval import Interval
-from aggregator.core.ptu import PTU, ptu_range, ptu_start
+from aggregator.core.ptu import MARKET_ZONE, PTU, day_interval, ptu_range, ptu_start
 from assets.control.standing import steerable_w
 from assets.models import AggregationEan
-from bidding.models import BalancingHeadroom, Commitment, Direction
+from bidding.models import Activation, BalancingHeadroom, Commitment, Direction
 from bidding.models.directions import as_literal
 from bidding.operations.ledger import Sold, sold_beside_balancing
 from bidding.optimisation.balancing import held_block
@@ -25,17 +25,21 @@ class StaysOut(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What is known of some groups for a PTU: what was sized, what is sold, and when something else was sold last."""
+    """What is known of some groups for a PTU.
+
+    What was sized, what is sold, when something else was sold last, and the most that an operator lets be delivered.
+    """
 
     ptu_start: datetime
     block: Interval
     sized: Mapping[tuple[str, str], BalancingHeadroom]
     sold: Sequence[Sold]
     sold_last: Mapping[tuple[str, str], datetime]
+    most_w: Mapping[tuple[str, str], int]
 
     @classmethod
     def of(cls, groups: Sequence[AggregationEan], *, ptu: datetime, gate: timedelta) -> Self:
-        """Read it, in four queries; the caller holds the groups' locks."""
+        """Read it, in five queries; the caller holds the groups' locks."""
         eans = [group.pk for group in groups]
         sized = list(BalancingHeadroom.objects.filter(aggregation_ean__in=eans, ptu_start=ptu))
         oldest = min((row.sized_at for row in sized), default=ptu)
@@ -52,6 +56,7 @@ class Held:
             sized={(row.aggregation_ean_id, row.direction): row for row in sized},
             sold=sold_beside_balancing(eans=eans, ptus=ptu_range(Interval(ptu_start(oldest), ptu + PTU))),
             sold_last={(ean, direction): at for ean, direction, at in newest},
+            most_w=_let_through_w(eans, ptu),
         )
 
     def left_w(self, group: AggregationEan, direction: Direction) -> int:
@@ -70,21 +75,45 @@ class Held:
         sold_last = self.sold_last.get((group.pk, direction))
         if sold_last and sold_last >= row.sized_at:
             raise StaysOut("something else was sold of it since it was sized")
+        most_w = self.most_w.get((group.pk, direction))
+        if most_w == 0:
+            raise StaysOut("an operator stopped its balancing energy for the day, or holds it")
         members = group_during(aggregation_ean=group, period=self.block)
         steerable = steerable_w(aggregation_ean=group.pk, assets=members.members, direction=as_literal(direction))
         has_cars = direction is Direction.REDUCE and bool(members.plugs)
         in_block = [one for one in sold if one.direction == direction and self._is_in_block(one)]
         before = [one for one in sold if one.direction == direction and not self._is_in_block(one)]
-        return lowered_w(
+        left_w = lowered_w(
             max(min(row.reliable_w, steerable) - max((one.others_w for one in in_block), default=0), 0),
             in_block_w=[_not_left_out_w(one, row, has_cars=has_cars) for one in in_block],
             before_block_w=[
                 _not_left_out_w(one, row, has_cars=has_cars) + (one.others_w if has_cars else 0) for one in before
             ],
         )
+        return left_w if most_w is None else min(left_w, most_w)
 
     def _is_in_block(self, sold: Sold) -> bool:
         return sold.ptu_start >= self.block.starts_at
+
+
+def _let_through_w(eans: Sequence[str], ptu: datetime) -> dict[tuple[str, str], int]:
+    """Return the most that operators let groups deliver in a PTU, by group and direction, where they limit it.
+
+    A bid makes the activation of its day longer, with what an operator did to it. Nobody can start one again that was
+    stopped, so that holds for the rest of the day.
+    """
+    day = day_interval(ptu.astimezone(MARKET_ZONE).date())
+    runs = Activation.objects.filter(
+        is_balancing=True, aggregation_ean__in=eans, starts_at__gte=day.starts_at, starts_at__lt=day.ends_at
+    ).order_by("pk")
+    most_w: dict[tuple[str, str], int] = {}
+    for run in runs:
+        key, goes_on = (run.aggregation_ean_id, run.direction), run.ends_at >= ptu
+        if run.stop_reason or (goes_on and run.hold_reason):
+            most_w[key] = 0
+        elif goes_on and run.cap_w is not None:
+            most_w[key] = min(most_w.get(key, run.cap_w), run.cap_w)
+    return most_w
 
 
 def _not_left_out_w(sold: Sold, row: BalancingHeadroom, *, has_cars: bool) -> int:

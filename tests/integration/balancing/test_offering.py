@@ -14,7 +14,7 @@ from assets.models import SteeringLimit
 from bidding import services, tasks
 from bidding.markets.afrr.acknowledgement import Acknowledgement, Verdict
 from bidding.markets.afrr.client import Outcome, Sent
-from bidding.models import Announcement, BalancingBid, Bid, Commitment, LedgerEntry
+from bidding.models import Activation, Announcement, BalancingBid, Bid, Commitment, LedgerEntry
 from bidding.operations import bids, tennet_messages
 from bidding.operations.approvals import GateClosed, NotInState
 from bidding.operations.balancing_answers import note_answer
@@ -173,6 +173,33 @@ def test_a_stop_since_it_was_sized_counts(field, portfolio):
     SteeringLimit.objects.create(aggregation_ean=group, max_moved_w=0, reason="smoke")
     field.tick()
     assert (field.bids(), stay_out()) == ({}, {"Group 1": "nothing is left of it"})
+
+
+@pytest.mark.parametrize(
+    ("acts", "ptu", "parts"),
+    [
+        ({"stop_reason": "smoke"}, PTU_18, {"Group 2": 2 * MW}),
+        ({"stop_reason": "smoke"}, PTU_18 + PTU, {"Group 2": 2 * MW}),
+        ({"hold_reason": "wait"}, PTU_18, {"Group 2": 2 * MW}),
+        ({"hold_reason": "wait"}, PTU_18 + PTU, {"Group 1": 2 * MW, "Group 2": 2 * MW}),
+        ({"cap_w": MW}, PTU_18, {"Group 1": 1 * MW, "Group 2": 2 * MW}),
+        ({"cap_w": MW}, PTU_18 + PTU, {"Group 1": 2 * MW, "Group 2": 2 * MW}),
+        ({"stop_reason": "smoke", "direction": "increase"}, PTU_18, {"Group 1": 2 * MW, "Group 2": 2 * MW}),
+    ],
+)
+def test_no_more_is_offered_than_an_operator_lets_the_activation_deliver_that_it_would_join(
+    field, portfolio, acts, ptu, parts
+):
+    groups = [portfolio.group(), portfolio.group()]
+    Activation.objects.create(
+        reference="afrr-before", is_balancing=True, aggregation_ean=groups[0], starts_at=PTU_18 - 4 * PTU,
+        ends_at=PTU_18, ordered_at=SIZED_AT, updated_at=SIZED_AT, **{"direction": "reduce", **acts},
+    )  # fmt: skip
+    for group in groups:
+        portfolio.sized(group, up_w=2 * MW, ptu=ptu)
+    field.at(SIZED_AT + (ptu - PTU_18))
+    field.tick()
+    assert parts_w(field.bids()["reduce"]) == parts
 
 
 @pytest.mark.parametrize("is_of_cars", [False, True])
