@@ -20,6 +20,8 @@ AHEAD = timedelta(minutes=30)
 KNOWN = (BalancingBid.Status.STANDS, BalancingBid.Status.UNKNOWN)
 """What TenneT has, or may have; what is being sent may still be refused."""
 
+_OVER = (Activation.Status.FINISHED, Activation.Status.SETTLED)
+
 Key = tuple[str, str]
 Parts = Mapping[datetime, int]
 
@@ -49,8 +51,7 @@ def _parts(period: Interval) -> dict[Key, dict[datetime, int]]:
 
 def _open_runs(present: datetime) -> list[Activation]:
     """Return those that go on now, or ended just now and may go on."""
-    done = [Activation.Status.FINISHED, Activation.Status.SETTLED]
-    found = Activation.objects.filter(is_balancing=True, ends_at__gte=present).exclude(status__in=done)
+    found = Activation.objects.filter(is_balancing=True, ends_at__gte=present).exclude(status__in=_OVER)
     return list(found.prefetch_related("ptus").order_by("starts_at", "pk"))
 
 
@@ -70,7 +71,7 @@ def _keep(key: Key, runs: list[Activation], parts: Parts, *, now: datetime) -> N
     for run, own in wanted.items():
         known = rows[run]
         changed = {at: part_w for at, part_w in own.items() if at not in known or known[at].part_w != part_w}
-        if changed and try_take(AdvisoryLock.DISPATCH, run.pk):
+        if changed and try_take(AdvisoryLock.DISPATCH, run.pk) and not _is_over(run):
             _change(run, changed, known, now=now)
 
 
@@ -92,6 +93,11 @@ def _begin(key: Key, start: datetime, *, now: datetime) -> Activation:
         ordered_at=now,
         updated_at=now,
     )
+
+
+def _is_over(run: Activation) -> bool:
+    """Tell whether dispatch ended a run since it was read: what it gets now nobody would plan, so another begins."""
+    return Activation.objects.filter(pk=run.pk, status__in=_OVER).exists()
 
 
 def _change(run: Activation, parts: Parts, known: Mapping[datetime, ActivationPtu], *, now: datetime) -> None:

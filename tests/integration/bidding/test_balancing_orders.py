@@ -8,9 +8,11 @@ from types import SimpleNamespace
 import pytest
 from django.db import connection, transaction
 
+from aggregator.core.locks import try_take
 from aggregator.core.ptu import ptu_start
 from assets.models import AssetState, ChargingSession, SetpointBatch
 from bidding import tasks
+from bidding.dispatch.balancing import runs
 from bidding.dispatch.balancing.following import Follower
 from bidding.dispatch.balancing.orders import give_orders
 from bidding.dispatch.balancing.runs import keep_runs
@@ -93,6 +95,26 @@ def test_it_gets_shorter_only_when_a_bid_has_ended(group):
     keep_runs(now=STARTS_AT + 4 * MINUTE)
     [row] = Activation.objects.get().ptus.all()
     assert (row.part_w, row.ordered_w) == (0, 0)
+
+
+def test_one_that_finished_meanwhile_does_not_grow_and_another_begins(group, monkeypatch):
+    make_bid(STARTS_AT, {group: PART_W})
+    keep_runs(now=STARTS_AT)
+    make_bid(STARTS_AT + PTU, {group: PART_W})
+
+    def take_after_dispatch_was_quicker(lock, key):
+        run_activation(activation_id=key, now=STARTS_AT + PTU + MINUTE)
+        return try_take(lock, key)
+
+    monkeypatch.setattr(runs, "try_take", take_after_dispatch_was_quicker)
+    keep_runs(now=STARTS_AT + PTU + MINUTE)
+    monkeypatch.undo()
+    keep_runs(now=STARTS_AT + PTU + MINUTE)
+    found = Activation.objects.order_by("starts_at").values_list("status", "starts_at", "ends_at")
+    assert list(found) == [
+        ("finished", STARTS_AT, STARTS_AT + PTU), ("ordered", STARTS_AT + PTU, STARTS_AT + 2 * PTU)
+    ]  # fmt: skip
+    assert ActivationPtu.objects.filter(ptu_start=STARTS_AT + PTU).count() == 1
 
 
 # What is asked becomes the order.
