@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from aggregator.core.ptu import ptu_start
 from aggregator.core.units import watt
 from bidding.dispatch.allocation.following import Response, judged
-from bidding.dispatch.duties import turn_to_next
+from bidding.dispatch.duties import RESPONSE_TIME, turn_to_next
 from bidding.dispatch.duty_table import DutyTable, keep_seen, read_duties
 from bidding.dispatch.intent import aim_w, within_cap
 from bidding.dispatch.together import counted_elsewhere
@@ -43,7 +43,7 @@ class Seen:
         silent_partners: names of partners that no longer report.
         brought_w: what is measured of those who have a part in it, which TenneT is told (`balancing.measuring`). That
             others take less than their baseline is an error of the baseline.
-        assumed_w: what those bring of whom nothing is known.
+        assumed_w: what those bring of whom nothing is known since they were asked for it.
     """
 
     sample: ActivationSample
@@ -83,6 +83,7 @@ def look(activation: Activation, *, now: datetime) -> Seen | None:
     cause = _causes(duties, response, is_silent=is_silent & (at.timestamp() >= duties.judged_from_s))
     lost_by_assets_w = _lost_by_assets_w(duties, response, cause)
     is_seen = duties.has_left | (~np.isnan(measured_kw) & _is_telling(duties, at))
+    is_shown = is_seen & (duties.has_left | (duties.state_s >= duties.judged_from_s - RESPONSE_TIME.total_seconds()))
     sign = -1.0 if activation.direction == "increase" else 1.0
     is_asked = duties.asked_kw != duties.alone_kw
     usual_kw = np.where(duties.has_left, 0.0, duties.usual_kw)
@@ -112,8 +113,8 @@ def look(activation: Activation, *, now: datetime) -> Seen | None:
         found=Counter(cause[is_found].tolist()),
         failing=Counter(cause[cause != ""].tolist()),
         silent_partners=tuple(np.unique(duties.partner[newest_s < silent_s]).tolist()),
-        brought_w=watt(float(moved_kw[is_seen & (is_asked | (activation.direction == "increase"))].sum())),
-        assumed_w=watt(float(np.where(is_seen, 0.0, assumed_kw).sum())),
+        brought_w=watt(float(moved_kw[is_shown & (is_asked | (activation.direction == "increase"))].sum())),
+        assumed_w=watt(float(np.where(is_shown, 0.0, assumed_kw).sum())),
     )
 
 

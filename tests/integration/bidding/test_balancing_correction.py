@@ -13,6 +13,7 @@ from bidding.dispatch.balancing.runs import keep_runs
 from bidding.dispatch.balancing.signals import note_setpoint
 from bidding.dispatch.intent import aim_w
 from bidding.dispatch.operations import run_activation
+from bidding.dispatch.watching import look
 from bidding.markets.afrr.real_time import Setpoint
 from bidding.models import Activation, DispatchAlarm
 from tests.integration.bidding.balancing_side import MINUTE, MW, PART_W, PTU, make_bid
@@ -89,6 +90,18 @@ def test_a_look_corrects_once_whoever_comes_second_and_what_it_changed_gets_time
     call.run(now + 31 * SECOND)
     call.run(now + 31 * SECOND)
     assert (aim_share(), SetpointBatch.objects.count()) == (corrected, batches)
+
+
+def test_who_told_nothing_since_it_is_asked_for_more_is_taken_to_bring_it(call):
+    call.asked_w = PART_W // 2
+    call.off_w(range(5))
+    call.asked_w = PART_W
+    call.minute(5)  # all tell what they do, and then are asked for more
+    now, car = STARTS_AT + 7 * MINUTE, call.cars[0]
+    AssetState.objects.filter(asset=car).update(at=now, power_w=asked_w(now).get(car.pk, 11_000))
+    seen = look(Activation.objects.get(), now=now)
+    assert seen.assumed_w > 0
+    assert seen.brought_w + seen.assumed_w == seen.sample.asked_w
 
 
 def test_without_readings_nothing_is_corrected(call):
