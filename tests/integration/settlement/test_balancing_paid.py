@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -19,6 +20,7 @@ from tests.integration.settlement.balancing_side import balancing_activation
 from tests.integration.settlement.conftest import WINDOW_START, ptu_values
 from tests.integration.settlement.test_rounds import due
 from tests.integration.settlement.test_statements import lines
+from tests.waiting import in_turn
 
 FIRST = ptu_number(WINDOW_START) - 1
 NEXT_MORNING = day_interval(DAY).ends_at + timedelta(hours=10)
@@ -195,9 +197,11 @@ def test_days_on_which_nothing_was_asked_are_like_days_of_heat_pumps(world):
     assert delivery.delivered_wh == 1_000
 
 
-def test_two_workers_settling_at_once_price_it_once(world):
+@pytest.mark.django_db(transaction=True)
+def test_of_two_workers_settling_at_once_the_second_waits_and_finds_it_priced(world):
     charging(world, 0)
-    balancing_activation(world.ean, 10_000, start=WINDOW_START)
+    activation = balancing_activation(world.ean, 10_000, start=WINDOW_START)
     told(asked={FIRST: UP})
-    operations.settle_due(now=NEXT_MORNING)
-    assert operations.settle(activation_id=Activation.objects.get().pk, now=NEXT_MORNING) is None
+    settle = partial(operations.settle, activation_id=activation.pk, now=NEXT_MORNING)
+    assert in_turn(settle, settle) is None
+    assert Delivery.objects.get().version == 1
