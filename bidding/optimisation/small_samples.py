@@ -11,6 +11,9 @@ from statistics import NormalDist
 
 STANDARD_NORMAL = NormalDist()
 
+FEWEST_CLUSTERS = 4
+"""How many tell anything of their variance: below that Student's t has no use, nor `student_quantile` a value."""
+
 
 @lru_cache(maxsize=65_536)
 def binomial_upper_tail(successes: int, trials: int, probability: float) -> float:
@@ -54,17 +57,21 @@ def clustered_interval(clusters: Sequence[tuple[int, int]], *, confidence: float
     """Return the interval of a share counted in clusters of (kept, total) whose members are kept or broken together.
 
     The Wilson interval of as many observations as would vary alike if each came by itself: never more than there are,
-    and not fewer than there are clusters. Where all were kept, or none, or where there is a single cluster, nothing is
-    known of how they go together, so each cluster counts once. With one observation per cluster it is the Wilson
-    interval.
+    and not fewer than there are clusters; fewer clusters tell their own variance less well, by Student's t. Where all
+    were kept, or none, or where there are hardly any clusters, nothing is known of how their members go together, so
+    each cluster counts once. With one observation per cluster it is the Wilson interval.
     """
-    total = sum(count for _, count in clusters)
+    counted = [(kept, count) for kept, count in clusters if count]
+    total = sum(count for _, count in counted)
     if total == 0:
         return (0.0, 1.0)
-    share = sum(kept for kept, _ in clusters) / total
+    share = sum(kept for kept, _ in counted) / total
     alone = total * share * (1 - share)
-    together = sum((kept - share * count) ** 2 for kept, count in clusters)
-    most, fewest = float(total), float(sum(count > 0 for _, count in clusters))
-    is_unknown = alone == 0 or fewest == 1
-    effective = fewest if is_unknown else min(max(total * alone / max(together, 1e-12), fewest), most)
+    together = sum((kept - share * count) ** 2 for kept, count in counted)
+    if alone == 0 or len(counted) < FEWEST_CLUSTERS:
+        effective = float(len(counted))
+    else:
+        tail = 0.5 + confidence / 2
+        known = student_quantile(tail, degrees=total - 1) / student_quantile(tail, degrees=len(counted) - 1)
+        effective = min(max(total * alone / max(together, 1e-12) * known**2, float(len(counted))), float(total))
     return wilson_interval(share * effective, effective, confidence=confidence)

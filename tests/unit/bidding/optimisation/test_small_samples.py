@@ -77,8 +77,21 @@ def test_clusters_that_were_all_kept_count_once_each():
 
 
 @pytest.mark.parametrize("empty", [[], [(0, 0)]])
-def test_a_single_cluster_counts_once_for_nothing_is_known_of_how_clusters_differ(empty):
-    assert clustered_interval([(60, 96), *empty]) == wilson_interval(60 / 96, 1)
+@pytest.mark.parametrize("days", [1, 2, 3])
+def test_hardly_any_clusters_count_once_each_for_nothing_is_known_of_how_they_differ(days, empty):
+    clusters = [(60, 96), (80, 96), (70, 96)][:days]
+    share = sum(kept for kept, _ in clusters) / (96 * days)
+    assert clustered_interval([*clusters, *empty]) == pytest.approx(wilson_interval(share * days, days))
+
+
+@pytest.mark.parametrize("days", [2, 3, 4, 7, 14])
+def test_few_days_of_a_promise_that_is_kept_are_seldom_called_below_it(days):
+    rng = np.random.default_rng(2)
+    share, windows, runs = 0.9, 24, 2_000
+    kept = rng.binomial(windows, rng.beta(9, 1, size=(runs, days)))
+    ends = np.array([clustered_interval([(int(one), windows) for one in run]) for run in kept])
+    assert (ends[:, 1] < share).mean() < 0.035  # 2.5 % is meant
+    assert ((ends[:, 0] <= share) & (share <= ends[:, 1])).mean() > 0.92
 
 
 def test_days_with_a_shock_of_their_own_are_covered_as_often_as_said():
