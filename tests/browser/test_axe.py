@@ -7,11 +7,10 @@ from aggregator.core.problems import server_error
 from assets.models import AggregationEan, Asset
 from bidding.models import Activation, Bid
 from scripts.peer_environment import PeerUnavailable, peer_python
-from tests.integration.conftest import market_database, market_process
 from tests.integration.mock_gopacs.conftest import market
 from tests.peers import do_without
 
-__all__ = ["market", "market_database", "market_process"]
+__all__ = ["market"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
