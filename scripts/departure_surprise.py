@@ -50,6 +50,7 @@ def samples_of(
             left_in_window_h=PTU_H,
             elapsed_h=elapsed_h,
             power_kw=sessions.power_kw[rows],
+            takes_kw=sessions.power_kw[rows],
             floor_kw=nothing,
             v2g=nothing > 0,
             energy_in_kwh=energy_in_kwh,

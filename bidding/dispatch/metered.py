@@ -1,4 +1,4 @@
-"""What the meters say of the cars plugged in now: how much they took, and which showed that they want no more."""
+"""What the meters say of the cars plugged in now: how much they took, at what power, and which want no more."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from aggregator.core.ptu import PTU, PTU_SECONDS
-from assets.models import Asset
+from assets.models import Asset, MeterInterval
+from bidding.dispatch.allocation.seen_power import Quarters, seen_power_kw
 
 Floats = NDArray[np.float64]
 
@@ -19,9 +20,9 @@ IDLE_WH = 25  # 100 W for a quarter hour: less is a charger's own use
 # Each car's rows are looked up by themselves: one car that came long ago does not have the others' past read with its
 # own, and no guess of the planner's can make it read whole months.
 _METERED_SINCE = """
-    SELECT car.asset_id, value.starts_at, value.import_wh, value.export_wh
+    SELECT car.asset_id, value.starts_at, value.import_wh, value.export_wh, value.quality
     FROM unnest(%s::bigint[], %s::timestamptz[]) AS car (asset_id, since), LATERAL (
-        SELECT DISTINCT ON (starts_at) starts_at, import_wh, export_wh FROM assets_meterinterval
+        SELECT DISTINCT ON (starts_at) starts_at, import_wh, export_wh, quality FROM assets_meterinterval
         WHERE asset_id = car.asset_id AND starts_at >= car.since AND starts_at < %s
         ORDER BY starts_at, revision DESC
     ) AS value
@@ -43,17 +44,25 @@ class MeteredSoFar:
     Attributes:
         energy_kwh: net energy since plug-in; negative when it fed in more than it took.
         full_at_kwh: the net energy at which it was last seen idle while free to charge; NaN when it never was.
+        power_kw: what it takes when it may, by `seen_power_kw`.
     """
 
     energy_kwh: Floats
     full_at_kwh: Floats
+    power_kw: Floats
 
 
-def metered_so_far(*, assets: Sequence[Asset], plug_in_s: NDArray[np.int64], until: datetime) -> MeteredSoFar:
-    """Return what was metered of each car from its plug-in up to `until`, the end of the last finished PTU."""
+def metered_so_far(
+    *, assets: Sequence[Asset], plug_in_s: NDArray[np.int64], rated_kw: Floats, until: datetime
+) -> MeteredSoFar:
+    """Return what was metered of each car from its plug-in up to `until`, the end of the last finished PTU.
+
+    `rated_kw` is what car and charger can take together. An estimate tells nothing of a car's power: where it is made
+    from the energy of an hour, all quarter hours of that hour look alike.
+    """
     energy_kwh, full_at_kwh = np.zeros(len(assets)), np.full(len(assets), np.nan)
     if not assets:
-        return MeteredSoFar(energy_kwh, full_at_kwh)
+        return MeteredSoFar(energy_kwh, full_at_kwh, rated_kw)
     position = {asset.pk: index for index, asset in enumerate(assets)}
     first_ptu_s = plug_in_s - plug_in_s % PTU_SECONDS
     since = [datetime.fromtimestamp(start_s, UTC) for start_s in first_ptu_s.tolist()]
@@ -61,14 +70,26 @@ def metered_so_far(*, assets: Sequence[Asset], plug_in_s: NDArray[np.int64], unt
     with connection.cursor() as cursor:
         cursor.execute(_METERED_SINCE, [list(position), since, until])
         rows = cursor.fetchall()
-    for asset_id, starts_at, import_wh, export_wh in rows:
+    car, starts_s = np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows), dtype=np.int64)
+    taken_kwh, is_free = np.zeros(len(rows)), np.zeros(len(rows), dtype=np.bool_)
+    for row, (asset_id, starts_at, import_wh, export_wh, quality) in enumerate(rows):
         index = position[asset_id]
         start_s = int(starts_at.timestamp())
+        is_held = (asset_id, start_s) in held
         energy_kwh[index] += (import_wh - export_wh) / WH_PER_KWH
         was_here_all_along = start_s > first_ptu_s[index]
-        if was_here_all_along and import_wh < IDLE_WH and (asset_id, start_s) not in held:
+        if was_here_all_along and import_wh < IDLE_WH and not is_held:
             full_at_kwh[index] = energy_kwh[index]
-    return MeteredSoFar(energy_kwh, full_at_kwh)
+        car[row], starts_s[row], taken_kwh[row] = index, start_s, import_wh / WH_PER_KWH
+        is_free[row] = not is_held and quality == MeterInterval.Quality.MEASURED
+    quarters = Quarters(
+        car=car,
+        number=starts_s // PTU_SECONDS,
+        here_h=(starts_s + PTU_SECONDS - np.maximum(starts_s, plug_in_s[car])) / 3600,
+        taken_kwh=taken_kwh,
+        is_free=is_free,
+    )
+    return MeteredSoFar(energy_kwh, full_at_kwh, seen_power_kw(rated_kw=rated_kw, quarters=quarters))
 
 
 def _held_ptus(assets: Sequence[Asset], since: list[datetime]) -> set[tuple[int, int]]:

@@ -53,7 +53,7 @@ def plugs_at(
     here = history.plugged_in
     assets = tuple(by_id[history.asset_ids[number]] for number in here.charger[keep])
     plug_in_s, power_kw = here.plug_in_s[keep], here.power_kw[keep]
-    sofar = metered_so_far(assets=assets, plug_in_s=plug_in_s, until=ptu_start(now))
+    sofar = metered_so_far(assets=assets, plug_in_s=plug_in_s, rated_kw=power_kw, until=ptu_start(now))
     ahead_h = (remaining.starts_at - ptu_start(now)).total_seconds() / 3600
     energy_kwh = sofar.energy_kwh + _power_now_kw(assets, now) * ahead_h
     # A car seen idle while nothing held it back is full: what it had then is what it wants, as if it had told.
@@ -86,6 +86,7 @@ def plugs_at(
         left_in_window_h=remaining.duration.total_seconds() / 3600,
         elapsed_h=(remaining.starts_at.timestamp() - plug_in_s) / 3600 + shift_h,
         power_kw=power_kw,
+        takes_kw=sofar.power_kw,
         floor_kw=np.array(
             [0.0 if pausing[asset.pk] == State.CAN_PAUSE else asset.min_import_w / W_PER_KW for asset in assets]
         ),

@@ -168,6 +168,7 @@ class WindowPlay:
             left_in_window_h=(fleet.ptus - ptu) * fleet.ptu_h,
             elapsed_h=(now_s - fleet.plug_in_s[here]) / 3600,
             power_kw=fleet.power_kw[here],
+            takes_kw=fleet.power_kw[here],
             floor_kw=fleet.floor_kw[here],
             v2g=fleet.v2g[here],
             energy_in_kwh=energy_in_kwh,

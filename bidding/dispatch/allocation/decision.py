@@ -51,7 +51,7 @@ class Decision:
         plug_usual_kw: what each car would take by its baseline.
         plug_draw_kw: what each is expected to take when it may charge.
         laxity_h: time each car has to spare after the window.
-        need_h: time at full power that each car still wants.
+        need_h: time of charging that each car still wants.
     """
 
     plan: PtuPlan
@@ -123,5 +123,5 @@ def _expected_kw(plugs: DispatchView) -> tuple[Floats, Floats]:
 def _gain_kw(plugs: DispatchView, usual_kw: Floats, direction: Direction) -> Floats:
     """Return what each car would bring if it were chosen."""
     if direction == "increase":
-        return np.where(plugs.is_full, 0.0, np.maximum(plugs.power_kw - usual_kw, 0.0))
+        return np.where(plugs.is_full, 0.0, np.maximum(plugs.takes_kw - usual_kw, 0.0))
     return np.where(plugs.v2g, usual_kw + plugs.power_kw, usual_kw)

@@ -69,7 +69,7 @@ def fitting_samples(view: DispatchView) -> Samples:
     total = pool.sum(axis=1, keepdims=True)
     np.divide(POOL_WEIGHT * pool, total, out=pool, where=total > 0)
     guess = np.ones((len(left_h), 1))
-    guess_kwh = np.where(is_told, view.left_kwh[:, None], GUESS_CHARGE_H * view.power_kw[:, None])
+    guess_kwh = np.where(is_told, view.left_kwh[:, None], GUESS_CHARGE_H * view.takes_kw[:, None])
     weight = np.concatenate([weight, GUESS_WEIGHT * guess], axis=1)
     left_kwh = np.maximum(np.concatenate([left_kwh, guess_kwh], axis=1), 0.0)
     return Samples(
@@ -108,9 +108,11 @@ class Expected:
 def expected(view: DispatchView, samples: Samples) -> Expected:
     """Return the averages over the samples.
 
-    A need that is told fits the stay, so the baseline of such a car does not depend on when it leaves.
+    A need that is told fits the stay, so the baseline of such a car does not depend on when it leaves. A car that takes
+    less than its rated power counts with what it takes, but not for longer than at rated power: settlement counts no
+    more of it, and no reading, however wrong, makes what it seems to give grow.
     """
-    most_kwh = (view.power_kw * view.ptu_h)[:, None]
+    most_kwh = (view.takes_kw * view.ptu_h)[:, None]
     if view.planned_kwh is None:
         charged_kwh = (view.power_kw * view.elapsed_h)[:, None]
         baseline_kwh = np.clip(samples.energy_kwh - charged_kwh, 0.0, most_kwh)

@@ -99,4 +99,4 @@ def measures(view: DispatchView, samples: Samples, usual: Expected, *, feed_in_k
 def _risk(view: DispatchView, samples: Samples, more_kwh: Floats, *, waits_h: Floats) -> Floats:
     """Return the probability of leaving before `waits_h` plus the time to charge what is then wanted."""
     wanted_kwh = np.maximum(samples.left_kwh + more_kwh[:, None], 0.0)
-    return samples.chance(samples.left_h < waits_h[:, None] + wanted_kwh / view.power_kw[:, None])
+    return samples.chance(samples.left_h < waits_h[:, None] + wanted_kwh / view.takes_kw[:, None])

@@ -23,8 +23,8 @@ ROUNDING_PTUS = 1e-6  # a time that did not change must not come out a quarter h
 
 
 def need_h(view: DispatchView) -> Floats:
-    """Return the hours at full power that each car still wants, shape (m,)."""
-    return np.where(np.isnan(view.left_kwh), UNKNOWN_NEED_H, view.left_kwh / view.power_kw)
+    """Return the hours of charging that each car still wants, shape (m,)."""
+    return np.where(np.isnan(view.left_kwh), UNKNOWN_NEED_H, view.left_kwh / view.takes_kw)
 
 
 def laxity_h(view: DispatchView) -> Floats:

@@ -48,6 +48,7 @@ def taken(view: DispatchView, which: slice | NDArray[np.intp] | NDArray[np.bool_
         left_in_window_h=view.left_in_window_h,
         elapsed_h=view.elapsed_h[which],
         power_kw=view.power_kw[which],
+        takes_kw=view.takes_kw[which],
         floor_kw=view.floor_kw[which],
         v2g=view.v2g[which],
         energy_in_kwh=view.energy_in_kwh[which],

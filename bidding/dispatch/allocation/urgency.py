@@ -134,7 +134,7 @@ class UrgencyPolicy:
         wanted_kwh += self.safety * np.sqrt(usual.draw_variance.sum())
         if wanted_kwh < -ENOUGH_KWH:
             return view.power_kw
-        order = np.argsort(-usual.left_kwh / view.power_kw, kind="stable")
+        order = np.argsort(-usual.left_kwh / view.takes_kw, kind="stable")
         before = np.cumsum(extra_kwh[order]) - extra_kwh[order]
         ahead = np.zeros(len(extra_kwh), dtype=np.bool_)
         ahead[order] = before < wanted_kwh

@@ -20,7 +20,8 @@ class DispatchView:
         ptu_h: length of a PTU [h].
         left_in_window_h: hours to the end of the window.
         elapsed_h: hours since plug-in.
-        power_kw: rated power.
+        power_kw: rated power; a car asked for it is left alone.
+        takes_kw: what it takes of that when it may.
         floor_kw: least power while charging, 0 when the car can pause.
         v2g: whether it may discharge.
         energy_in_kwh: what the session holds now.
@@ -34,6 +35,7 @@ class DispatchView:
     left_in_window_h: float
     elapsed_h: Floats
     power_kw: Floats
+    takes_kw: Floats
     floor_kw: Floats
     v2g: NDArray[np.bool_]
     energy_in_kwh: Floats

@@ -18,8 +18,8 @@ def seen(*, wants_h, stays_h, window_h, is_limit):
     told_kwh = np.where(np.isnan(left_kwh), POWER_KW, left_kwh)
     return DispatchView(
         ptu_h=PTU_H, left_in_window_h=window_h, elapsed_h=np.ones(cars), power_kw=np.full(cars, POWER_KW),
-        floor_kw=np.zeros(cars), v2g=np.zeros(cars, dtype=bool), energy_in_kwh=np.zeros(cars), left_kwh=left_kwh,
-        planned_kwh=None, is_limit=is_limit,
+        takes_kw=np.full(cars, POWER_KW), floor_kw=np.zeros(cars), v2g=np.zeros(cars, dtype=bool),
+        energy_in_kwh=np.zeros(cars), left_kwh=left_kwh, planned_kwh=None, is_limit=is_limit,
         outlook=Outlook(
             stay_h=np.full((cars, 10), 1.0 + stays_h), energy_kwh=np.repeat(told_kwh[:, None], 10, axis=1),
             weight=np.ones((cars, 10)), own=10,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bidding.dispatch.allocation.caps import Scope, capped_kw
 from bidding.dispatch.allocation.decision import Records, decide
+from bidding.dispatch.allocation.expectations import expected, fitting_samples
 from bidding.dispatch.allocation.plan import SteadyResources
 from bidding.dispatch.allocation.release import LONGEST_PTUS, release_delays_ptus
 from bidding.dispatch.allocation.tranches import taken
@@ -33,6 +34,7 @@ def fleets(draw):
         left_in_window_h=draw(st.integers(1, 12)) * 0.25,
         elapsed_h=elapsed,
         power_kw=power,
+        takes_kw=power * np.where(random.random(cars) < 0.3, random.uniform(0.3, 1.0, cars), 1.0),
         floor_kw=np.where(random.random(cars) < 0.4, 1.4, 0.0),
         v2g=random.random(cars) < 0.3,
         energy_in_kwh=random.uniform(0, 30, cars),
@@ -148,3 +150,13 @@ def test_whatever_assets_do_with_it_a_window_of_plans_harms_nobody(fleet, direct
         )
         view = replace(view, elapsed_h=view.elapsed_h + view.ptu_h)
         told, wants_kwh, plug_records = told[stays], wants_kwh[stays], plug_records.of(stays)
+
+
+@given(fleets(), st.floats(0.05, 1.0))
+@settings(deadline=None)
+def test_no_reading_of_a_cars_power_makes_what_it_seems_to_give_grow(fleet, part):
+    view, *_ = fleet
+    as_rated, as_seen = replace(view, takes_kw=view.power_kw), replace(view, takes_kw=part * view.power_kw)
+    usual_kwh, less_kwh = (expected(one, fitting_samples(one)).baseline_kwh for one in (as_rated, as_seen))
+    assert (less_kwh <= usual_kwh + 1e-9).all()
+    assert (less_kwh <= as_seen.takes_kw * view.ptu_h + 1e-9).all()

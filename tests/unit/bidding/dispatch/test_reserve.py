@@ -44,8 +44,8 @@ def test_the_reserve_of_an_increase_is_weighed_by_those_who_can_bring_one():
     cars = 40
     held = DispatchView(
         ptu_h=0.25, left_in_window_h=1.0, elapsed_h=np.full(cars, 10.0), power_kw=np.full(cars, 10.0),
-        floor_kw=np.zeros(cars), v2g=np.zeros(cars, dtype=bool), energy_in_kwh=np.full(cars, 10.0),
-        left_kwh=np.full(cars, 40.0), planned_kwh=None,
+        takes_kw=np.full(cars, 10.0), floor_kw=np.zeros(cars), v2g=np.zeros(cars, dtype=bool),
+        energy_in_kwh=np.full(cars, 10.0), left_kwh=np.full(cars, 40.0), planned_kwh=None,
         outlook=Outlook(
             stay_h=np.full((cars, 4), 24.0), energy_kwh=np.full((cars, 4), 50.0), weight=np.ones((cars, 4)), own=2
         ),

@@ -11,7 +11,8 @@ def cars(count, samples=40):
     random = np.random.default_rng(3)
     return DispatchView(
         ptu_h=0.25, left_in_window_h=3.0, elapsed_h=random.uniform(0, 4, count),
-        power_kw=np.full(count, 11.0), floor_kw=np.zeros(count), v2g=np.zeros(count, dtype=bool),
+        power_kw=np.full(count, 11.0), takes_kw=np.full(count, 11.0),
+        floor_kw=np.zeros(count), v2g=np.zeros(count, dtype=bool),
         energy_in_kwh=random.uniform(0, 10, count), left_kwh=np.full(count, np.nan), planned_kwh=None,
         outlook=Outlook(
             stay_h=random.uniform(6, 14, (count, samples)), energy_kwh=random.uniform(10, 40, (count, samples)),

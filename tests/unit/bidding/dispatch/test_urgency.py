@@ -16,7 +16,7 @@ def untold(*, held_h=0.0, seed=1):
     elapsed_h = random.uniform(0.5, 4.0, CARS)
     return DispatchView(
         ptu_h=PTU_H, left_in_window_h=1.0, elapsed_h=elapsed_h, power_kw=np.full(CARS, POWER_KW),
-        floor_kw=np.zeros(CARS), v2g=np.zeros(CARS, dtype=bool),
+        takes_kw=np.full(CARS, POWER_KW), floor_kw=np.zeros(CARS), v2g=np.zeros(CARS, dtype=bool),
         energy_in_kwh=POWER_KW * np.maximum(elapsed_h - held_h, 0.0), left_kwh=np.full(CARS, np.nan), planned_kwh=None,
         outlook=Outlook(
             stay_h=np.full((CARS, SAMPLES), 14.0), energy_kwh=random.uniform(2, 40, (CARS, SAMPLES)),
