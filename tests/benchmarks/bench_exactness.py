@@ -33,6 +33,8 @@ IGNORING_SHARE, SLOW_SHARE = 0.10, 0.15
 PART_KW_PER_CAR = 4.0
 BAND = 0.10
 """A reading of ours: what deviation TenneT tolerates is not public. The German model has 5 % on the short side."""
+SETTLED_S = 180
+"""In which all has answered and told it: setpoints, cars, and states once a minute."""
 STEPS = ((0, 0.0), (2, 0.5), (9, 1.0), (17, 0.7), (24, 0.25), (30, 0.0), (33, 1.0), (42, 0.6), (49, 0.8), (57, 0.0))
 """Minute, and what is asked from then on as a share of the part."""
 
@@ -83,7 +85,24 @@ def _told(played: Played) -> str:
     asked_kw = _minute_means(played.asked_kw)
     return (
         f"minute means, of what was asked: {_off(asked_kw, _minute_means(played.delivered_kw))}; "
-        f"by what TenneT is told: {_off(asked_kw, _minute_means(played.told_kw))}; {played.setpoints:,} setpoints"
+        f"by what TenneT is told: {_off(asked_kw, _minute_means(played.told_kw))}; {_settled(played)}"
+        f"{played.setpoints:,} setpoints"
+    )
+
+
+def _settled(played: Played) -> str:
+    """Return the same of when nothing changed for a while: what is off there is no matter of time."""
+    cycles = SETTLED_S // CYCLE_S
+    spans_kw = np.lib.stride_tricks.sliding_window_view(played.asked_kw, cycles + 1)
+    settled = cycles + np.flatnonzero((spans_kw == spans_kw[:, :1]).all(axis=1) & (spans_kw[:, 0] > 0))
+    if not len(settled):
+        return ""
+    asked_kw, delivered_kw, told_kw = (
+        one[settled].sum() for one in (played.asked_kw, played.delivered_kw, played.told_kw)
+    )
+    return (
+        f"asked the same for {SETTLED_S} s: {delivered_kw / asked_kw:.1%} of it delivered, "
+        f"{told_kw / delivered_kw:.1%} of that told; "
     )
 
 
