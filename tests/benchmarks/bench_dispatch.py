@@ -94,6 +94,7 @@ def _cars(count: int) -> DispatchView:
         left_in_window_h=WINDOW_PTUS * 0.25,
         elapsed_h=elapsed_h,
         power_kw=power_kw,
+        takes_kw=power_kw,
         floor_kw=np.where(random.random(count) < 0.3, 1.4, 0.0),
         v2g=random.random(count) < 0.1,
         energy_in_kwh=random.uniform(0.0, 20.0, count),

@@ -135,6 +135,7 @@ def test_plenty_of_samples_tell_departures_better_than_few():
                 left_in_window_h=2.0,
                 elapsed_h=nothing,
                 power_kw=table.power_kw[cars],
+                takes_kw=table.power_kw[cars],
                 floor_kw=nothing,
                 v2g=nothing > 0,
                 energy_in_kwh=nothing,
